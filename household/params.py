@@ -1,0 +1,109 @@
+"""The one model of params.yaml: names, types, units and ranges."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from household import series
+from household.failure import Failure
+
+PATH = Path("params.yaml")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Sample(Section):
+    seed: int = Field(ge=0)
+    days: float = Field(gt=0, le=50_000)
+    # Lax, since YAML gives a date where the text is not quoted and a string where it is.
+    start: dt.date = Field(strict=False, ge=dt.date(1900, 1, 1), le=dt.date(2200, 1, 1))
+
+
+class Fetch(Section):
+    source: str = Field(min_length=1)
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    sample: Sample
+
+
+class Parse(Section):
+    on_bad_line: Literal["fail", "skip"]
+
+
+class Window(Section):
+    length: int = Field(ge=2)
+    features: list[str] = Field(min_length=1)
+    gaps: Literal["join", "break"]
+    fraction: float = Field(gt=0, le=1)
+    center: Literal["all", "train", "none"]
+
+    @field_validator("features")
+    @classmethod
+    def _known_target_first(cls, features: list[str]) -> list[str]:
+        if unknown := [name for name in features if name not in series.NAMES]:
+            raise ValueError(f"no column {unknown[0]!r}; there are {', '.join(series.NAMES)}")
+        if len(set(features)) < len(features):
+            raise ValueError("a column is named twice")
+        if features[0] != series.TARGET:
+            raise ValueError(f"the first must be {series.TARGET}, which is also the target")
+        return features
+
+
+class Split(Section):
+    train: float = Field(gt=0, lt=1)
+    validation: float = Field(ge=0, lt=1)
+    validation_from: Literal["shuffled", "tail"]
+    embargo: bool
+
+
+class Train(Section):
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    dropout: float = Field(ge=0, lt=1)
+    loss: Literal["mse", "mae", "huber"]
+    optimizer: Literal["rmsprop", "adam", "sgd"]
+    learning_rate: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+
+
+class Plot(Section):
+    steps: int = Field(ge=2, le=5_000)
+
+
+class Params(Section):
+    seed: int = Field(ge=0, lt=2**32)
+    fetch: Fetch
+    parse: Parse
+    window: Window
+    split: Split
+    train: Train
+    plot: Plot
+
+
+def load(path: Path = PATH) -> Params:
+    """Reads and checks every parameter, whichever stage asks.
+
+    Raises Failure, naming each parameter that is missing, unknown, of the wrong type or out of
+    range, and what was found.
+    """
+    try:
+        # The reader that DVC itself uses, so that both see the same types (YAML 1.2).
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise Failure(f"{path} is not here; start from the project's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise Failure(f"{path} is not YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+            + ("" if fault["type"] == "missing" else f", found {fault['input']!r}")
+            for fault in error.errors()
+        )
+        raise Failure(f"{path}: {faults}; mend it and run again") from None

@@ -1,0 +1,45 @@
+"""Scores of a forecast: small pure functions of two arrays (windows,), both in kW."""
+
+import numpy as np
+import numpy.typing as npt
+
+Power = npt.NDArray[np.float32]
+
+
+def rmse(actual: Power, forecast: Power) -> float:
+    """The root of the mean squared error, in kW."""
+    return float(np.sqrt(np.mean(np.square(_error(actual, forecast)))))
+
+
+def mae(actual: Power, forecast: Power) -> float:
+    """The mean absolute error, in kW."""
+    return float(np.mean(np.abs(_error(actual, forecast))))
+
+
+def mase(actual: Power, forecast: Power, scale: float) -> float | None:
+    """The mean absolute scaled error: the MAE over `scale`, the MAE of persistence in training.
+
+    None where `scale` is 0, since a series that never changes has no scale.
+    Hyndman and Koehler (2006), Another look at measures of forecast accuracy, International
+    Journal of Forecasting 22(4), equation for q_t with m = 1.
+    """
+    return mae(actual, forecast) / scale if scale else None
+
+
+def r2(actual: Power, forecast: Power) -> float | None:
+    """The share of the variance of `actual` that the forecast explains; None where it is 0."""
+    spread = np.sum(np.square(_error(actual, np.mean(actual, dtype=np.float64))))
+    return float(1 - np.sum(np.square(_error(actual, forecast))) / spread) if spread else None
+
+
+def skill(rmse: float, reference: float) -> float | None:
+    """1 - RMSE / RMSE of the reference: above 0 is better than it; None where that makes no error.
+
+    Murphy (1988), Skill scores based on the mean square error and their relationships to the
+    correlation coefficient, Monthly Weather Review 116, here on the root of the error.
+    """
+    return 1 - rmse / reference if reference else None
+
+
+def _error(actual: Power, forecast: Power | np.float64) -> npt.NDArray[np.float64]:
+    return np.subtract(forecast, actual, dtype=np.float64)

@@ -1,0 +1,79 @@
+"""The minutes of a household as a table: names, types and units, written down once."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+# A series as an array (minutes, features), the target first, each in its column's unit.
+Values = npt.NDArray[np.float32]
+
+
+class Column(NamedTuple):
+    name: str
+    source: str
+    unit: str
+    meaning: str
+
+
+COLUMNS = (
+    Column("global_active_power", "Global_active_power", "kW", "mean active power of the minute"),
+    Column("global_reactive_power", "Global_reactive_power", "kvar", "mean reactive power"),
+    Column("voltage", "Voltage", "V", "mean voltage"),
+    Column("global_intensity", "Global_intensity", "A", "mean current"),
+    Column("sub_metering_1", "Sub_metering_1", "Wh", "active energy of the minute, kitchen"),
+    Column("sub_metering_2", "Sub_metering_2", "Wh", "active energy of the minute, laundry room"),
+    Column(
+        "sub_metering_3",
+        "Sub_metering_3",
+        "Wh",
+        "active energy of the minute, water heater and air conditioner",
+    ),
+)
+NAMES = tuple(column.name for column in COLUMNS)
+TARGET = NAMES[0]
+HEADER = ("Date", "Time", *(column.source for column in COLUMNS))
+TIMESTAMP = pa.field(
+    "timestamp",
+    pa.timestamp("ms"),  # the coarsest that Parquet knows
+    nullable=False,
+    metadata={"meaning": "start of the minute, local time as in the source"},
+)
+SCHEMA = pa.schema(
+    [
+        TIMESTAMP,
+        *(
+            pa.field(
+                column.name,
+                pa.float32(),
+                metadata={"unit": column.unit, "meaning": column.meaning},
+            )
+            for column in COLUMNS
+        ),
+    ]
+)
+
+
+def schema(features: list[str]) -> pa.Schema:
+    """The schema of a series of valid minutes: the timestamp and `features`, never null."""
+    return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
+
+
+def valid(table: pa.Table, features: list[str], fraction: float = 1.0) -> pa.Table:
+    """The first `fraction` of the minutes in which each of `features` has a value.
+
+    `table` has the columns of SCHEMA; the result has those of `schema(features)` and
+    ceil(fraction * n) rows, the count at which the tutorial's reader stops.
+    """
+    present = np.ones(table.num_rows, bool)
+    for name in features:
+        present &= table[name].is_valid().to_numpy()
+    kept = np.flatnonzero(present)
+    kept = kept[: int(np.ceil(fraction * len(kept)))]
+    return table.select(["timestamp", *features]).take(kept).cast(schema(features))
+
+
+def values(table: pa.Table) -> Values:
+    """The features of a series, whose first column is the timestamp, as an array."""
+    return np.column_stack([table[name].to_numpy() for name in table.column_names[1:]])

@@ -1,0 +1,260 @@
+"""A simulated household, minute by minute, in the text layout of the UCI data set.
+
+The same bytes on every machine: all loads are whole watts, random draws are uniform ones of
+PCG64, and floats meet only operations that IEEE 754 rounds exactly (+ - * / and the square root).
+Others, such as a normal draw, differ from one processor or C library to the next in the last bit,
+and so does the order in which floats are summed; the one cosine is rounded to four decimals.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from household import series
+
+Whole = npt.NDArray[np.int32]
+
+DAY = 1440
+KITCHEN, LAUNDRY, HEATER, ELSEWHERE = range(4)
+# The share of minutes without a value in the four years of the source.
+MISSING, OF_ROWS = 25_979, 2_075_259
+# Of all missing minutes, the share in stretches of so many minutes: days, hours, single ones.
+STRETCHES = ((0.6, 720, 7200), (0.3, 30, 480), (0.1, 1, 3))
+ROWS_A_BLOCK = 50_000
+
+
+class Appliance(NamedTuple):
+    """What switches on by chance, runs for a while and switches off."""
+
+    meter: int
+    watts: tuple[int, int]
+    minutes: tuple[int, int]
+    starts_a_day: float  # on a winter day
+    by_hour: str  # for each hour from midnight on, how likely a start is, from 0 to 9
+    summer: float  # starts in midsummer, as a share of those in midwinter
+    most: int  # so many can be on at once
+
+
+# fmt: off
+APPLIANCES = (
+    #         meter      watts         minutes    starts  by hour                     summer  most
+    Appliance(HEATER,    (1020, 1130), (30, 480),   4.6, "100000388865555454566521", 0.7, 1),
+    Appliance(ELSEWHERE, (1300, 2100), (60, 400),   2.5, "111113999100000028996300", 0.1, 1),
+    Appliance(ELSEWHERE, (200, 800),   (4, 40),    30.0, "333223788544433347999863", 0.2, 3),
+    Appliance(ELSEWHERE, (60, 350),    (30, 240),   8.0, "100002765322223479997310", 0.4, 4),
+    Appliance(ELSEWHERE, (1000, 1700), (1, 10),    24.0, "211111577655555568999742", 0.6, 2),
+    Appliance(KITCHEN,   (2100, 2500), (3, 16),     6.0, "100000015556654446999963", 0.9, 1),
+    Appliance(LAUNDRY,   (2000, 2400), (2, 60),     2.4, "111000012344455666799643", 0.9, 2),
+)
+# fmt: on
+STANDBY_WATTS = 225
+FRIDGE_WATTS, FRIDGE_ON, FRIDGE_OFF = 84, (14, 24), (24, 44)
+
+# Voltage at no load by hour of the day, in V: low when the whole street cooks.
+GRID_VOLTS = (244, 243, 245, 245, 244, 243, 244, 242, 241, 241, 240, 241,
+              242, 243, 244, 244, 244, 241, 240, 239, 240, 241, 242, 244)  # fmt: skip
+VOLTS_LOST_A_KILOWATT = 1.05
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """One entry a minute, arrays (minutes,), in the last digit that the source gives."""
+
+    start: dt.date
+    active_power: Whole  # W
+    reactive_power: Whole  # var
+    voltage: Whole  # hundredths of a volt
+    intensity: Whole  # tenths of an ampere
+    sub_metering_1: Whole  # Wh
+    sub_metering_2: Whole  # Wh
+    sub_metering_3: Whole  # Wh
+    missing: npt.NDArray[np.bool_]
+
+
+def simulate(*, seed: int, days: float, start: dt.date) -> Minutes:
+    """A household for round(days * 1440) minutes from midnight of `start` on.
+
+    Raises ValueError where that is less than one minute.
+    """
+    n = round(days * DAY)
+    if n < 1:
+        raise ValueError(f"{days} days are not a minute")
+    # A stream of its own for each part: a change to one leaves the draws of the others alone.
+    draws = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(len(APPLIANCES) + 7))
+    cold, busy = seasons(n, start, next(draws))
+    meters = np.zeros((4, n), np.int32)
+    for appliance in APPLIANCES:
+        meters[appliance.meter] += switched(appliance, n, cold, busy, next(draws))
+    fridge = cycling(n, next(draws))
+    meters[LAUNDRY] += fridge * FRIDGE_WATTS
+    meters[ELSEWHERE] += STANDBY_WATTS + wander(n, 180, 40, next(draws))
+    flutter(meters, next(draws))
+
+    # The source gives even watts; what is left over is not metered by any of the three.
+    active = meters.sum(axis=0, dtype=np.int32) // 2 * 2
+    reactive = reactive_power(fridge, active, next(draws))
+    volts = voltage(active, next(draws))
+    apparent = np.sqrt(active.astype(np.float64) ** 2 + reactive.astype(np.float64) ** 2)
+    wh = meters[:ELSEWHERE] // 60
+    return Minutes(
+        start,
+        active,
+        reactive,
+        volts,
+        (np.rint(apparent * 100 / volts / 0.2) * 2).astype(np.int32),
+        wh[KITCHEN],
+        wh[LAUNDRY],
+        wh[HEATER],
+        missing(n, next(draws)),
+    )
+
+
+def seasons(
+    n: int, start: dt.date, draw: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """For each day how cold it is, from 0 in mid July to 1 in mid January, and how busy."""
+    days = np.arange(-(-n // DAY))
+    of_year = (start.timetuple().tm_yday - 15 + days) / 365.25
+    cold = 0.5 + np.round(np.cos(2 * np.pi * of_year), 4) / 2
+    leaves = draw.random(len(days)) < 0.012
+    returns = np.where(leaves, days + draw.integers(2, 9, len(days)), 0)
+    away = np.maximum.accumulate(returns) > days
+    weekend = (start.weekday() + days) % 7 >= 5
+    busy = np.where(weekend, 1.3, 0.9) * (0.6 + 0.8 * draw.random(len(days)))
+    return cold, np.where(away, 0.05, busy)
+
+
+def switched(
+    appliance: Appliance,
+    n: int,
+    cold: npt.NDArray[np.float64],
+    busy: npt.NDArray[np.float64],
+    draw: np.random.Generator,
+) -> Whole:
+    """The watts of an appliance in each minute."""
+    by_hour = np.array([int(digit) for digit in appliance.by_hour])
+    in_hour = appliance.starts_a_day / 60 * by_hour / by_hour.sum()
+    by_day = busy * (appliance.summer + (1 - appliance.summer) * cold)
+    chance = (by_day[:, np.newaxis] * in_hour).repeat(60)[:n]
+    on = np.flatnonzero(draw.random(n) < chance)
+    shortest, longest = appliance.minutes
+    # Squared, so that short runs are the more frequent.
+    lasts = (shortest + (longest - shortest) * draw.random(len(on)) ** 2).astype(np.int64)
+    watts = draw.integers(*appliance.watts, len(on), endpoint=True)
+    edges = np.zeros(n + 1, np.int64)
+    np.add.at(edges, on, watts)
+    np.subtract.at(edges, np.minimum(on + lasts, n), watts)
+    most = appliance.most * appliance.watts[1]
+    return np.minimum(edges.cumsum()[:n], most).astype(np.int32)
+
+
+def cycling(n: int, draw: np.random.Generator) -> Whole:
+    """1 in the minutes in which the fridge runs, else 0."""
+    cycles = n // (FRIDGE_ON[0] + FRIDGE_OFF[0]) + 1
+    lengths = np.column_stack(
+        [
+            draw.integers(*FRIDGE_ON, cycles, endpoint=True),
+            draw.integers(*FRIDGE_OFF, cycles, endpoint=True),
+        ]
+    ).ravel()
+    return np.tile(np.array([1, 0], np.int32), cycles).repeat(lengths)[:n]
+
+
+def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Whole:
+    """Straight lines between levels within -swing and swing, a level every so many minutes."""
+    levels = draw.integers(-swing, swing, n // minutes + 2, endpoint=True)
+    share = np.arange(n) % minutes
+    before = levels[:-1].repeat(minutes)[:n]
+    step = np.diff(levels).repeat(minutes)[:n]
+    return (before + step * share // minutes).astype(np.int32)
+
+
+def flutter(meters: Whole, draw: np.random.Generator) -> None:
+    """Moves each load a little from minute to minute, the more the larger it is, in place."""
+    for meter, load in enumerate(meters):
+        deviation = draw.integers(-64, 65, len(load)) + draw.integers(-64, 65, len(load))
+        # No minute is like the last, but for the quietest.
+        meters[meter] += (load * deviation // 3600).astype(np.int32)
+
+
+def reactive_power(fridge: Whole, active: Whole, draw: np.random.Generator) -> Whole:
+    """var: motors and electronics, and nothing below what the source's meter shows."""
+    n = len(active)
+    of_motors = 20 + 100 * fridge + active // 25
+    of_motors += wander(n, 120, 130, draw) + wander(n, 8, 40, draw)
+    return np.where(of_motors < 46, 0, of_motors // 2 * 2).astype(np.int32)
+
+
+def voltage(active: Whole, draw: np.random.Generator) -> Whole:
+    """Hundredths of a volt: the grid's day and weather, less what the house's own load takes."""
+    n = len(active)
+    hours = np.arange(n) // 60 % 24
+    base = 100 * np.array(GRID_VOLTS)[hours] + 70
+    drift = wander(n, 360, 480, draw) + wander(n, 20, 180, draw)
+    flicker = draw.integers(-70, 71, n)
+    return (base + drift + flicker - active * VOLTS_LOST_A_KILOWATT // 10).astype(np.int32)
+
+
+def missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Where the source has no value: its share of minutes, never the first or the last."""
+    total = min(round(n * MISSING / OF_ROWS), max(n - 2, 0))
+    lengths = []
+    left = total
+    for share, shortest, longest in STRETCHES:
+        quota = round(total * share) if share != STRETCHES[-1][0] else left
+        # A short series has no room for days: no stretch takes more than half the quota.
+        most = max(min(longest, quota // 2), 1)
+        drawn = draw.integers(min(shortest, most), most, quota + 1, endpoint=True)
+        ends = np.minimum(drawn.cumsum(), quota)
+        lengths.append(np.diff(ends, prepend=0))
+        left -= quota
+    stretches = draw.permutation(np.concatenate([part[part > 0] for part in lengths]))
+    # Each stretch stands before another one of the minutes that have a value.
+    before = np.sort(draw.choice(n - total - 1, len(stretches), replace=False)) + 1
+    begins = before + np.cumsum(stretches) - stretches
+    edges = np.zeros(n + 1, np.int32)
+    edges[begins] += 1
+    edges[begins + stretches] -= 1
+    return edges.cumsum()[:n] > 0
+
+
+def text(minutes: Minutes) -> Iterator[bytes]:
+    """The text of the source for `minutes`, in blocks of whole lines, the header first."""
+    yield ";".join(series.HEADER).encode() + b"\r\n"
+    n = len(minutes.missing)
+    clock = pa.array([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
+    dates = (minutes.start + dt.timedelta(days=day) for day in range(-(-n // DAY)))
+    days = pa.array([f"{date.day}/{date.month}/{date.year}" for date in dates])
+    thousandths = (
+        (minutes.active_power, 1),
+        (minutes.reactive_power, 1),
+        (minutes.voltage, 10),
+        (minutes.intensity, 100),
+        (minutes.sub_metering_1, 1000),
+        (minutes.sub_metering_2, 1000),
+        (minutes.sub_metering_3, 1000),
+    )
+    for first in range(0, n, ROWS_A_BLOCK):
+        rows = slice(first, min(first + ROWS_A_BLOCK, n))
+        minute = np.arange(rows.start, rows.stop)
+        fields = [days.take(minute // DAY), clock.take(minute % DAY)]
+        values = [decimals(column[rows], scale) for column, scale in thousandths]
+        line = pc.binary_join_element_wise(*fields, *values, ";")
+        gone = pc.binary_join_element_wise(*fields, ";".join("?" * 6) + ";", ";")
+        lines = pc.if_else(minutes.missing[rows], gone, line)
+        yield b"".join(pc.binary_join_element_wise(lines, "", "\r\n").buffers()[2:])
+
+
+def decimals(numbers: Whole, scale: int) -> pa.Array:
+    """Each number, times `scale`, as thousandths with a decimal point."""
+    distinct, place = np.unique(numbers, return_inverse=True)
+    words = pa.array(
+        [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
+    )
+    return words.take(place)

@@ -1,0 +1,25 @@
+"""How every stage starts and ends."""
+
+import sys
+from collections.abc import Callable
+
+from household import params
+from household.failure import Failure
+from household.params import Params
+
+
+def run(name: str, main: Callable[[Params], None]) -> None:
+    """Runs `main` on the checked parameters; what fails is told in one line, exit status 1."""
+    try:
+        main(params.load())
+    except Failure as failure:
+        _end(f"{name}: {failure}")
+    except OSError as error:
+        _end(f"{name}: {error.filename or 'the operating system says'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _end(f"{name}: interrupted; `dvc repro` starts this stage again", status=130)
+
+
+def _end(line: str, status: int = 1) -> None:
+    print(" ".join(line.split()), file=sys.stderr)
+    sys.exit(status)
