@@ -34,6 +34,8 @@ def check(path: Path, origin: str) -> bool:
             member = archive.getinfo(MEMBER)
             if member.flag_bits & 1:
                 raise Failure(f"{origin}: {MEMBER} is encrypted; give a zip without a password")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Failure(f"{origin}: {MEMBER} is not compressed with deflate; zip it anew")
             ratio = member.file_size / max(member.compress_size, 1)
             if member.file_size > MOST_BYTES or ratio > MOST_RATIO:
                 raise Failure(
@@ -43,7 +45,8 @@ def check(path: Path, origin: str) -> bool:
             with archive.open(member) as text:
                 while text.read(_BLOCK):
                     pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    # What zipfile raises where the offsets and flags in a damaged zip lead it.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         with path.open("rb") as file:
             start = file.read(16)
         raise Failure(

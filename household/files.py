@@ -21,6 +21,8 @@ def whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The name keeps its ending, which decides the format for Keras.
     aside = path.with_name(f".partial-{path.name}")
+    # What a killed run left would be taken for the whole by a writer that looks first.
+    aside.unlink(missing_ok=True)
     try:
         yield aside
         with aside.open("r+b") as written:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -20,9 +20,17 @@ class Section(BaseModel):
 
 class Sample(Section):
     seed: int = Field(ge=0)
-    days: float = Field(gt=0, le=50_000)
-    # Lax, since YAML gives a date where the text is not quoted and a string where it is.
-    start: dt.date = Field(strict=False, ge=dt.date(1900, 1, 1), le=dt.date(2200, 1, 1))
+    days: float = Field(ge=1 / 1440, le=50_000)
+    start: dt.date
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _quoted_or_not(cls, start: Any) -> Any:
+        # YAML gives a date where the text is not quoted and a string where it is.
+        date = dt.date.fromisoformat(start) if isinstance(start, str) else start
+        if type(date) is dt.date and not 1900 <= date.year <= 2200:
+            raise ValueError("the year should be from 1900 to 2200")
+        return date
 
 
 class Fetch(Section):
@@ -96,7 +104,7 @@ def load(path: Path = PATH) -> Params:
         values = YAML(typ="safe").load(path)
     except FileNotFoundError:
         raise Failure(f"{path} is not here; start from the project's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError) as error:  # ValueError of bytes that are no text, 30 February
         raise Failure(f"{path} is not YAML: {error}") from None
     try:
         return Params.model_validate(values)

@@ -21,5 +21,5 @@ def run(name: str, main: Callable[[Params], None]) -> None:
 
 
 def _end(line: str, status: int = 1) -> None:
-    print(" ".join(line.split()), file=sys.stderr)
+    print(line, file=sys.stderr)
     sys.exit(status)

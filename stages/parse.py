@@ -30,8 +30,11 @@ PARSED = Path("data/parsed/power.parquet")
 QUALITY = Path("reports/data_quality.json")
 
 BLOCK_BYTES = 8 << 20
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 EPOCH = datetime(1970, 1, 1)
 MINUTE = np.timedelta64(1, "m")
+# The header and some more.
+SHOWN_BYTES = 160
 # What \s would match and a text of this layout may hold around its fields.
 BLANKS = b" \t\r"
 
@@ -83,11 +86,10 @@ def tables(text: IO[bytes], skip: bool, skipped: Counter[str]) -> Iterator[pa.Ta
 
 
 def check_header(line: bytes) -> int:
-    found = line.removeprefix(b"\xef\xbb\xbf").rstrip(BLANKS + b"\n")
-    expected = ";".join(series.HEADER).encode()
-    if found != expected:
+    fields = [field.strip() for field in line.removeprefix(b"\xef\xbb\xbf").split(b";")]
+    if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
-            f"{archive.MEMBER} line 1: expected {expected.decode()}, found {shown(found)}; "
+            f"{archive.MEMBER} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
             "give a zip in the layout of UCI's data set 235"
         )
     return 1
@@ -103,13 +105,13 @@ def blocks(text: IO[bytes], number: int) -> Iterator[bytes]:
             number += block.count(b"\n")
             yield block
             rest = chunk[cut:]
-        elif rest:
+        elif len(rest) + len(chunk) > BLOCK_BYTES:
             raise Failure(
                 f"{archive.MEMBER} line {number}: longer than {BLOCK_BYTES:,} bytes; "
                 "give a zip with one minute a line"
             )
         else:
-            rest = chunk
+            rest += chunk
     if rest:
         yield rest + b"\n"
 
@@ -123,13 +125,14 @@ def typed(block: bytes) -> pa.Table | None:
         read = pa.csv.read_csv(
             pa.py_buffer(block),
             pa.csv.ReadOptions(column_names=series.HEADER, block_size=2 * len(block)),
-            pa.csv.ParseOptions(delimiter=";", quote_char=False),
+            pa.csv.ParseOptions(delimiter=";", quote_char=False, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
                 column_types={"Date": words, "Time": words}
                 | {column.source: pa.float32() for column in series.COLUMNS},
                 null_values=["?", ""],
             ),
         )
+        # It would end a line at a lone \r too.
         if read.num_rows != block.count(b"\n"):
             return None
         days = decoded(read["Date"], day)
@@ -236,14 +239,14 @@ def number_text(name: str, field: str) -> str:
         value = float("_" if "_" in field else field)
     except ValueError:
         raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
-    if not np.isfinite(np.float64(value)) or abs(value) > np.finfo(np.float32).max:
+    if not abs(value) <= FLOAT32_MAX:
         raise Fault("number", f"{name} {field[:40]!r} is out of range")
     return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)
 
 
 def shown(line: bytes) -> str:
-    text = line[:120].decode("utf-8", "backslashreplace").rstrip()
-    return repr(text) + ("..." if len(line) > 120 else "")
+    text = line[:SHOWN_BYTES].decode("utf-8", "backslashreplace").rstrip()
+    return repr(text) + ("..." if len(line) > SHOWN_BYTES else "")
 
 
 def quality(columns: dict[str, pa.ChunkedArray], skipped: Counter[str]) -> dict[str, Any]:

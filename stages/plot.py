@@ -127,7 +127,7 @@ def draw_forecast(axes: Axes, table: pd.DataFrame, household: str) -> None:
 def draw_loss(axes: Axes, table: pd.DataFrame, household: str) -> None:
     for name, rows in table.groupby("series", sort=False):
         axes.plot(rows["epoch"], rows["loss"], label=name, **style(name))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlim=(0.5, table["epoch"].max() + 0.5), ylim=(0, None))
     finish(axes, "Loss by epoch", "epoch", "loss (of the power in kW)", household)
 
@@ -160,6 +160,7 @@ def draw_rmse(axes: Axes, table: pd.DataFrame, household: str) -> None:
     axes.margins(x=0.15)
     axes.invert_yaxis()
     finish(axes, f"Error of each forecaster, {household}", "RMSE on the test part (kW)", "", None)
+    axes.grid(visible=False, axis="y")
 
 
 def style(name: Any) -> dict[str, Any]:

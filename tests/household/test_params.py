@@ -1,0 +1,337 @@
+"""What params.yaml may hold, and what is said of one that is broken."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from household import params, series
+from household.failure import Failure
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+TARGET = series.TARGET
+
+
+def shipped() -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe").load(SHIPPED)
+    return values
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+ALL = tuple(fields(params.Params))
+SECTIONS = sorted({name.rpartition(".")[0] for name in ALL} - {""})
+
+
+def section(values: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
+    *parents, key = dotted.split(".")
+    for parent in parents:
+        values = values[parent]
+    return values, key
+
+
+def load(folder: Path, values: Any) -> params.Params:
+    path = folder / "params.yaml"
+    YAML(typ="safe").dump(values, path)
+    return params.load(path)
+
+
+def load_with(folder: Path, dotted: str, value: Any) -> params.Params:
+    values = shipped()
+    where, key = section(values, dotted)
+    where[key] = value
+    return load(folder, values)
+
+
+def load_text(folder: Path, old: str, new: str) -> params.Params:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return params.load(path)
+
+
+def value_at(loaded: params.Params, dotted: str) -> Any:
+    value: Any = loaded
+    for key in dotted.split("."):
+        value = getattr(value, key)
+    return value
+
+
+def test_the_shipped_file_loads_as_it_is_written() -> None:
+    loaded = params.load(SHIPPED)
+    for dotted, value in leaves(shipped()):
+        found = value_at(loaded, dotted)
+        if dotted == "fetch.sample.start":
+            assert found == dt.date.fromisoformat(str(value))
+        else:
+            assert found == value
+
+
+def test_the_shipped_file_has_the_models_keys_in_the_models_order() -> None:
+    assert [dotted for dotted, _ in leaves(shipped())] == list(ALL)
+
+
+def test_loaded_parameters_cannot_be_changed() -> None:
+    loaded = params.load(SHIPPED)
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.seed = 1
+
+
+@pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
+def test_a_missing_key_is_named(tmp_path: Path, dotted: str) -> None:
+    values = shipped()
+    where, key = section(values, dotted)
+    del where[key]
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    path = tmp_path / "params.yaml"
+    assert str(caught.value) == f"{path}: {dotted}: Field required; mend it and run again"
+
+
+@pytest.mark.parametrize("dotted", ["epochs", *(f"{name}.epoch" for name in SECTIONS)])
+def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, dotted, "many")
+    said = str(caught.value)
+    assert f": {dotted}: " in said
+    assert "found 'many'" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
+def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure, match=rf": {re.escape(dotted)}[:.]") as caught:
+        load_with(tmp_path, dotted, {"x": 1})
+    assert "\n" not in str(caught.value)
+
+
+BROKEN = [
+    # Of another type: YAML has true for bool, which Python would take for 1.
+    ("seed", True),
+    ("seed", "0"),
+    ("seed", 1.5),
+    ("seed", None),
+    ("fetch.source", 235),
+    ("fetch.sha256", 0),
+    ("fetch.sample", "uci"),
+    ("fetch.sample.seed", False),
+    ("fetch.sample.seed", 0.5),
+    ("fetch.sample.days", "63"),
+    ("fetch.sample.days", True),
+    ("fetch.sample.start", "16/12/2006"),
+    ("fetch.sample.start", True),
+    ("fetch.sample.start", 1.5),
+    ("parse", ["skip"]),
+    ("parse.on_bad_line", False),
+    ("window.length", 50.5),
+    ("window.length", "50"),
+    ("window.length", True),
+    ("window.features", TARGET),
+    ("window.features", None),
+    ("window.fraction", "1"),
+    ("window.fraction", True),
+    ("split.train", "0.9"),
+    ("split.embargo", 1),
+    ("split.embargo", "true"),
+    ("train.hidden", 50),
+    ("train.dropout", None),
+    ("train.learning_rate", "0.001"),
+    ("train.batch_size", 1.5),
+    ("train.epochs", True),
+    ("train.epochs", "many"),
+    ("plot.steps", 99.5),
+    # Out of range.
+    ("seed", -1),
+    ("seed", 2**32),
+    ("fetch.source", ""),
+    ("fetch.sample.seed", -1),
+    ("fetch.sample.days", 0),
+    ("fetch.sample.days", -1.5),
+    ("fetch.sample.days", 50_001),
+    ("fetch.sample.start", "1899-12-31"),
+    ("fetch.sample.start", "2201-01-01"),
+    ("parse.on_bad_line", "ignore"),
+    ("window.length", 1),
+    ("window.features", []),
+    ("window.gaps", "merge"),
+    ("window.fraction", 0),
+    ("window.fraction", 1.0001),
+    ("window.center", "mean"),
+    ("split.train", 0),
+    ("split.train", 1),
+    ("split.validation", -0.1),
+    ("split.validation", 1),
+    ("split.validation_from", "head"),
+    ("train.hidden", []),
+    ("train.dropout", -0.1),
+    ("train.dropout", 1),
+    ("train.loss", "rmse"),
+    ("train.optimizer", "RMSprop"),
+    ("train.learning_rate", 0),
+    ("train.learning_rate", float("nan")),
+    ("train.learning_rate", float("inf")),
+    ("train.batch_size", 0),
+    ("train.epochs", 0),
+    ("plot.steps", 1),
+    ("plot.steps", 5_001),
+    # No sha256 in lower-case hex.
+    ("fetch.sha256", ""),
+    ("fetch.sha256", "0" * 63),
+    ("fetch.sha256", "0" * 65),
+    ("fetch.sha256", "0" * 63 + "g"),
+    ("fetch.sha256", "A" * 64),
+    ("fetch.sha256", "0" * 64 + "\n"),
+    ("fetch.sha256", "sha256:" + "0" * 57),
+    # Not features, or not in an order that has a target.
+    ("window.features", [TARGET, "humidity"]),
+    ("window.features", ["Global_active_power"]),
+    ("window.features", [TARGET, TARGET]),
+    ("window.features", [TARGET, "voltage", "voltage"]),
+    ("window.features", ["voltage", TARGET]),
+    ("window.features", ["voltage"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value"), BROKEN, ids=[f"{dotted}={value!r}" for dotted, value in BROKEN]
+)
+def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, dotted, value)
+    said = str(caught.value)
+    start = f"{tmp_path / 'params.yaml'}: {dotted}: "
+    assert said.startswith(start)
+    assert said.endswith(f", found {value!r}; mend it and run again")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "50"])
+def test_a_bad_layer_is_named_by_its_place(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(Failure, match=rf": train\.hidden\.1: .*, found {value!r};"):
+        load_with(tmp_path, "train.hidden", [50, value])
+
+
+@pytest.mark.parametrize("value", [0, 86_400.0, "0"])
+def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
+    # Read as seconds since 1970 it would silently be a household of that year.
+    with pytest.raises(Failure, match=r": fetch\.sample\.start: "):
+        load_with(tmp_path, "fetch.sample.start", value)
+
+
+@pytest.mark.parametrize(
+    "features",
+    [[TARGET, "humidity"], [TARGET, "voltage", "voltage"], ["voltage", TARGET]],
+)
+def test_what_is_wrong_with_features_is_told_apart(tmp_path: Path, features: list[str]) -> None:
+    reasons = ("no column 'humidity'; there are ", "a column is named twice", "the first must be")
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, "window.features", features)
+    given = [reason for reason in reasons if reason in str(caught.value)]
+    assert len(given) == 1
+    assert ("humidity" in features) == (given == [reasons[0]])
+    assert (features.count("voltage") > 1) == (given == [reasons[1]])
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    values = shipped()
+    values["seed"] = "x"
+    values["train"]["epochs"] = 0
+    del values["plot"]["steps"]
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    said = str(caught.value)
+    assert all(f"{dotted}: " in said for dotted in ("seed", "train.epochs", "plot.steps"))
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", ["window.fraction", "train.learning_rate", "fetch.sample.days"])
+@pytest.mark.parametrize("written", ["1", "1.0", "1e0"])
+def test_a_float_may_be_written_without_a_point(tmp_path: Path, dotted: str, written: str) -> None:
+    key = dotted.rpartition(".")[2]
+    found = re.search(rf"{key}: [0-9.]+", SHIPPED.read_text(encoding="utf-8"))
+    assert found
+    value = value_at(load_text(tmp_path, found[0], f"{key}: {written}"), dotted)
+    assert value == 1
+    assert type(value) is float
+
+
+@pytest.mark.parametrize("written", ["2006-12-16", '"2006-12-16"', "'2006-12-16'"])
+def test_the_first_day_may_be_quoted_or_not(tmp_path: Path, written: str) -> None:
+    loaded = load_text(tmp_path, 'start: "2006-12-16"', f"start: {written}")
+    assert loaded.fetch.sample.start == dt.date(2006, 12, 16)
+
+
+def test_a_sha256_may_be_given(tmp_path: Path) -> None:
+    assert load_with(tmp_path, "fetch.sha256", "0f" * 32).fetch.sha256 == "0f" * 32
+
+
+def test_all_columns_may_be_features(tmp_path: Path) -> None:
+    features = list(series.NAMES)
+    assert load_with(tmp_path, "window.features", features).window.features == features
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("epochs: 1", "epochs: [1", id="bracket left open"),
+        pytest.param("epochs: 1", "epochs: 1\n  epochs: 2", id="key twice"),
+        pytest.param("epochs: 1", "\tepochs: 1", id="tab"),
+        pytest.param("epochs: 1", "epochs: *one", id="alias of nothing"),
+        pytest.param("epochs: 1", "epochs: 1\n---\nseed: 1", id="two documents"),
+        pytest.param("epochs: 1", "epochs: !!python/object:os.system 1", id="tag of Python"),
+        pytest.param("epochs: 1", "epochs: 1\0", id="NUL"),
+        pytest.param('"2006-12-16"', "2006-02-30", id="date not in the calendar"),
+    ],
+)
+def test_what_is_not_yaml_is_told_in_one_line(tmp_path: Path, old: str, new: str) -> None:
+    with pytest.raises(Failure) as caught:
+        load_text(tmp_path, old, new)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'params.yaml'} is not YAML: ")
+    assert "\n" not in said
+
+
+def test_bytes_that_are_not_text_are_not_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"seed: \xff\xfe\n")
+    with pytest.raises(Failure, match="is not YAML: ") as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "seed\n", "- seed\n"])
+def test_a_file_without_sections_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Failure, match="the file: Input should be a valid dictionary") as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_file_the_place_to_start_from_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as caught:
+        params.load()
+    assert str(caught.value) == "params.yaml is not here; start from the project's root"

@@ -1,0 +1,407 @@
+"""The zip from every kind of source, and what is said and kept where it cannot be had."""
+
+import hashlib
+import http.server
+import io
+import json
+import random
+import socket
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pooch
+import pytest
+from ruamel.yaml import YAML
+
+from household import archive, params
+from household.failure import Failure
+from household.params import Params
+from stages import fetch
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+OLD = b"the zip of an earlier run"
+HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+def zipped(name: str = archive.MEMBER, seed: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        # fetch looks at the zip alone; what the text says is for parse.
+        target.writestr(name, random.Random(seed).randbytes(2_000).hex())
+    return buffer.getvalue()
+
+
+GOOD = zipped()
+
+
+def with_fetch(**changed: Any) -> Params:
+    values = params.load(SHIPPED).model_dump()
+    sample = {"seed": 0, "days": 2, "start": "2006-12-16"} | changed.pop("sample", {})
+    values["fetch"] |= {"sample": sample} | changed
+    return Params.model_validate(values)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def source() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(fetch.SOURCE.read_text(encoding="utf-8"))
+    return record
+
+
+def refused(given: Params) -> str:
+    """The one line of a run that fails over an earlier good one, which stays as it was."""
+    fetch.RAW.parent.mkdir(parents=True, exist_ok=True)
+    fetch.RAW.write_bytes(OLD)
+    fetch.SOURCE.write_bytes(OLD)
+    with pytest.raises(Failure) as caught:
+        fetch.main(given)
+    assert fetch.RAW.read_bytes() == OLD
+    assert fetch.SOURCE.read_bytes() == OLD
+    assert sorted(fetch.RAW.parent.iterdir()) == [fetch.RAW, fetch.SOURCE]
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+class Server:
+    """Answers each path with its replies in turn, the last of them for ever."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, list[tuple[int, bytes]]] = {}
+        self.asked: Counter[str] = Counter()
+        self.lost = 0  # bytes that each answer promises and does not send
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                replies = outer.replies.get(self.path, [(404, HTML)])
+                status, body = replies[min(outer.asked[self.path], len(replies) - 1)]
+                outer.asked[self.path] += 1
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) + outer.lost))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.root = f"http://127.0.0.1:{self.http.server_port}"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    # A proxy of the machine would be asked for 127.0.0.1 as well.
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    made = Server()
+    thread = threading.Thread(target=made.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds between retries, taken down and not waited for."""
+    taken: list[float] = []
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=taken.append))
+    return taken
+
+
+# A simulated household.
+
+
+def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
+    fetch.main(with_fetch(source="sample"))
+    data, record = fetch.RAW.read_bytes(), fetch.SOURCE.read_bytes()
+    assert source() == {
+        "source": "sample",
+        "address": "simulated household, seed 0, 2 days from 2006-12-16",
+        "bytes": len(data),
+        "sha256": sha256(data),
+        "simulated": True,
+        "licence": None,
+        "citation": None,
+    }
+    fetch.main(with_fetch(source="sample"))
+    assert fetch.RAW.read_bytes() == data
+    assert fetch.SOURCE.read_bytes() == record
+    with archive.text(fetch.RAW) as text:
+        assert len(text.readlines()) == 1 + 2 * 1440
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"days": 2.5}, {"start": "2006-12-17"}])
+def test_another_sample_is_other_bytes_and_another_name(changed: dict[str, Any]) -> None:
+    fetch.main(with_fetch())
+    first = source()
+    fetch.main(with_fetch(sample=changed))
+    assert source()["sha256"] != first["sha256"]
+    assert source()["address"] != first["address"]
+
+
+def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
+    # Whether the parameter's range or the stage says so.
+    values = YAML(typ="safe").load(SHIPPED)
+    values["fetch"]["sample"]["days"] = 0.0003
+    YAML(typ="safe").dump(values, tmp_path / "params.yaml")
+    with pytest.raises(Failure, match="days"):
+        fetch.main(params.load())
+
+
+def test_a_sample_of_one_minute_is_a_sample() -> None:
+    fetch.main(with_fetch(sample={"days": 1 / 1440}))
+    with archive.text(fetch.RAW) as text:
+        assert len(text.readlines()) == 2
+
+
+# A file.
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_path_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
+    path = Path("here/my power.zip")
+    path.parent.mkdir()
+    path.write_bytes(GOOD)
+    given = str(tmp_path / path) if absolute else str(path)
+    fetch.main(with_fetch(source=given))
+    assert fetch.RAW.read_bytes() == GOOD
+    assert path.read_bytes() == GOOD
+    assert source() == {
+        "source": given,
+        "address": given,
+        "bytes": len(GOOD),
+        "sha256": sha256(GOOD),
+        "simulated": False,
+        "licence": None,
+        "citation": None,
+    }
+
+
+def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.zip").write_bytes(GOOD)
+    fetch.main(with_fetch(source="~/mine.zip"))
+    assert fetch.RAW.read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("missing", ["no/such.zip", ".", "samples", "ftp://example.org/p.zip"])
+def test_no_file_at_the_path_is_told_with_what_may_be_given(missing: str) -> None:
+    said = refused(with_fetch(source=missing))
+    assert said.startswith(f"fetch.source: no file at {missing}; give sample, uci, a URL, or ")
+
+
+@pytest.mark.parametrize("data", [b"", HTML, GOOD[:-30], zipped("other.txt")])
+def test_a_file_that_is_no_good_zip_leaves_the_earlier_one(data: bytes) -> None:
+    Path("bad.zip").write_bytes(data)
+    assert refused(with_fetch(source="bad.zip")).startswith("bad.zip: ")
+
+
+def test_the_right_sha256_passes() -> None:
+    Path("good.zip").write_bytes(GOOD)
+    fetch.main(with_fetch(source="good.zip", sha256=sha256(GOOD)))
+    assert source()["sha256"] == sha256(GOOD)
+
+
+def test_a_wrong_sha256_names_both_and_leaves_the_earlier_zip() -> None:
+    Path("good.zip").write_bytes(GOOD)
+    wanted = sha256(b"")
+    said = refused(with_fetch(source="good.zip", sha256=wanted))
+    assert said.startswith(f"good.zip: its sha256 is {sha256(GOOD)}, expected {wanted}; ")
+
+
+def test_a_sample_is_held_to_the_sha256_too() -> None:
+    assert f"expected {'0' * 64}; " in refused(with_fetch(sha256="0" * 64))
+
+
+# A URL.
+
+
+def test_a_url_is_fetched_and_recorded(server: Server, pauses: list[float]) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    address = f"{server.root}/power.zip"
+    fetch.main(with_fetch(source=address, sha256=sha256(GOOD)))
+    assert fetch.RAW.read_bytes() == GOOD
+    assert source() == {
+        "source": address,
+        "address": address,
+        "bytes": len(GOOD),
+        "sha256": sha256(GOOD),
+        "simulated": False,
+        "licence": None,
+        "citation": None,
+    }
+    assert server.asked == {"/power.zip": 1}
+    assert pauses == []
+
+
+def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
+    server.replies["/power.zip"] = [(200, GOOD), (200, zipped(seed=1))]
+    given = with_fetch(source=f"{server.root}/power.zip")
+    fetch.main(given)
+    fetch.main(given)
+    assert fetch.RAW.read_bytes() == zipped(seed=1)
+
+
+def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Server) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    fetch.RAW.parent.mkdir(parents=True)
+    fetch.RAW.with_name(f".partial-{fetch.RAW.name}").write_bytes(zipped(seed=1))
+    fetch.main(with_fetch(source=f"{server.root}/power.zip"))
+    assert fetch.RAW.read_bytes() == GOOD
+
+
+def test_a_url_that_is_not_there_is_told_with_its_status(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "RETRIES", 0)
+    address = f"{server.root}/no.zip"
+    said = refused(with_fetch(source=address))
+    assert said == f"no answer from {address} (status 404); {fetch.OFFLINE}"
+
+
+def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
+    server: Server, pauses: list[float]
+) -> None:
+    server.replies["/power.zip"] = [(503, b""), (503, b""), (200, GOOD)]
+    fetch.main(with_fetch(source=f"{server.root}/power.zip"))
+    assert fetch.RAW.read_bytes() == GOOD
+    assert server.asked == {"/power.zip": 3}
+    assert len(pauses) == 2
+    assert 0 < pauses[0] < pauses[1]
+
+
+def test_a_server_that_stays_busy_is_given_up(server: Server, pauses: list[float]) -> None:
+    server.replies["/power.zip"] = [(503, b"")]
+    said = refused(with_fetch(source=f"{server.root}/power.zip"))
+    assert "(status 503)" in said
+    assert server.asked == {"/power.zip": 1 + fetch.RETRIES}
+    assert len(pauses) == fetch.RETRIES
+
+
+def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
+    server: Server, pauses: list[float]
+) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    server.lost = 1
+    said = refused(with_fetch(source=f"{server.root}/power.zip"))
+    assert said.startswith(f"no answer from {server.root}/power.zip (")
+    assert len(pauses) == fetch.RETRIES
+
+
+def test_a_page_instead_of_the_zip_is_told_as_such(server: Server) -> None:
+    server.replies["/power.zip"] = [(200, HTML)]
+    address = f"{server.root}/power.zip"
+    said = refused(with_fetch(source=address))
+    assert said.startswith(f"{address}: not a whole zip")
+    assert "<!DOCTYPE html>" in said
+
+
+def test_where_nothing_listens_the_way_on_without_a_network_is_told(
+    server: Server, pauses: list[float]
+) -> None:
+    with socket.socket() as taken:
+        # Bound and not listening: no other program can take the port meanwhile.
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/power.zip"
+        said = refused(with_fetch(source=address))
+    assert said == f"no answer from {address} (ConnectionError); {fetch.OFFLINE}"
+    assert "set fetch.source to sample" in said
+    assert len(pauses) == fetch.RETRIES
+    assert not server.asked
+
+
+@pytest.mark.parametrize("address", ["http://", "https://:0/x", "http://[::1/power.zip"])
+def test_a_url_that_is_none_is_told(pauses: list[float], address: str) -> None:
+    said = refused(with_fetch(source=address))
+    assert said.startswith(f"no answer from {address} (")
+    assert len(pauses) == fetch.RETRIES
+
+
+# UCI.
+
+
+@pytest.fixture
+def uci(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    addresses = (f"{server.root}/moved.zip", f"{server.root}/uci.zip")
+    monkeypatch.setattr(fetch, "UCI", addresses)
+    server.replies["/uci.zip"] = [(200, GOOD)]
+    return addresses
+
+
+def be_ucis(monkeypatch: pytest.MonkeyPatch) -> None:
+    member = zipfile.ZipFile(io.BytesIO(GOOD)).getinfo(archive.MEMBER)
+    monkeypatch.setattr(archive, "UCI_BYTES", member.file_size)
+    monkeypatch.setattr(archive, "UCI_CRC32", member.CRC)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_the_second_address_of_uci_is_asked_where_the_first_is_gone(
+    server: Server, uci: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_ucis(monkeypatch)
+    fetch.main(with_fetch(source="uci"))
+    assert fetch.RAW.read_bytes() == GOOD
+    assert source() == {
+        "source": "uci",
+        "address": uci[1],
+        "bytes": len(GOOD),
+        "sha256": sha256(GOOD),
+        "simulated": False,
+        "licence": "CC BY 4.0",
+        "citation": fetch.UCI_CITATION,
+    }
+    assert "10.24432/C58K54" in fetch.UCI_CITATION
+    assert server.asked == {"/moved.zip": 1 + fetch.RETRIES, "/uci.zip": 1}
+
+
+def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
+    server: Server, uci: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_ucis(monkeypatch)
+    server.replies["/moved.zip"] = [(200, GOOD)]
+    fetch.main(with_fetch(source="uci"))
+    assert source()["address"] == uci[0]
+    assert server.asked == {"/moved.zip": 1}
+
+
+@pytest.mark.usefixtures("pauses")
+def test_what_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
+    said = refused(with_fetch(source="uci"))
+    assert said == f"{uci[1]}: not the data set as published in 2012; {fetch.OFFLINE}"
+
+
+@pytest.mark.usefixtures("pauses")
+def test_where_no_address_of_uci_answers_each_is_named(
+    server: Server, uci: tuple[str, str]
+) -> None:
+    server.replies["/uci.zip"] = [(500, b"")]
+    said = refused(with_fetch(source="uci"))
+    assert said == (
+        f"no answer from {uci[0]} (status 404) nor {uci[1]} (status 500); {fetch.OFFLINE}"
+    )
+
+
+def test_ucis_text_has_its_licence_wherever_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    be_ucis(monkeypatch)
+    Path("good.zip").write_bytes(GOOD)
+    fetch.main(with_fetch(source="good.zip"))
+    assert source()["source"] == "good.zip"
+    assert source()["licence"] == fetch.UCI_LICENCE
+    assert source()["citation"] == fetch.UCI_CITATION
