@@ -1,0 +1,223 @@
+"""The commands that people type, typed in a temporary clone with a small sample."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import vl_convert
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
+PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "rmse"]
+UP_TO_DATE = "Data and pipelines are up to date."
+
+
+def run(folder: Path, *command: str, fails: bool = False) -> str:
+    """What `command` printed, run as in the activated environment; asserts how it ended."""
+    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
+    return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "all")
+
+
+def change(folder: Path, **values: Any) -> None:
+    """Changes parameters as a person would in an editor: comments stay."""
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    for key, value in values.items():
+        *sections, name = key.split("__")
+        section = params
+        for each in sections:
+            section = section[each]
+        section[name] = value
+    yaml.dump(params, folder / "params.yaml")
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)'", output, re.M)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone in which the pipeline has run on a day of the sample, and what it printed."""
+    folder = tmp_path_factory.mktemp("reproduced") / "clone"
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    run(folder, "git", "init", "--quiet")
+    change(folder, fetch__sample__days=1, train__hidden=[3], train__batch_size=64)
+    commit(folder)
+    output = dvc(folder, "repro")
+    commit(folder)
+    return folder, output
+
+
+@pytest.fixture
+def clone(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    shutil.copytree(reproduced[0], tmp_path / "clone", symlinks=True)
+    return tmp_path / "clone"
+
+
+def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, str]) -> None:
+    folder, output = reproduced
+    assert ran(output) == STAGES
+    assert run(folder, "git", "status", "--porcelain") == ""
+    again = dvc(folder, "repro")
+    assert ran(again) == []
+    assert UP_TO_DATE in again
+    assert UP_TO_DATE in dvc(folder, "status")
+    dag = dvc(folder, "dag", "--mermaid")
+    assert all(f'"{stage}"' in dag for stage in STAGES)
+
+    metrics = json.loads((folder / "reports/metrics.json").read_text())
+    predictions = pq.read_table(folder / "reports/predictions.parquet")
+    assert predictions.column_names == ["timestamp", "actual", "lstm", "persistence"]
+    assert predictions.num_rows == metrics["test_windows"]
+    assert metrics["lstm"]["skill"] == pytest.approx(
+        1 - metrics["lstm"]["rmse_kw"] / metrics["persistence"]["rmse_kw"]
+    )
+    assert f"RMSE {metrics['lstm']['rmse_kw']:.4f} kW with the LSTM" in output
+    assert "of a simulated household" in output
+    for name in PLOTS:
+        picture = (folder / f"reports/figures/{name}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("changed", "stages"),
+    [
+        ({"plot__steps": 50}, STAGES[6:]),
+        ({"train__epochs": 2}, STAGES[4:]),
+        ({"split__train": 0.8}, STAGES[3:]),
+        ({"window__gaps": "break"}, STAGES[2:]),
+    ],
+)
+def test_a_change_reruns_only_what_depends_on_it(
+    clone: Path, changed: dict[str, Any], stages: list[str]
+) -> None:
+    change(clone, **changed)
+    key = next(iter(changed)).replace("__", ".")
+    shown = json.loads(dvc(clone, "params", "diff", "--json"))
+    assert list(shown["params.yaml"]) == [key]
+    assert ran(dvc(clone, "repro")) == stages
+    # And back again from the cache. DVC keeps no runs of a stage whose outputs are in git alone,
+    # as the figures are.
+    run(clone, "git", "checkout", "--quiet", "params.yaml")
+    assert ran(dvc(clone, "repro")) == ["plot"]
+    assert UP_TO_DATE in dvc(clone, "status")
+
+
+def test_a_comment_reruns_nothing(clone: Path) -> None:
+    with (clone / "params.yaml").open("a") as file:
+        file.write("# a remark\n")
+    assert ran(dvc(clone, "repro")) == []
+
+
+def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
+    change(clone, train__epochs=2, plot__steps=20)
+    dvc(clone, "repro")
+    shown = json.loads(dvc(clone, "metrics", "diff", "--json"))
+    assert shown["reports/metrics.json"]["lstm.rmse_kw"]["diff"] != 0
+    assert "lstm.rmse_kw" in dvc(clone, "metrics", "show")
+    dvc(clone, "plots", "show")
+    assert all(name in (clone / "dvc_plots/index.html").read_text() for name in PLOTS)
+    dvc(clone, "plots", "diff")
+    for name in PLOTS:
+        for command, revisions in (
+            (["show", name], {"workspace"}),
+            (["diff", "--targets", name], {"workspace", "HEAD"}),
+        ):
+            spec = json.loads(dvc(clone, "plots", *command, "--show-vega"))
+            points = spec["data"]["values"]
+            assert {point["rev"] for point in points} == revisions
+            assert {point["household"] for point in points} == {"simulated household"}
+            drawn = vl_convert.vegalite_to_svg(spec)
+            marks = re.findall(
+                r'<path[^>]* aria-roledescription="(?:line|point|bar)\b[^>]*>', drawn
+            )
+            several = len({point["series"] for point in points}) * len(revisions)
+            assert len([mark for mark in marks if ' d="M' in mark]) >= several, name
+            assert "NaN" not in drawn
+
+
+def test_experiments_run_and_show(clone: Path) -> None:
+    dvc(clone, "exp", "run", "--name", "short", "--set-param", "plot.steps=10")
+    rows = list(csv.DictReader(dvc(clone, "exp", "show", "--csv").splitlines()))
+    steps = {row["Experiment"]: row["plot.steps"] for row in rows}
+    assert steps["short"] == "10"
+    assert len((clone / "reports/plots/forecast.csv").read_text().splitlines()) == 1 + 3 * 10
+
+
+def test_a_clone_pulls_what_another_pushed_and_has_nothing_to_compute(
+    clone: Path, tmp_path: Path
+) -> None:
+    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    commit(clone)
+    dvc(clone, "push")
+    run(tmp_path, "git", "clone", "--quiet", str(clone), "other")
+    other = tmp_path / "other"
+    assert not (other / "models").exists()
+    dvc(other, "pull")
+    assert ran(dvc(other, "repro")) == []
+    assert UP_TO_DATE in dvc(other, "status")
+    same = Path("models/lstm.keras")
+    assert (other / same).read_bytes() == (clone / same).read_bytes()
+
+
+def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
+    change(clone, train__epochs="many")
+    output = dvc(clone, "repro", fails=True)
+    assert "train: params.yaml: train.epochs: Input should be a valid integer" in output
+    assert "Traceback" not in output
+    run(clone, "git", "checkout", "--quiet", "params.yaml")
+    assert ran(dvc(clone, "repro")) == []
+    assert (clone / "models/lstm.keras").exists()
+
+
+def test_a_missing_zip_is_one_line(clone: Path) -> None:
+    change(clone, fetch__source="no/such.zip")
+    output = run(clone, "python", "-m", "stages.fetch", fails=True)
+    assert output.startswith("fetch: fetch.source: no file at no/such.zip; give sample, uci,")
+    assert output.count("\n") == 1
+
+
+def test_make_without_a_fitting_python_says_so(clone: Path) -> None:
+    output = run(clone, "make", "repro", "PYTHON=/no/python3", fails=True)
+    first, *rest = output.splitlines()
+    assert first == (
+        "No Python 3.11, 3.12 or 3.13 with venv among: /no/python3. "
+        "Install one, or name it: make repro PYTHON=/path/to/python3.12"
+    )
+    assert all(line.startswith("make: ***") for line in rest)
