@@ -180,8 +180,9 @@ def test_experiments_run_and_show(clone: Path) -> None:
     assert len((clone / "reports/plots/forecast.csv").read_text().splitlines()) == 1 + 3 * 10
 
 
-def test_a_clone_pulls_what_another_pushed_and_has_nothing_to_compute(
-    clone: Path, tmp_path: Path
+@pytest.mark.parametrize("commands", [[["pull"], ["repro"]], [["repro", "--pull"]]])
+def test_a_clone_takes_what_another_pushed_and_has_nothing_to_compute(
+    clone: Path, tmp_path: Path, commands: list[list[str]]
 ) -> None:
     dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(clone)
@@ -189,11 +190,21 @@ def test_a_clone_pulls_what_another_pushed_and_has_nothing_to_compute(
     run(tmp_path, "git", "clone", "--quiet", str(clone), "other")
     other = tmp_path / "other"
     assert not (other / "models").exists()
-    dvc(other, "pull")
-    assert ran(dvc(other, "repro")) == []
+    for command in commands:
+        assert ran(dvc(other, *command)) == []
     assert UP_TO_DATE in dvc(other, "status")
     same = Path("models/lstm.keras")
     assert (other / same).read_bytes() == (clone / same).read_bytes()
+
+
+def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_path: Path) -> None:
+    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    commit(clone)
+    dvc(clone, "push")
+    run(clone, "git", "tag", "--annotate", "lstm@v1.0.0", "--message", "the first")
+    dvc(tmp_path, "artifacts", "get", str(clone), "lstm")
+    same = (clone / "models/lstm.keras").read_bytes()
+    assert (tmp_path / "lstm.keras").read_bytes() == same
 
 
 def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
