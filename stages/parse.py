@@ -66,7 +66,8 @@ def tables(text: IO[bytes], skip: bool, skipped: Counter[str]) -> Iterator[pa.Ta
     With `skip` a line that cannot be read is counted in `skipped` by its fault; without, it
     raises Failure with its number and text. So does, always, a text of another layout.
     """
-    number = check_header(text.readline(BLOCK_BYTES)) + 1
+    check_header(text.readline(BLOCK_BYTES))
+    number = 2
     last = EPOCH - timedelta(days=365_000)
     rows = 0
     for block in blocks(text, number):
@@ -85,14 +86,13 @@ def tables(text: IO[bytes], skip: bool, skipped: Counter[str]) -> Iterator[pa.Ta
         raise Failure(f"{archive.MEMBER}: no minutes below the header; give a zip that has some")
 
 
-def check_header(line: bytes) -> int:
+def check_header(line: bytes) -> None:
     fields = [field.strip() for field in line.removeprefix(b"\xef\xbb\xbf").split(b";")]
     if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
             f"{archive.MEMBER} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
             "give a zip in the layout of UCI's data set 235"
         )
-    return 1
 
 
 def blocks(text: IO[bytes], number: int) -> Iterator[bytes]:
@@ -239,7 +239,7 @@ def number_text(name: str, field: str) -> str:
         value = float("_" if "_" in field else field)
     except ValueError:
         raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
-    if not abs(value) <= FLOAT32_MAX:
+    if not abs(value) <= FLOAT32_MAX:  # so is NaN
         raise Fault("number", f"{name} {field[:40]!r} is out of range")
     return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)
 
