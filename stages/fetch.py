@@ -3,135 +3,16 @@
 Writes data/raw/power.zip and data/raw/source.json, which says where it came from.
 """
 
-import hashlib
-import shutil
-import sys
-import zipfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import pooch
-import requests
-
-from household import archive, files, simulator, stage
-from household.failure import Failure
-from household.params import Params, Sample
-
-RAW = Path("data/raw/power.zip")
-SOURCE = Path("data/raw/source.json")
-
-UCI = (
-    "https://archive.ics.uci.edu/static/public/235/"
-    "individual+household+electric+power+consumption.zip",
-    "https://archive.ics.uci.edu/ml/machine-learning-databases/00235/"
-    "household_power_consumption.zip",
-)
-UCI_LICENCE = "CC BY 4.0"
-UCI_CITATION = (
-    "Hebrail, G. and Berard, A. (2012). Individual Household Electric Power Consumption "
-    "[Dataset]. UCI Machine Learning Repository. https://doi.org/10.24432/C58K54"
-)
-OFFLINE = "without a network set fetch.source to sample, or to the path of a zip that you have"
-
-CONNECT_SECONDS, READ_SECONDS = 10, 30
-RETRIES = 3
+from household.meter import source
+from household.pipeline import files, paths, stage
+from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    source = params.fetch.source
-    with files.whole(RAW) as aside:
-        if source == "sample":
-            address = simulate(params.fetch.sample, aside)
-        elif source == "uci":
-            address = download(UCI, aside)
-        elif source.startswith(("http://", "https://")):
-            address = download([source], aside)
-        else:
-            address = copy(source, aside)
-        is_uci = archive.check(aside, address)
-        if source == "uci" and not is_uci:
-            raise Failure(f"{address}: not the data set as published in 2012; {OFFLINE}")
-        record = describe(aside, source, address, is_uci)
-        if params.fetch.sha256 not in (None, record["sha256"]):
-            raise Failure(
-                f"{address}: its sha256 is {record['sha256']}, expected {params.fetch.sha256}; "
-                "fetch the right file, or change or clear fetch.sha256"
-            )
-    files.write_json(SOURCE, record)
-    print(f"fetch: {record['bytes']:,} bytes from {address}")
-
-
-def simulate(sample: Sample, zip_path: Path) -> str:
-    """Writes a simulated household of the same layout to `zip_path`; returns what to call it."""
-    minutes = simulator.simulate(seed=sample.seed, days=sample.days, start=sample.start)
-    # Stored, since zlib's builds differ in what they deflate to, and dated at zip's own epoch:
-    # the sample is the same bytes on every machine.
-    with (
-        zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped,
-        zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=True) as member,
-    ):
-        for block in simulator.text(minutes):
-            member.write(block)
-    return f"simulated household, seed {sample.seed}, {sample.days:g} days from {sample.start}"
-
-
-def download(addresses: Sequence[str], zip_path: Path) -> str:
-    """Fetches the first of `addresses` that answers into `zip_path`; returns that address.
-
-    Raises Failure when none does, after retries with a growing pause.
-    """
-    refused = []
-    for address in addresses:
-        fetcher = pooch.create(
-            path=zip_path.parent,
-            base_url="",
-            registry={zip_path.name: None},
-            urls={zip_path.name: address},
-            retry_if_failed=RETRIES,
-        )
-        by_http = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
-        )
-        try:
-            fetcher.fetch(zip_path.name, downloader=by_http)
-        except (requests.RequestException, ValueError) as error:
-            refused.append(f"{address} ({reason(error)})")
-        else:
-            return address
-    raise Failure(f"no answer from {' nor '.join(refused)}; {OFFLINE}")
-
-
-def reason(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"status {error.response.status_code}"
-    return type(error).__name__
-
-
-def copy(source: str, zip_path: Path) -> str:
-    """Copies the file at the path `source` to `zip_path`; returns the path."""
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise Failure(
-            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip "
-            "(absolute for a queued experiment, which runs in a folder of its own)"
-        )
-    shutil.copyfile(path, zip_path)
-    return source
-
-
-def describe(zip_path: Path, source: str, address: str, is_uci: bool) -> dict[str, Any]:
-    with zip_path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "source": source,
-        "address": address,
-        "bytes": zip_path.stat().st_size,
-        "sha256": sha256,
-        "simulated": source == "sample",
-        "licence": UCI_LICENCE if is_uci else None,
-        "citation": UCI_CITATION if is_uci else None,
-    }
+    with files.atomic_write(paths.RAW) as partial:
+        record = source.fetch(params.fetch, partial)
+    files.write_json(paths.SOURCE, record)
+    print(f"fetch: {record['bytes']:,} bytes from {record['address']}")
 
 
 if __name__ == "__main__":

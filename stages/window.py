@@ -4,35 +4,34 @@ Reads data/parsed/power.parquet. Writes data/windowed/series.parquet, the minute
 data/windowed/windows.parquet, the start of each window in them.
 """
 
-from pathlib import Path
-
 import pyarrow.parquet as pq
 
-from household import files, series, stage, windows
-from household.failure import Failure
-from household.params import Params
-
-PARSED = Path("data/parsed/power.parquet")
-SERIES = Path("data/windowed/series.parquet")
-WINDOWS = Path("data/windowed/windows.parquet")
+from household.forecast import windows
+from household.meter import series
+from household.pipeline import files, paths, stage
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
     window = params.window
-    table = pq.read_table(PARSED, columns=["timestamp", *window.features])
+    table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
     kept = series.valid(table, window.features, window.fraction)
     if not kept.num_rows:
-        raise Failure(f"{PARSED}: no minute has a value for {' and '.join(window.features)}")
-    starts = windows.starts(kept["timestamp"].to_numpy(), window.length, window.gaps)
+        raise Failure(f"{paths.PARSED}: no minute has a value for {' and '.join(window.features)}")
+    starts = windows.starts(kept["timestamp"].to_numpy(), window.lookback, window.gaps)
     if not len(starts):
         raise Failure(
-            f"{kept.num_rows:,} minutes hold no window of window.length {window.length} with "
-            f"window.gaps {window.gaps}; shorten the window, or use more minutes "
+            f"{kept.num_rows:,} minutes hold no window of window.lookback {window.lookback} with "
+            f"window.gaps {window.gaps}; shorten the lookback, or use more minutes "
             "(window.fraction, fetch.source)"
         )
-    files.write_table(SERIES, kept)
-    windows.write(WINDOWS, starts)
-    print(f"window: {len(starts):,} windows of {window.length} in {kept.num_rows:,} minutes")
+    files.write_table(paths.SERIES, kept)
+    windows.write(paths.WINDOWS, starts)
+    print(
+        f"window: {len(starts):,} windows of {window.lookback} + 1 minutes "
+        f"in {kept.num_rows:,} minutes"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,14 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from household import params
+from household.pipeline import paths
+from household.report import figures
+from tests.conftest import ROOT, changed
 
-ROOT = Path(__file__).parents[1]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+CODE = ("stages/", "household/")
+LOCK = "lock/run.txt"
+ROOMS = ["pipeline", "meter", "forecast", "report"]
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 
 
@@ -40,20 +45,58 @@ def declared(stage: str, *kinds: str) -> set[str]:
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
+def code(stage: str) -> set[str]:
+    """The modules that a stage declares, those of a folder one by one."""
+    declared_code = {dep for dep in declared(stage, "deps") if dep.startswith(CODE)}
+    return {
+        str(path.relative_to(ROOT))
+        for dep in declared_code
+        for path in ([ROOT / dep] if dep.endswith(".py") else (ROOT / dep).rglob("*.py"))
+    }
+
+
+def data(stage: str) -> set[str]:
+    return {dep for dep in declared(stage, "deps") if not dep.startswith(CODE) and dep != LOCK}
+
+
 def test_there_are_seven_stages_in_the_order_of_the_data() -> None:
     assert list(PIPELINE["stages"]) == STAGES
     made: set[str] = set()
     for stage in STAGES:
-        data = {dep for dep in declared(stage, "deps") if not dep.endswith(".py")}
-        assert data <= made, f"{stage} reads what no stage before it makes"
+        assert data(stage) <= made, f"{stage} reads what no stage before it makes"
         made |= declared(stage, "outs", "metrics")
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_declares_exactly_the_modules_that_it_imports(stage: str) -> None:
     modules = {str(path.relative_to(ROOT)) for path in imported(ROOT / f"stages/{stage}.py")}
-    assert {dep for dep in declared(stage, "deps") if dep.endswith(".py")} == modules
+    assert code(stage) == modules
     assert [module for module in modules if module.startswith("stages/")] == [f"stages/{stage}.py"]
+
+
+def test_every_stage_but_fetch_depends_on_the_lock_of_the_environment() -> None:
+    assert [stage for stage in STAGES if LOCK in declared(stage, "deps")] == STAGES[1:]
+
+
+def test_no_import_goes_against_the_order_of_the_rooms() -> None:
+    for path in (ROOT / "household").rglob("*.py"):
+        room = ROOMS.index(path.parent.name)
+        for module in imported(path):
+            assert ROOMS.index(module.parent.name) <= room, f"{path} imports {module}"
+
+
+def test_the_paths_are_those_of_dvc_yaml() -> None:
+    named = {str(path) for path in vars(paths).values() if isinstance(path, Path)}
+    outputs = set().union(*(declared(stage, "outs", "metrics") for stage in STAGES))
+    inside = {name for name in named if any(Path(out) in Path(name).parents for out in outputs)}
+    assert named - inside - {"params.yaml"} == outputs
+
+
+def test_the_plots_are_those_of_the_report() -> None:
+    expected = [plot.dvc() for plot in figures.PLOTS]
+    lines = io.StringIO()
+    YAML().dump({"plots": expected}, lines)
+    assert PIPELINE["plots"] == expected, f"put this into dvc.yaml:\n{lines.getvalue()}"
 
 
 class Recorder:
@@ -61,6 +104,11 @@ class Recorder:
 
     def __init__(self, section: BaseModel, name: str, read: set[str]) -> None:
         self._section, self._name, self._read = section, name, read
+
+    def model_dump(self) -> dict[str, Any]:
+        values = self._section.model_dump()
+        self._read |= leaves(values, self._name)
+        return values
 
     def __getattr__(self, key: str) -> Any:
         value = getattr(self._section, key)
@@ -83,33 +131,27 @@ def test_a_stage_reads_and_writes_exactly_what_it_declares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each runs in a folder of its own that holds the files it declares, and no others."""
-    small = params.load(ROOT / "params.yaml").model_dump()
-    small["fetch"]["sample"]["days"] = 1
-    small["train"]["hidden"] = [2]
+    small = changed({"fetch.sample.days": 1, "train.units": [2]})
     made = tmp_path / "made"
     for stage in STAGES:
         folder = tmp_path / stage
-        inputs = {name for name in declared(stage, "deps") if not name.endswith(".py")}
-        for name in inputs:
+        folder.mkdir()
+        for name in data(stage):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(made / name, folder / name)
-        folder.mkdir(exist_ok=True)
+            copy = shutil.copytree if (made / name).is_dir() else shutil.copy
+            copy(made / name, folder / name)
+        inputs = {path for path in folder.rglob("*") if path.is_file()}
         monkeypatch.chdir(folder)
         read: set[str] = set()
-        recorder = Recorder(params.Params.model_validate(small), "", read)
-        importlib.import_module(f"stages.{stage}").main(recorder)
+        importlib.import_module(f"stages.{stage}").main(Recorder(small, "", read))
 
-        written = {
-            str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
-        } - inputs
-        outputs = declared(stage, "outs", "metrics")
-        assert {next((o for o in outputs if Path(o) in Path(w).parents), w) for w in written} == (
-            outputs
-        ), stage
+        written = {path for path in folder.rglob("*") if path.is_file()} - inputs
+        outputs = {folder / name for name in declared(stage, "outs", "metrics")}
+        assert {next((o for o in outputs if o in w.parents), w) for w in written} == outputs, stage
         keys = declared(stage, "params")
         assert read == {
             leaf
-            for leaf in leaves(small)
+            for leaf in leaves(small.model_dump())
             if any(leaf == key or leaf.startswith(f"{key}.") for key in keys)
         }, stage
         shutil.copytree(folder, made, dirs_exist_ok=True)

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,23 +9,20 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from household import files, params, series
-from household.failure import Failure
-from household.params import Params
-from stages import evaluate, parse, plot, split, train, window
+from household.meter import series
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import TARGET, Params
+from tests.conftest import changed
 
-SHIPPED = params.load(Path(__file__).parents[1] / "params.yaml")
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 SOURCE = {"simulated": False, "licence": None, "address": "/home/me/mine.zip"}
 AFTER_PARSE = ("window", "split", "train", "evaluate", "plot")
 
 
-def with_window(**changed: Any) -> Params:
-    return SHIPPED.model_copy(
-        update={
-            "window": SHIPPED.window.model_copy(update=changed),
-            "train": SHIPPED.train.model_copy(update={"hidden": [2]}),
-        }
-    )
+def with_window(**values: Any) -> Params:
+    return changed({"train.units": [2]} | {f"window.{key}": each for key, each in values.items()})
 
 
 def put(power: Sequence[float | None]) -> None:
@@ -34,8 +30,8 @@ def put(power: Sequence[float | None]) -> None:
     stamps = np.datetime64("2007-01-01", "ms") + np.arange(len(power)) * np.timedelta64(1, "m")
     power_kw = pa.array(power, pa.float32())
     columns = [pa.array(stamps), *[power_kw] * len(series.NAMES)]
-    files.write_table(parse.PARSED, pa.table(columns, schema=series.SCHEMA))
-    files.write_json(evaluate.SOURCE, SOURCE)
+    files.write_table(paths.PARSED, pa.table(columns, schema=series.SCHEMA))
+    files.write_json(paths.SOURCE, SOURCE)
 
 
 def run(given: Params, *stages: str) -> None:
@@ -43,94 +39,90 @@ def run(given: Params, *stages: str) -> None:
         importlib.import_module(f"stages.{stage}").main(given)
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.parametrize(
-    ("power", "changed", "reason"),
+    ("power", "window", "reason"),
     [
         pytest.param([None] * 99, {}, "no minute has a value for global_active", id="all missing"),
-        pytest.param([1.0], {}, "1 minutes hold no window of window.length 50", id="one minute"),
+        pytest.param([1.0], {}, "1 minutes hold no window of window.lookback 49", id="one minute"),
         pytest.param([1.0] * 50, {}, "50 minutes hold no window", id="a minute too short"),
         pytest.param([1.0, None] * 99, {"gaps": "break"}, "gaps break; shorten", id="all gaps"),
         pytest.param([1.0] * 99, {"fraction": 0.1}, "10 minutes hold no", id="small fraction"),
     ],
 )
 def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
-    power: list[float | None], changed: dict[str, Any], reason: str
+    power: list[float | None], window: dict[str, Any], reason: str
 ) -> None:
     put(power)
     with pytest.raises(Failure, match=reason):
-        window.main(with_window(**changed))
-    assert not window.SERIES.parent.exists()
+        run(with_window(**window), "window")
+    assert not paths.SERIES.parent.exists()
 
 
 def test_too_few_windows_to_split_write_nothing() -> None:
     put([1.0] * 51)
     run(with_window(), "window")
     with pytest.raises(Failure, match="1 windows are too few"):
-        split.main(with_window())
-    assert not split.SPLIT.exists()
+        run(with_window(), "split")
+    assert not paths.TRAIN.parent.exists()
 
 
-@pytest.mark.parametrize("length", [2, 50])
+@pytest.mark.parametrize("lookback", [1, 49])
 def test_a_series_that_never_changes_goes_through(
-    length: int, capsys: pytest.CaptureFixture[str]
+    lookback: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put([1.5] * 400)
-    run(with_window(length=length), *AFTER_PARSE)
-    assert files.read_json(split.CENTRE) == {series.TARGET: 1.5}
-    metrics = files.read_json(evaluate.METRICS)
+    run(with_window(lookback=lookback), *AFTER_PARSE)
+    assert files.read_json(paths.CENTER) == {TARGET: 1.5}
+    metrics = files.read_json(paths.METRICS)
     assert metrics["persistence"] == {
-        "rmse_kw": 0, "mae_kw": 0, "mase": None, "r2": None, "skill": None
+        "rmse_kw": 0, "mae_kw": 0, "mase": None, "skill": None
     }  # fmt: skip
-    # All inputs are 0 once centred, and so is the forecast, but for what the bias has learnt.
-    assert metrics["lstm"]["rmse_kw"] == pytest.approx(0, abs=1e-6)
+    # All inputs are 0 once centered, and so is the forecast, but for what the bias has learnt.
+    assert metrics["LSTM"]["rmse_kw"] == pytest.approx(0, abs=1e-6)
     assert "persistence makes no error at all" in capsys.readouterr().out
 
 
 def test_the_shortest_windows_predict_a_minute_from_the_one_before() -> None:
     put([float(minute % 7) for minute in range(400)])
-    run(with_window(length=2), *AFTER_PARSE)
-    predictions = pa.parquet.read_table(evaluate.PREDICTIONS).to_pydict()
+    run(with_window(lookback=1), *AFTER_PARSE)
+    predictions = pa.parquet.read_table(paths.PREDICTIONS).to_pydict()
     assert predictions["persistence"][1:] == predictions["actual"][:-1]
 
 
 def test_all_columns_may_be_input() -> None:
     put([float(minute % 7) for minute in range(400)])
-    run(with_window(length=5, features=list(series.NAMES)), *AFTER_PARSE)
-    settings = files.read_json(train.SETTINGS)
-    assert settings["features"] == list(series.NAMES)
-    assert set(settings["units"]) == set(settings["centre"]) == set(series.NAMES)
+    run(with_window(lookback=4, features=list(series.NAMES)), *AFTER_PARSE)
+    settings = files.read_json(paths.FORECASTER)
+    features = settings["input"]["features"]
+    assert [feature["name"] for feature in features] == list(series.NAMES)
+    assert [feature["unit"] for feature in features] == ["kW", "kvar", "V", "A", "Wh", "Wh", "Wh"]
 
 
-def test_the_centre_may_be_that_of_the_training_part_or_none() -> None:
+def test_the_center_may_be_that_of_the_training_part_or_none() -> None:
     put([0.0] * 360 + [4.0] * 90)
-    centres = {}
+    centers = {}
     for center in ("all", "train", "none"):
-        run(with_window(length=10, center=center), "window", "split")
-        centres[center] = files.read_json(split.CENTRE)[series.TARGET]
-    assert centres["none"] == 0
-    assert 0 < centres["train"] < centres["all"]
+        run(with_window(lookback=9, center=center), "window", "split")
+        centers[center] = files.read_json(paths.CENTER)[TARGET]
+    assert centers["none"] == 0
+    assert 0 < centers["train"] < centers["all"]
 
 
 def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:
     put([float(minute % 7) for minute in range(400)])
-    settings = with_window(length=5)
+    settings = with_window(lookback=4)
+    run(settings, "window", "split")
     wild = settings.train.model_copy(
         update={"learning_rate": 1e38, "optimizer": "sgd", "batch_size": 8}
     )
-    run(settings, "window", "split")
     with pytest.raises(Failure, match=r"lower train\.learning_rate"):
-        train.main(settings.model_copy(update={"train": wild}))
-    assert not train.MODEL.exists()
-    assert not train.HISTORY.exists()
+        run(settings.model_copy(update={"train": wild}), "train")
+    assert not paths.NETWORK.exists()
+    assert not paths.HISTORY.exists()
 
 
 def test_the_pictures_name_the_zip_that_was_given() -> None:
     put([float(minute % 7) for minute in range(400)])
-    run(with_window(length=5), *AFTER_PARSE)
-    for table in plot.PLOTS.glob("*.csv"):
+    run(with_window(lookback=4), *AFTER_PARSE)
+    for table in paths.PLOTS.glob("*.csv"):
         assert set(pa.csv.read_csv(table)["household"].to_pylist()) == {"mine.zip"}, table

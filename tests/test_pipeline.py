@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
-PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "rmse"]
+PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "scores"]
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
@@ -75,7 +75,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     run(folder, "git", "init", "--quiet")
-    change(folder, fetch__sample__days=1, train__hidden=[3], train__batch_size=64)
+    change(folder, fetch__sample__days=1, train__units=[3], train__batch_size=64)
     commit(folder)
     output = dvc(folder, "repro")
     commit(folder)
@@ -102,12 +102,12 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, s
 
     metrics = json.loads((folder / "reports/metrics.json").read_text())
     predictions = pq.read_table(folder / "reports/predictions.parquet")
-    assert predictions.column_names == ["timestamp", "actual", "lstm", "persistence"]
-    assert predictions.num_rows == metrics["test_windows"]
-    assert metrics["lstm"]["skill"] == pytest.approx(
-        1 - metrics["lstm"]["rmse_kw"] / metrics["persistence"]["rmse_kw"]
+    assert predictions.column_names == ["timestamp", "actual", "LSTM", "persistence"]
+    assert f"on {predictions.num_rows} windows" in output
+    assert metrics["LSTM"]["skill"] == pytest.approx(
+        1 - metrics["LSTM"]["rmse_kw"] / metrics["persistence"]["rmse_kw"]
     )
-    assert f"RMSE {metrics['lstm']['rmse_kw']:.4f} kW with the LSTM" in output
+    assert f"RMSE {metrics['LSTM']['rmse_kw']:.4f} kW with the LSTM" in output
     assert "of a simulated household" in output
     for name in PLOTS:
         picture = (folder / f"reports/figures/{name}.png").read_bytes()
@@ -149,8 +149,8 @@ def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
     change(clone, train__epochs=2, plot__steps=20)
     dvc(clone, "repro")
     shown = json.loads(dvc(clone, "metrics", "diff", "--json"))
-    assert shown["reports/metrics.json"]["lstm.rmse_kw"]["diff"] != 0
-    assert "lstm.rmse_kw" in dvc(clone, "metrics", "show")
+    assert shown["reports/metrics.json"]["LSTM.rmse_kw"]["diff"] != 0
+    assert "LSTM.rmse_kw" in dvc(clone, "metrics", "show")
     dvc(clone, "plots", "show")
     assert all(name in (clone / "dvc_plots/index.html").read_text() for name in PLOTS)
     dvc(clone, "plots", "diff")
@@ -193,7 +193,7 @@ def test_a_clone_takes_what_another_pushed_and_has_nothing_to_compute(
     for command in commands:
         assert ran(dvc(other, *command)) == []
     assert UP_TO_DATE in dvc(other, "status")
-    same = Path("models/lstm.keras")
+    same = Path("models/lstm/network.keras")
     assert (other / same).read_bytes() == (clone / same).read_bytes()
 
 
@@ -203,8 +203,9 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     dvc(clone, "push")
     run(clone, "git", "tag", "--annotate", "lstm@v1.0.0", "--message", "the first")
     dvc(tmp_path, "artifacts", "get", str(clone), "lstm")
-    same = (clone / "models/lstm.keras").read_bytes()
-    assert (tmp_path / "lstm.keras").read_bytes() == same
+    for name in ("network.keras", "forecaster.json"):
+        same = (clone / "models/lstm" / name).read_bytes()
+        assert (tmp_path / "lstm" / name).read_bytes() == same
 
 
 def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
@@ -214,7 +215,7 @@ def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
     assert "Traceback" not in output
     run(clone, "git", "checkout", "--quiet", "params.yaml")
     assert ran(dvc(clone, "repro")) == []
-    assert (clone / "models/lstm.keras").exists()
+    assert (clone / "models/lstm/network.keras").exists()
 
 
 def test_a_missing_zip_is_one_line(clone: Path) -> None:

@@ -1,5 +1,6 @@
 """The zip from every kind of source, and what is said and kept where it cannot be had."""
 
+import datetime as dt
 import hashlib
 import http.server
 import io
@@ -9,7 +10,7 @@ import socket
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +19,15 @@ import pooch
 import pytest
 from ruamel.yaml import YAML
 
-from household import archive, params
-from household.failure import Failure
-from household.params import Params
+from household.meter import archive, source
+from household.pipeline import params, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
 from stages import fetch
+from tests.conftest import SHIPPED, changed
 
-SHIPPED = Path(__file__).parents[2] / "params.yaml"
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 OLD = b"the zip of an earlier run"
 HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
@@ -39,40 +43,36 @@ def zipped(name: str = archive.MEMBER, seed: int = 0) -> bytes:
 GOOD = zipped()
 
 
-def with_fetch(**changed: Any) -> Params:
-    values = params.load(SHIPPED).model_dump()
-    sample = {"seed": 0, "days": 2, "start": "2006-12-16"} | changed.pop("sample", {})
-    values["fetch"] |= {"sample": sample} | changed
-    return Params.model_validate(values)
+def with_fetch(sample: Mapping[str, Any] | None = None, **values: Any) -> Params:
+    small = {"seed": 0, "days": 2, "start": dt.date(2006, 12, 16)} | dict(sample or {})
+    return changed(
+        {f"fetch.{key}": value for key, value in values.items()}
+        | {f"fetch.sample.{key}": value for key, value in small.items()}
+    )
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def source() -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(fetch.SOURCE.read_text(encoding="utf-8"))
+def recorded() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(paths.SOURCE.read_text(encoding="utf-8"))
     return record
 
 
 def refused(given: Params) -> str:
     """The one line of a run that fails over an earlier good one, which stays as it was."""
-    fetch.RAW.parent.mkdir(parents=True, exist_ok=True)
-    fetch.RAW.write_bytes(OLD)
-    fetch.SOURCE.write_bytes(OLD)
+    paths.RAW.parent.mkdir(parents=True, exist_ok=True)
+    paths.RAW.write_bytes(OLD)
+    paths.SOURCE.write_bytes(OLD)
     with pytest.raises(Failure) as caught:
         fetch.main(given)
-    assert fetch.RAW.read_bytes() == OLD
-    assert fetch.SOURCE.read_bytes() == OLD
-    assert sorted(fetch.RAW.parent.iterdir()) == [fetch.RAW, fetch.SOURCE]
+    assert paths.RAW.read_bytes() == OLD
+    assert paths.SOURCE.read_bytes() == OLD
+    assert sorted(paths.RAW.parent.iterdir()) == [paths.RAW, paths.SOURCE]
     said = str(caught.value)
     assert "\n" not in said
     return said
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 class Server:
@@ -128,8 +128,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
     fetch.main(with_fetch(source="sample"))
-    data, record = fetch.RAW.read_bytes(), fetch.SOURCE.read_bytes()
-    assert source() == {
+    data, record = paths.RAW.read_bytes(), paths.SOURCE.read_bytes()
+    assert recorded() == {
         "source": "sample",
         "address": "simulated household, seed 0, 2 days from 2006-12-16",
         "bytes": len(data),
@@ -139,19 +139,19 @@ def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
         "citation": None,
     }
     fetch.main(with_fetch(source="sample"))
-    assert fetch.RAW.read_bytes() == data
-    assert fetch.SOURCE.read_bytes() == record
-    with archive.text(fetch.RAW) as text:
+    assert paths.RAW.read_bytes() == data
+    assert paths.SOURCE.read_bytes() == record
+    with archive.text(paths.RAW) as text:
         assert len(text.readlines()) == 1 + 2 * 1440
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"days": 2.5}, {"start": "2006-12-17"}])
-def test_another_sample_is_other_bytes_and_another_name(changed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sample", [{"seed": 1}, {"days": 2.5}, {"start": "2006-12-17"}])
+def test_another_sample_is_other_bytes_and_another_name(sample: dict[str, Any]) -> None:
     fetch.main(with_fetch())
-    first = source()
-    fetch.main(with_fetch(sample=changed))
-    assert source()["sha256"] != first["sha256"]
-    assert source()["address"] != first["address"]
+    first = recorded()
+    fetch.main(with_fetch(sample=sample))
+    assert recorded()["sha256"] != first["sha256"]
+    assert recorded()["address"] != first["address"]
 
 
 def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_sample_of_one_minute_is_a_sample() -> None:
     fetch.main(with_fetch(sample={"days": 1 / 1440}))
-    with archive.text(fetch.RAW) as text:
+    with archive.text(paths.RAW) as text:
         assert len(text.readlines()) == 2
 
 
@@ -179,9 +179,9 @@ def test_a_path_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
     path.write_bytes(GOOD)
     given = str(tmp_path / path) if absolute else str(path)
     fetch.main(with_fetch(source=given))
-    assert fetch.RAW.read_bytes() == GOOD
+    assert paths.RAW.read_bytes() == GOOD
     assert path.read_bytes() == GOOD
-    assert source() == {
+    assert recorded() == {
         "source": given,
         "address": given,
         "bytes": len(GOOD),
@@ -196,7 +196,7 @@ def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="~/mine.zip"))
-    assert fetch.RAW.read_bytes() == GOOD
+    assert paths.RAW.read_bytes() == GOOD
 
 
 @pytest.mark.parametrize("missing", ["no/such.zip", ".", "samples", "ftp://example.org/p.zip"])
@@ -214,7 +214,7 @@ def test_a_file_that_is_no_good_zip_leaves_the_earlier_one(data: bytes) -> None:
 def test_the_right_sha256_passes() -> None:
     Path("good.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="good.zip", sha256=sha256(GOOD)))
-    assert source()["sha256"] == sha256(GOOD)
+    assert recorded()["sha256"] == sha256(GOOD)
 
 
 def test_a_wrong_sha256_names_both_and_leaves_the_earlier_zip() -> None:
@@ -235,8 +235,8 @@ def test_a_url_is_fetched_and_recorded(server: Server, pauses: list[float]) -> N
     server.replies["/power.zip"] = [(200, GOOD)]
     address = f"{server.root}/power.zip"
     fetch.main(with_fetch(source=address, sha256=sha256(GOOD)))
-    assert fetch.RAW.read_bytes() == GOOD
-    assert source() == {
+    assert paths.RAW.read_bytes() == GOOD
+    assert recorded() == {
         "source": address,
         "address": address,
         "bytes": len(GOOD),
@@ -254,24 +254,24 @@ def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
     given = with_fetch(source=f"{server.root}/power.zip")
     fetch.main(given)
     fetch.main(given)
-    assert fetch.RAW.read_bytes() == zipped(seed=1)
+    assert paths.RAW.read_bytes() == zipped(seed=1)
 
 
 def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
-    fetch.RAW.parent.mkdir(parents=True)
-    fetch.RAW.with_name(f".partial-{fetch.RAW.name}").write_bytes(zipped(seed=1))
+    paths.RAW.parent.mkdir(parents=True)
+    paths.RAW.with_name(f".partial-{paths.RAW.name}").write_bytes(zipped(seed=1))
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
-    assert fetch.RAW.read_bytes() == GOOD
+    assert paths.RAW.read_bytes() == GOOD
 
 
 def test_a_url_that_is_not_there_is_told_with_its_status(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.setattr(source, "RETRIES", 0)
     address = f"{server.root}/no.zip"
     said = refused(with_fetch(source=address))
-    assert said == f"no answer from {address} (status 404); {fetch.OFFLINE}"
+    assert said == f"no answer from {address} (status 404); {source.OFFLINE}"
 
 
 def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
@@ -279,7 +279,7 @@ def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
 ) -> None:
     server.replies["/power.zip"] = [(503, b""), (503, b""), (200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
-    assert fetch.RAW.read_bytes() == GOOD
+    assert paths.RAW.read_bytes() == GOOD
     assert server.asked == {"/power.zip": 3}
     assert len(pauses) == 2
     assert 0 < pauses[0] < pauses[1]
@@ -289,8 +289,8 @@ def test_a_server_that_stays_busy_is_given_up(server: Server, pauses: list[float
     server.replies["/power.zip"] = [(503, b"")]
     said = refused(with_fetch(source=f"{server.root}/power.zip"))
     assert "(status 503)" in said
-    assert server.asked == {"/power.zip": 1 + fetch.RETRIES}
-    assert len(pauses) == fetch.RETRIES
+    assert server.asked == {"/power.zip": 1 + source.RETRIES}
+    assert len(pauses) == source.RETRIES
 
 
 def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
@@ -300,14 +300,14 @@ def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
     server.lost = 1
     said = refused(with_fetch(source=f"{server.root}/power.zip"))
     assert said.startswith(f"no answer from {server.root}/power.zip (")
-    assert len(pauses) == fetch.RETRIES
+    assert len(pauses) == source.RETRIES
 
 
 def test_a_page_instead_of_the_zip_is_told_as_such(server: Server) -> None:
     server.replies["/power.zip"] = [(200, HTML)]
     address = f"{server.root}/power.zip"
     said = refused(with_fetch(source=address))
-    assert said.startswith(f"{address}: not a whole zip")
+    assert said.startswith(f"{address}: not a zip: it starts with ")
     assert "<!DOCTYPE html>" in said
 
 
@@ -319,9 +319,9 @@ def test_where_nothing_listens_the_way_on_without_a_network_is_told(
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/power.zip"
         said = refused(with_fetch(source=address))
-    assert said == f"no answer from {address} (ConnectionError); {fetch.OFFLINE}"
+    assert said == f"no answer from {address} (ConnectionError); {source.OFFLINE}"
     assert "set fetch.source to sample" in said
-    assert len(pauses) == fetch.RETRIES
+    assert len(pauses) == source.RETRIES
     assert not server.asked
 
 
@@ -329,7 +329,7 @@ def test_where_nothing_listens_the_way_on_without_a_network_is_told(
 def test_a_url_that_is_none_is_told(pauses: list[float], address: str) -> None:
     said = refused(with_fetch(source=address))
     assert said.startswith(f"no answer from {address} (")
-    assert len(pauses) == fetch.RETRIES
+    assert len(pauses) == source.RETRIES
 
 
 # UCI.
@@ -338,7 +338,7 @@ def test_a_url_that_is_none_is_told(pauses: list[float], address: str) -> None:
 @pytest.fixture
 def uci(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     addresses = (f"{server.root}/moved.zip", f"{server.root}/uci.zip")
-    monkeypatch.setattr(fetch, "UCI", addresses)
+    monkeypatch.setattr(source, "UCI", addresses)
     server.replies["/uci.zip"] = [(200, GOOD)]
     return addresses
 
@@ -355,18 +355,18 @@ def test_the_second_address_of_uci_is_asked_where_the_first_is_gone(
 ) -> None:
     be_ucis(monkeypatch)
     fetch.main(with_fetch(source="uci"))
-    assert fetch.RAW.read_bytes() == GOOD
-    assert source() == {
+    assert paths.RAW.read_bytes() == GOOD
+    assert recorded() == {
         "source": "uci",
         "address": uci[1],
         "bytes": len(GOOD),
         "sha256": sha256(GOOD),
         "simulated": False,
         "licence": "CC BY 4.0",
-        "citation": fetch.UCI_CITATION,
+        "citation": source.UCI_CITATION,
     }
-    assert "10.24432/C58K54" in fetch.UCI_CITATION
-    assert server.asked == {"/moved.zip": 1 + fetch.RETRIES, "/uci.zip": 1}
+    assert "10.24432/C58K54" in source.UCI_CITATION
+    assert server.asked == {"/moved.zip": 1 + source.RETRIES, "/uci.zip": 1}
 
 
 def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
@@ -375,14 +375,14 @@ def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
     be_ucis(monkeypatch)
     server.replies["/moved.zip"] = [(200, GOOD)]
     fetch.main(with_fetch(source="uci"))
-    assert source()["address"] == uci[0]
+    assert recorded()["address"] == uci[0]
     assert server.asked == {"/moved.zip": 1}
 
 
 @pytest.mark.usefixtures("pauses")
 def test_what_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
     said = refused(with_fetch(source="uci"))
-    assert said == f"{uci[1]}: not the data set as published in 2012; {fetch.OFFLINE}"
+    assert said == f"{uci[1]}: not the data set as published in 2012; {source.OFFLINE}"
 
 
 @pytest.mark.usefixtures("pauses")
@@ -392,7 +392,7 @@ def test_where_no_address_of_uci_answers_each_is_named(
     server.replies["/uci.zip"] = [(500, b"")]
     said = refused(with_fetch(source="uci"))
     assert said == (
-        f"no answer from {uci[0]} (status 404) nor {uci[1]} (status 500); {fetch.OFFLINE}"
+        f"no answer from {uci[0]} (status 404) nor {uci[1]} (status 500); {source.OFFLINE}"
     )
 
 
@@ -402,6 +402,6 @@ def test_ucis_text_has_its_licence_wherever_it_comes_from(
     be_ucis(monkeypatch)
     Path("good.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="good.zip"))
-    assert source()["source"] == "good.zip"
-    assert source()["licence"] == fetch.UCI_LICENCE
-    assert source()["citation"] == fetch.UCI_CITATION
+    assert recorded()["source"] == "good.zip"
+    assert recorded()["licence"] == source.UCI_LICENCE
+    assert recorded()["citation"] == source.UCI_CITATION

@@ -1,592 +1,107 @@
-"""Every minute of the text in the table; every line that holds none, named or counted."""
+"""The parse stage: what it writes, what it says, and what it leaves where it fails."""
 
-import io
-import math
 import os
-import re
 import zipfile
-from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from household import archive, files, params, series
-from household.failure import Failure
-from household.params import Params
+from household.meter import archive, quality, reader, series
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import TARGET
 from stages import parse
+from tests.conftest import changed
 
-SHIPPED = Path(__file__).parents[2] / "params.yaml"
-HEADER = ";".join(series.HEADER).encode()
-VALUES = b"4.216;0.418;234.840;18.400;0.000;1.000;17.000"
-# The smallest that the header fits in; then every second line lies on a border.
-TINY = 128
-Row = tuple[datetime, *tuple[float | None, ...]]
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+FAIL, SKIP = (changed({"parse.on_bad_line": what}) for what in ("fail", "skip"))
+OUTPUTS = (paths.PARSED, paths.QUALITY)
 
 
-def at(minute: int) -> bytes:
+def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.000") -> str:
     stamp = datetime(2006, 12, 16, 17, 24) + timedelta(minutes=minute)
-    return f"{stamp.day}/{stamp.month}/{stamp.year};{stamp:%H:%M}:00".encode()
+    return f"{stamp.day}/{stamp.month}/{stamp.year};{stamp:%H:%M}:00;{values}"
 
 
-def line(minute: int, values: bytes = VALUES) -> bytes:
-    return at(minute) + b";" + values
-
-
-def text(*lines: bytes, end: bytes = b"\n") -> bytes:
-    return b"".join(part + end for part in (HEADER, *lines))
-
-
-def read(data: bytes, skip: bool = False) -> tuple[pa.Table, Counter[str]]:
-    skipped: Counter[str] = Counter()
-    made = list(parse.tables(io.BytesIO(data), skip, skipped))
-    assert all(table.num_rows for table in made)
-    return pa.concat_tables(made), skipped
-
-
-def rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    assert table.schema.equals(series.SCHEMA, check_metadata=True)
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
-# Two writings of the same minutes are one table.
-
-PLAIN = [
-    line(0),
-    line(1, b"?;?;?;?;?;?;"),
-    line(2, b"-0.5;0.000;234.000;10.000;0.000;0.000;0.000"),
-    line(9, b"1;2;3;4;5;6;7"),
-]
-
-
-def test_a_line_is_a_minute_with_its_values() -> None:
-    table, skipped = read(text(*PLAIN))
-    start = datetime(2006, 12, 16, 17, 24)
-    of = np.float32
-    assert rows(table) == [
-        (start, of(4.216), of(0.418), of(234.84), of(18.4), 0, 1, 17),
-        (start + timedelta(minutes=1), *[None] * 7),
-        (start + timedelta(minutes=2), -0.5, 0, 234, 10, 0, 0, 0),
-        (start + timedelta(minutes=9), 1, 2, 3, 4, 5, 6, 7),
-    ]
-    assert not skipped
-
-
-SAME = [
-    pytest.param(text(*PLAIN, end=b"\r\n"), id="\\r\\n"),
-    pytest.param(text(*PLAIN)[:-1], id="last newline missing"),
-    pytest.param(text(*PLAIN, end=b"\r\n")[:-1], id="last half of \\r\\n missing"),
-    pytest.param(text(*PLAIN, end=b"\r\n")[:-2], id="last \\r\\n missing"),
-    pytest.param(text(*PLAIN) + b"\n\n\n", id="blank lines at the end"),
-    pytest.param(text(*PLAIN) + b"\r\n \t \r\n", id="lines of blanks at the end"),
-    pytest.param(text(*PLAIN) + b"   ", id="blanks at the end"),
-    pytest.param(text(b"", PLAIN[0], b"", *PLAIN[1:]), id="blank lines between"),
-    pytest.param(text(*PLAIN, end=b" \n"), id="a blank after each line"),
-    pytest.param(text(*PLAIN, end=b"\t\r\n"), id="a tab after each line"),
-    pytest.param(text(*(b" " + good for good in PLAIN)), id="a blank before each line"),
-    pytest.param(text(*PLAIN).replace(b";", b" ; "), id="blanks around fields"),
-    pytest.param(b"\xef\xbb\xbf" + text(*PLAIN), id="byte order mark"),
-    pytest.param(text(*PLAIN).replace(b".000", b""), id="no trailing zeros"),
-    pytest.param(text(*PLAIN).replace(b"0;", b"000;").replace(b":0000;", b":00;"), id="more zeros"),
-    pytest.param(text(*PLAIN).replace(b"?;?;?;?;?;?;", b";;;;;;"), id="missing as empty"),
-    pytest.param(text(*PLAIN).replace(b"?;?;?;?;?;?;", b"?;?;?;?;?;?;?"), id="missing as ?"),
-    pytest.param(text(*PLAIN).replace(b"-0.5;", b"-.5;"), id="no zero before the point"),
-    pytest.param(text(*PLAIN).replace(b"-0.5;", b"-5e-1;"), id="exponent"),
-    pytest.param(text(*PLAIN).replace(b"\n" + at(9), b"\n16/12/2006;17:33:00"), id="as written"),
-]
-
-
-@pytest.mark.parametrize("block", [parse.BLOCK_BYTES, 300, 200, 141, TINY])
-@pytest.mark.parametrize("data", SAME)
-def test_the_same_minutes_written_otherwise_are_the_same_table(
-    monkeypatch: pytest.MonkeyPatch, data: bytes, block: int
-) -> None:
-    if HEADER in data[:block].splitlines()[0] + b"":
-        monkeypatch.setattr(parse, "BLOCK_BYTES", block)
-    expected, _ = read(text(*PLAIN))
-    for skip in (False, True):
-        table, skipped = read(data, skip)
-        assert rows(table) == rows(expected)
-        assert not skipped
-
-
-def test_days_and_months_may_have_leading_zeros() -> None:
-    table, _ = read(text(b"1/2/2007;00:00:00;" + VALUES, b"02/02/2007;00:00:00;" + VALUES))
-    assert table["timestamp"].to_pylist() == [datetime(2007, 2, 1), datetime(2007, 2, 2)]
-
-
-@pytest.mark.parametrize("lines", range(1, 8))
-def test_wherever_the_last_block_begins_a_missing_last_newline_does_no_harm(
-    monkeypatch: pytest.MonkeyPatch, lines: int
-) -> None:
-    data = text(*map(line, range(lines)))
-    expected, _ = read(data)
-    for block in range(len(HEADER) + 1, len(data) + 2):
-        monkeypatch.setattr(parse, "BLOCK_BYTES", block)
-        assert rows(read(data[:-1])[0]) == rows(expected), block
-
-
-# Lines that hold no minute.
-
-BAD = [
-    pytest.param(line(5, VALUES + b";1"), "fields", "10 fields, expected 9", id="a field more"),
-    pytest.param(line(5, VALUES[:-7]), "fields", "8 fields", id="a field less"),
-    pytest.param(b"end of file", "fields", "1 fields", id="a remark"),
-    pytest.param(at(5).replace(b";", b","), "fields", "1 fields", id="commas"),
-    pytest.param(line(5) + b"\r" + line(6), "fields", "17 fields", id="two lines that \\r divides"),
-    pytest.param(line(5) + b"\r" + line(6) + b"\n", "fields", "17 fields", id="and a blank line"),
-    *(
-        pytest.param(
-            line(5, bad + VALUES[5:]), "number", repr(bad.decode()), id=f"power {bad.decode()!r}"
-        )
-        for bad in b'1,5 nan NaN inf -inf 1e400 1e39 -4e38 1_0 0x10 1e --1 ?? null "1"'.split()
-    ),
-    pytest.param(line(5, VALUES + b"x"), "number", "Sub_metering_3 '17.000x'", id="last value"),
-    *(
-        pytest.param(
-            line(5).replace(b"16/12/2006", bad), "time", bad.decode(), id=f"date {bad.decode()!r}"
-        )
-        for bad in (
-            *b"31/2/2007 29/2/2007 1/13/2007 0/1/2007 1/0/2007 1/1/0000 /12/2006".split(),
-            *b"16/12/06 16-12-2006 2006/12/16 ?".split(),
-            b"",
-        )
-    ),
-    *(
-        pytest.param(
-            line(5).replace(b"17:29:00", bad), "time", bad.decode(), id=f"time {bad.decode()!r}"
-        )
-        for bad in (
-            *b"24:00:00 17:60:00 17:29:01 17:29:60 17:29 7:29:00 17.29.00 -1:29:00".split(),
-            *b"17:29:00.5 ?".split(),
-            b"",
-        )
-    ),
-    pytest.param(line(4), "duplicate", "2006-12-16 17:28:00 stands twice", id="the minute again"),
-    pytest.param(line(4, b"?;?;?;?;?;?;"), "duplicate", "stands twice", id="and missing"),
-    pytest.param(line(3), "out_of_order", "comes after 2006-12-16 17:28:00", id="time goes back"),
-    pytest.param(line(5) + "é".encode(), "unreadable", "not text", id="UTF-8"),
-    pytest.param(line(5) + b"\xff", "unreadable", "not text", id="no UTF-8 either"),
-    pytest.param(b"\xef\xbb\xbf" + line(5), "unreadable", "not text", id="byte order mark"),
-    pytest.param(line(5, b"4.2\x0016" + VALUES[5:]), "number", "4.2\\\\x0016", id="NUL in it"),
-    pytest.param(line(5) + b"\0", "number", "17.000\\\\x00", id="NUL at the end"),
-    pytest.param(b"\0" * 60, "fields", "1 fields", id="NULs"),
-    pytest.param(HEADER, "time", "'Date'", id="the header again"),
-]
-BEFORE = [line(minute) for minute in range(5)]
-AFTER = [line(minute) for minute in range(7, 30)]
-
-
-@pytest.mark.parametrize("block", [parse.BLOCK_BYTES, 300, 150])
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["\\n", "\\r\\n"])
-@pytest.mark.parametrize(("bad", "kind", "reason"), BAD)
-def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
-    monkeypatch: pytest.MonkeyPatch, bad: bytes, kind: str, reason: str, end: bytes, block: int
-) -> None:
-    monkeypatch.setattr(parse, "BLOCK_BYTES", block)
-    data = text(*BEFORE, bad, *AFTER, end=end)
-    with pytest.raises(Failure) as caught:
-        read(data)
-    said = str(caught.value)
-    assert said.startswith(f"{archive.MEMBER} line 7: ")
-    assert reason.replace("\\\\", "\\") in said
-    assert f" in {parse.shown(bad.splitlines()[0])[:9]}" in said
-    assert said.endswith("; mend the line, or set parse.on_bad_line to skip")
-    assert "\n" not in said
-
-    table, skipped = read(data, skip=True)
-    assert skipped == {kind: 1}
-    assert rows(table) == rows(read(text(*BEFORE, *AFTER))[0])
-
-
-@pytest.mark.parametrize("place", [0, 1, 2, 15, 28, 29])
-def test_a_bad_lines_number_counts_blank_lines_and_those_of_earlier_blocks(
-    monkeypatch: pytest.MonkeyPatch, place: int
-) -> None:
-    monkeypatch.setattr(parse, "BLOCK_BYTES", 300)
-    lines = [line(minute) for minute in range(30)]
-    lines[place] = b"17;broken"
-    for blank in range(place + 1):
-        data = text(*lines[:blank], b"", b" ", *lines[blank:])
-        with pytest.raises(Failure, match=rf" line {place + 4}: .* in '17;broken';"):
-            read(data)
-
-
-def test_several_bad_lines_are_counted_each_under_its_fault(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(parse, "BLOCK_BYTES", 150)
-    bad = [line(4), b"x", line(3), line(5, b"x" + VALUES), line(4), b"\xff"]
-    _, skipped = read(text(*BEFORE, *bad, *AFTER), skip=True)
-    assert skipped == {
-        "duplicate": 2, "fields": 1, "out_of_order": 1, "number": 1, "unreadable": 1
-    }  # fmt: skip
-
-
-def test_a_bad_line_between_the_blocks_does_not_hide_that_time_went_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(parse, "BLOCK_BYTES", TINY)
-    lines = [line(0), line(1), b"x", b"x", b"x", line(1), line(2)]
-    table, skipped = read(text(*lines), skip=True)
-    assert skipped == {"fields": 3, "duplicate": 1}
-    assert table.num_rows == 3
-
-
-def test_a_long_bad_line_is_shown_in_part() -> None:
-    with pytest.raises(Failure) as caught:
-        read(text(b"x" * 100_000))
-    assert len(str(caught.value)) < 400
-    assert "x'...; mend" in str(caught.value)
-
-
-@pytest.mark.parametrize("skip", [False, True])
-def test_a_line_longer_than_a_block_is_a_failure_with_its_number(
-    monkeypatch: pytest.MonkeyPatch, skip: bool
-) -> None:
-    monkeypatch.setattr(parse, "BLOCK_BYTES", 300)
-    data = text(*BEFORE, b"x" * 1_000, *AFTER)
-    with pytest.raises(Failure, match=" line 7: longer than 300 bytes"):
-        read(data, skip)
-
-
-# Texts of another layout.
-
-UTF_16 = text(*BEFORE).decode().encode("utf-16")
-
-
-@pytest.mark.parametrize("skip", [False, True])
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        pytest.param(b"", "line 1: expected Date;Time;", id="empty"),
-        pytest.param(b"\n", "line 1: ", id="a blank line"),
-        pytest.param(text(*BEFORE)[len(HEADER) + 1 :], "found '16/12/2006;17", id="no header"),
-        pytest.param(text(*BEFORE).replace(b";", b","), "found 'Date,Time,", id="commas"),
-        pytest.param(text(*BEFORE).replace(b"Time", b"Hour", 1), "found 'Date;Hour", id="name"),
-        pytest.param(HEADER + b";x\n" + line(0), "Sub_metering_3;x'", id="a column more"),
-        pytest.param(b"\n" + text(*BEFORE), "line 1: ", id="a blank line first"),
-        pytest.param(text(*BEFORE, end=b"\r"), "line 1: ", id="ends of the old Mac"),
-        pytest.param(UTF_16, "line 1: ", id="UTF-16"),
-        pytest.param(UTF_16[2:], "line 1: ", id="UTF-16 without a mark"),
-        pytest.param(bytes(range(256)) * 9, "line 1: ", id="no text"),
-        pytest.param(HEADER, "no minutes below the header", id="header without an end"),
-        pytest.param(text(), "no minutes below the header", id="header alone"),
-        pytest.param(text() + b" \r\n\n\n", "no minutes below the header", id="and blanks"),
-    ],
-)
-def test_a_text_of_another_layout_is_a_failure_with_skip_too(
-    data: bytes, reason: str, skip: bool
-) -> None:
-    with pytest.raises(Failure) as caught:
-        read(data, skip)
-    said = str(caught.value)
-    assert reason in said
-    assert said.startswith(archive.MEMBER)
-    assert len(said) < 700
-    assert "\n" not in said
-
-
-def test_a_text_of_bad_lines_alone_has_no_minutes() -> None:
-    with pytest.raises(Failure, match="no minutes below the header"):
-        read(text(b"x", b"y"), skip=True)
-
-
-# Against a reader as one would write it without a thought of speed.
-
-
-class Bad(Exception):
-    pass
-
-
-def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
-    try:
-        fields = [field.strip() for field in raw.decode("ascii").split(";")]
-    except UnicodeDecodeError:
-        raise Bad("unreadable") from None
-    if len(fields) != 9:
-        raise Bad("fields")
-    try:
-        stamp = datetime.strptime(" ".join(fields[:2]), "%d/%m/%Y %H:%M:%S")
-    except ValueError:
-        raise Bad("time") from None
-    # strptime takes 7:05:00 as well.
-    if stamp.second or len(fields[1]) != 8:
-        raise Bad("time")
-    values: list[float | None] = []
-    for field in fields[2:]:
-        if field in ("?", ""):
-            values.append(None)
-            continue
-        try:
-            value = float(field)
-        except ValueError:
-            raise Bad("number") from None
-        if not math.isfinite(value) or abs(value) >= 2.0**128:
-            raise Bad("number")
-        values.append(float(np.float32(value)))
-    if before is not None and stamp <= before:
-        raise Bad("duplicate" if stamp == before else "out_of_order")
-    return (stamp, *values)
-
-
-def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]] | int:
-    """The rows and the count of what was skipped, or the number of the first bad line."""
-    found: list[tuple[Any, ...]] = []
-    skipped: Counter[str] = Counter()
-    for number, raw in enumerate(data.split(b"\n")[1:], 2):
-        if not raw.strip():
-            continue
-        try:
-            found.append(naive_row(raw, found[-1][0] if found else None))
-        except Bad as bad:
-            if not skip:
-                return number
-            skipped[str(bad)] += 1
-    return found, skipped
-
-
-def outcome(
-    data: bytes, skip: bool, block: int
-) -> tuple[list[tuple[Any, ...]], Counter[str]] | int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parse, "BLOCK_BYTES", block)
-        skipped: Counter[str] = Counter()
-        found: list[tuple[Any, ...]] = []
-        try:
-            for table in parse.tables(io.BytesIO(data), skip, skipped):
-                found += rows(table)
-        except Failure as failure:
-            if "no minutes below the header" in str(failure):
-                return [], skipped
-            number = re.search(r" line ([0-9]+): ", str(failure))
-            assert number
-            return int(number[1])
-        return found, skipped
-
-
-NUMBERS = st.one_of(
-    st.integers(0, 300_000).map(lambda value: f"{value / 1000:.3f}"),
-    st.sampled_from(["?", "", "0", "007", "-1.5", "+2.5", ".5", "5.", "1e2", "1E-3", " 1.250 "]),
-)
-ODD_NUMBERS = st.sampled_from(["1,5", "nan", "-inf", "1e39", "1e400", "x", "1 2", "--1"])
-GOOD_VALUES = st.one_of(
-    st.just("?;?;?;?;?;?;"), st.lists(NUMBERS, min_size=7, max_size=7).map(";".join)
-)
-ODD_VALUES = st.one_of(
-    st.lists(NUMBERS, max_size=9).filter(lambda made: len(made) != 7).map(";".join),
-    st.lists(st.one_of(NUMBERS, ODD_NUMBERS), min_size=7, max_size=7).map(";".join),
-)
-MISPLACED = st.tuples(st.integers(-3, 0), st.one_of(GOOD_VALUES, ODD_VALUES))
-ODD_LINES = st.one_of(
-    st.sampled_from([b"", b" ", b"\t\r", b"x", b"\xff\xfe", b"\0", HEADER[:60], b";" * 8]),
-    st.sampled_from([b"31/2/2007;00:00:00;", b"1/13/2007;00:00:00;", b"1/1/2007;24:00:00;"]).map(
-        lambda start: start + VALUES
-    ),
-    st.sampled_from([b"1/1/2007;00:00:30;", b"1/1/2007;0:00:00;", b"1/1/07;00:00:00;"]).map(
-        lambda start: start + VALUES
-    ),
-)
-
-
-@st.composite
-def texts(draw: st.DrawFn) -> bytes:
-    end = st.sampled_from(draw(st.sampled_from([[b"\n"], [b"\r\n"], [b"\n", b"\r\n", b" \n"]])))
-    # Often none, so that most texts take the fast way and some fall from it midway.
-    odd = draw(st.sampled_from([0, 0, 1, 4]))
-    minute = draw(st.integers(0, 5_000_000))
-    parts = [HEADER, draw(end)]
-    for _ in range(draw(st.integers(0, 14))):
-        what = draw(st.integers(0, 9))
-        if what < odd:
-            made = draw(st.one_of(ODD_LINES, MISPLACED))
-            if isinstance(made, tuple):
-                made = line(minute + made[0], made[1].encode())
-        else:
-            minute += draw(st.sampled_from([1, 1, 1, 2, 1440]))
-            made = line(minute, draw(GOOD_VALUES).encode())
-        parts += [made, draw(end)]
-    parts += [draw(st.sampled_from([b"", b"", b"\n\n", b" "]))]
-    data = b"".join(parts)
-    return data.rstrip(b"\r\n") if draw(st.booleans()) else data
-
-
-@settings(max_examples=300, deadline=None)
-@given(data=texts(), skip=st.booleans(), block=st.integers(TINY, 400))
-@example(data=text(line(0), line(1))[:-1], skip=False, block=TINY + 1)
-def test_a_naive_reader_finds_the_same(data: bytes, skip: bool, block: int) -> None:
-    assert outcome(data, skip, block) == naive(data, skip)
-
-
-# What is said of the table.
-
-
-def columns(
-    minutes: list[int], power: list[float | None], voltage: list[float | None] | None = None
-) -> dict[str, pa.ChunkedArray]:
-    table = pa.table(
-        {
-            "timestamp": pa.array(
-                np.datetime64("2007-01-01", "ms") + np.array(minutes) * np.timedelta64(1, "m")
-            )
-        }
-        | {name: pa.nulls(len(minutes), pa.float32()) for name in series.NAMES}
-        | {series.TARGET: pa.array(power, pa.float32())}
-        | ({} if voltage is None else {"voltage": pa.array(voltage, pa.float32())})
-    )
-    return {name: table[name] for name in table.column_names}
-
-
-def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
-    # Without a value: 0 to 1 (leading), 4 (null) with 5 to 6 (no row), 8 (no row), 10 (trailing).
-    found = parse.quality(
-        columns(
-            [0, 1, 2, 3, 4, 7, 9, 10],
-            [None, None, 4.216, 0.1, None, 1.5, 2.0, None],
-            [240, 241, None, 243, 240, 241, 242, 243],
-        ),
-        Counter(fields=2, duplicate=3, time=1),
-    )
-    nothing = {"min": None, "mean": None, "max": None}
-    assert found == {
-        "rows": 8,
-        "first": "2007-01-01T00:00",
-        "last": "2007-01-01T00:10",
-        "skipped_lines": {
-            "fields": 2, "number": 0, "time": 1, "out_of_order": 0, "unreadable": 0
-        },
-        "duplicates": 3,
-        "missing": dict.fromkeys(series.NAMES, 8) | {series.TARGET: 4, "voltage": 1},
-        "gaps": {"count": 4, "longest_minutes": 3, "absent_rows": 3},
-        "columns": dict.fromkeys(series.NAMES, nothing)
-        | {
-            series.TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
-            "voltage": {"min": 240.0, "mean": 241.428571, "max": 243.0},
-        },
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("minutes", "power", "count", "longest", "absent"),
-    [
-        pytest.param([0], [1.0], 0, 0, 0, id="one minute"),
-        pytest.param([0], [None], 1, 1, 0, id="one minute without a value"),
-        pytest.param([0, 1, 2], [1.0, 2.0, 3.0], 0, 0, 0, id="none"),
-        pytest.param([0, 1, 2], [None, None, None], 1, 3, 0, id="nothing else"),
-        pytest.param([0, 9], [None, None], 1, 10, 8, id="nothing else and no rows"),
-        pytest.param([0, 5], [1.0, 2.0], 1, 4, 4, id="rows absent"),
-        pytest.param([0, 1, 2], [1.0, None, 2.0], 1, 1, 0, id="inner"),
-        pytest.param([0, 1, 5], [1.0, None, 2.0], 1, 4, 3, id="null and absent are one gap"),
-        pytest.param([0, 1, 2], [None, 1.0, 2.0], 1, 1, 0, id="leading"),
-        pytest.param([0, 1, 2], [1.0, 2.0, None], 1, 1, 0, id="trailing"),
-    ],
-)
-def test_gaps_are_stretches_without_a_value(
-    minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
-) -> None:
-    assert parse.quality(columns(minutes, power), Counter())["gaps"] == {
-        "count": count,
-        "longest_minutes": longest,
-        "absent_rows": absent,
-    }
-
-
-@given(
-    steps=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=30),
-)
-def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> None:
-    minutes = [sum(step for step, _ in steps[1 : end + 1]) for end in range(len(steps))]
-    power = [1.0 if present else None for _, present in steps]
-    known = {minute for minute, value in zip(minutes, power, strict=True) if value is not None}
-    marks = "".join("x" if minute in known else " " for minute in range(minutes[-1] + 1))
-    stretches = re.findall(" +", marks)
-    assert parse.quality(columns(minutes, power), Counter())["gaps"] == {
-        "count": len(stretches),
-        "longest_minutes": max(map(len, stretches), default=0),
-        "absent_rows": len(marks) - len(minutes),
-    }
-
-
-# The stage.
-
-
-def with_bad_line(on_bad_line: str) -> Params:
-    values = params.load(SHIPPED).model_dump()
-    values["parse"]["on_bad_line"] = on_bad_line
-    return Params.model_validate(values)
-
-
-def put(data: bytes) -> None:
-    parse.RAW.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(parse.RAW, "w", zipfile.ZIP_DEFLATED) as target:
-        target.writestr(archive.MEMBER, data)
+def put(*lines: str) -> None:
+    paths.RAW.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(paths.RAW, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(archive.MEMBER, "\n".join([";".join(series.HEADER), *lines, ""]))
 
 
 def test_the_stage_writes_the_same_table_and_record_every_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    put(text(*PLAIN, b"x", line(9), line(10)))
-    given = with_bad_line("skip")
-    parse.main(given)
-    written = [path.read_bytes() for path in (parse.PARSED, parse.QUALITY)]
-    table = pq.read_table(parse.PARSED)
-    assert rows(table) == rows(read(text(*PLAIN, line(10)))[0])
-    record = files.read_json(parse.QUALITY)
-    assert record["rows"] == 5
-    assert record["duplicates"] == 1
-    assert record["skipped_lines"]["fields"] == 1
-    assert record == parse.quality({name: table[name] for name in table.column_names}, Counter(
-        fields=1, duplicate=1
-    ))  # fmt: skip
-    assert capsys.readouterr().out == (
-        "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, 1 missing, 2 lines skipped\n"
+    put(line(0), line(1, "?;?;?;?;?;?;"), line(2), line(9), "x", line(9), line(10))
+    parse.main(SKIP)
+    written = [path.read_bytes() for path in OUTPUTS]
+    table = pq.read_table(paths.PARSED)
+    assert table.schema.equals(series.SCHEMA, check_metadata=True)
+    start = datetime(2006, 12, 16, 17, 24)
+    minutes = [start + timedelta(minutes=minute) for minute in (0, 1, 2, 9, 10)]
+    assert table["timestamp"].to_pylist() == minutes
+    power = np.float32(4.216)
+    assert table[TARGET].to_pylist() == [power, None, power, power, power]
+    record = files.read_json(paths.QUALITY)
+    assert record["skipped_lines"] == dict.fromkeys(reader.FAULTS, 0) | {
+        "fields": 1,
+        "duplicate": 1,
+    }
+    assert record == quality.record(
+        {name: table[name] for name in table.column_names}, {"fields": 1, "duplicate": 1}
     )
-    parse.main(given)
-    assert [path.read_bytes() for path in (parse.PARSED, parse.QUALITY)] == written
+    assert capsys.readouterr().out == (
+        "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, "
+        "1 missing, 6 absent, 2 lines skipped\n"
+    )
+    parse.main(SKIP)
+    assert [path.read_bytes() for path in OUTPUTS] == written
 
 
-@pytest.mark.parametrize("block", [parse.BLOCK_BYTES, 200])
+@pytest.mark.parametrize("block", [reader.BLOCK_BYTES, 200])
 def test_a_stage_that_fails_leaves_the_earlier_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+    monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(parse, "BLOCK_BYTES", block)
-    put(text(*BEFORE, b"x"))
-    for path in (parse.PARSED, parse.QUALITY):
+    monkeypatch.setattr(reader, "BLOCK_BYTES", block)
+    put(*map(line, range(5)), "x")
+    for path in OUTPUTS:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"old")
     with pytest.raises(Failure, match=" line 7: "):
-        parse.main(with_bad_line("fail"))
-    for path in (parse.PARSED, parse.QUALITY):
+        parse.main(FAIL)
+    for path in OUTPUTS:
         assert path.read_bytes() == b"old"
         assert list(path.parent.iterdir()) == [path]
 
 
+def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
+    put(*(line(15 * row) for row in range(100)))
+    with pytest.raises(Failure) as caught:
+        parse.main(FAIL)
+    assert str(caught.value) == (
+        f"{archive.MEMBER}: the usual step from row to row is 15 minutes, expected 1; "
+        "give a zip with a row for every minute"
+    )
+    assert not any(path.exists() for path in OUTPUTS)
+
+
 @pytest.mark.skipif("HOUSEHOLD_ZIP" not in os.environ, reason="HOUSEHOLD_ZIP names no real zip")
-def test_the_real_text_holds_what_is_known_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = Path(os.environ.get("HOUSEHOLD_ZIP", "")).resolve()
-    monkeypatch.chdir(tmp_path)
-    parse.RAW.parent.mkdir(parents=True)
-    parse.RAW.symlink_to(given)
-    parse.main(with_bad_line("fail"))
-    record = files.read_json(parse.QUALITY)
+def test_the_real_text_holds_what_is_known_of_it() -> None:
+    paths.RAW.parent.mkdir(parents=True)
+    paths.RAW.symlink_to(Path(os.environ["HOUSEHOLD_ZIP"]))
+    parse.main(FAIL)
+    record = files.read_json(paths.QUALITY)
     assert record["rows"] == 151_596
     assert record["first"] == "2006-12-16T17:24"
     assert record["last"] == "2007-03-31T23:59"
     assert record["missing"] == dict.fromkeys(series.NAMES, 9)
-    assert record["duplicates"] == 0
     assert set(record["skipped_lines"].values()) == {0}
     assert record["gaps"]["absent_rows"] == 0
-    power = pq.read_table(parse.PARSED)[series.TARGET]
+    power = pq.read_table(paths.PARSED)[TARGET]
     assert power[0].as_py() == np.float32(4.216)
     assert power[-1].as_py() == np.float32(3.726)
     assert power.drop_null().to_numpy().sum(dtype=np.float64) == pytest.approx(

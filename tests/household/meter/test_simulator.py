@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household import archive, series, simulator
+from household.meter import archive, series, simulator
 
 # Measured on the UCI data from 16/12/2006 17:24 to 31/3/2007 23:59, in kW.
 REAL: dict[str, float] = {

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from household import series
+from household.meter import series
 
 Whole = npt.NDArray[np.int32]
 
@@ -38,12 +38,12 @@ class Appliance(NamedTuple):
     starts_a_day: float  # on a winter day
     by_hour: str  # for each hour from midnight on, how likely a start is, from 0 to 9
     summer: float  # starts in midsummer, as a share of those in midwinter
-    most: int  # so many can be on at once
+    max_on: int  # so many can be on at once
 
 
 # fmt: off
 APPLIANCES = (
-    #         meter      watts         minutes    starts  by hour                     summer  most
+    #         meter      watts         minutes    starts  by hour                     summer  max_on
     Appliance(HEATER,    (1020, 1130), (30, 480),   4.6, "100000388865555454566521", 0.7, 1),
     Appliance(ELSEWHERE, (1300, 2100), (60, 400),   2.5, "111113999100000028996300", 0.1, 1),
     Appliance(ELSEWHERE, (200, 800),   (4, 40),    30.0, "333223788544433347999863", 0.2, 3),
@@ -150,8 +150,8 @@ def switched(
     edges = np.zeros(n + 1, np.int64)
     np.add.at(edges, on, watts)
     np.subtract.at(edges, np.minimum(on + lasts, n), watts)
-    most = appliance.most * appliance.watts[1]
-    return np.minimum(edges.cumsum()[:n], most).astype(np.int32)
+    max_watts = appliance.max_on * appliance.watts[1]
+    return np.minimum(edges.cumsum()[:n], max_watts).astype(np.int32)
 
 
 def cycling(n: int, draw: np.random.Generator) -> Whole:
@@ -209,8 +209,8 @@ def missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
     for share, shortest, longest in STRETCHES:
         quota = round(total * share) if share != STRETCHES[-1][0] else left
         # A short series has no room for days: no stretch takes more than half the quota.
-        most = max(min(longest, quota // 2), 1)
-        drawn = draw.integers(min(shortest, most), most, quota + 1, endpoint=True)
+        max_length = max(min(longest, quota // 2), 1)
+        drawn = draw.integers(min(shortest, max_length), max_length, quota + 1, endpoint=True)
         ends = np.minimum(drawn.cumsum(), quota)
         lengths.append(np.diff(ends, prepend=0))
         left -= quota
@@ -254,7 +254,7 @@ def text(minutes: Minutes) -> Iterator[bytes]:
 def decimals(numbers: Whole, scale: int) -> pa.Array:
     """Each number, times `scale`, as thousandths with a decimal point."""
     distinct, place = np.unique(numbers, return_inverse=True)
-    words = pa.array(
+    texts = pa.array(
         [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
     )
-    return words.take(place)
+    return texts.take(place)

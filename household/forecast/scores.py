@@ -1,9 +1,12 @@
-"""Scores of a forecast: small pure functions of two arrays (windows,), both in kW."""
+"""Scores of a forecast: small pure functions of two arrays (windows,), in kW."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 Power = npt.NDArray[np.float32]
+REFERENCE = "persistence"
 
 
 def rmse(actual: Power, forecast: Power) -> float:
@@ -26,12 +29,6 @@ def mase(actual: Power, forecast: Power, scale: float) -> float | None:
     return mae(actual, forecast) / scale if scale else None
 
 
-def r2(actual: Power, forecast: Power) -> float | None:
-    """The share of the variance of `actual` that the forecast explains; None where it is 0."""
-    spread = np.sum(np.square(_error(actual, np.mean(actual, dtype=np.float64))))
-    return float(1 - np.sum(np.square(_error(actual, forecast))) / spread) if spread else None
-
-
 def skill(rmse: float, reference: float) -> float | None:
     """1 - RMSE / RMSE of the reference: above 0 is better than it; None where that makes no error.
 
@@ -41,5 +38,21 @@ def skill(rmse: float, reference: float) -> float | None:
     return 1 - rmse / reference if reference else None
 
 
-def _error(actual: Power, forecast: Power | np.float64) -> npt.NDArray[np.float64]:
+def of_each(
+    actual: Power, forecasts: Mapping[str, Power], scale: float
+) -> dict[str, dict[str, float | None]]:
+    """The scores of each forecast by its name, persistence among them; `scale` is the MASE's."""
+    reference = rmse(actual, forecasts[REFERENCE])
+    return {
+        name: {
+            "rmse_kw": (error := rmse(actual, forecast)),
+            "mae_kw": mae(actual, forecast),
+            "mase": mase(actual, forecast, scale),
+            "skill": skill(error, reference),
+        }
+        for name, forecast in forecasts.items()
+    }
+
+
+def _error(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
     return np.subtract(forecast, actual, dtype=np.float64)

@@ -8,10 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from household import series
-from household.failure import Failure
+from household.pipeline import paths
+from household.pipeline.failure import Failure
 
-PATH = Path("params.yaml")
+# The columns of the data; household/meter/series.py says what each of them is.
+Feature = Literal[
+    "global_active_power",
+    "global_reactive_power",
+    "voltage",
+    "global_intensity",
+    "sub_metering_1",
+    "sub_metering_2",
+    "sub_metering_3",
+]
+TARGET: Feature = "global_active_power"
 
 
 class Section(BaseModel):
@@ -44,21 +54,19 @@ class Parse(Section):
 
 
 class Window(Section):
-    length: int = Field(ge=2)
-    features: list[str] = Field(min_length=1)
+    lookback: int = Field(ge=1)
+    features: list[Feature] = Field(min_length=1)
     gaps: Literal["join", "break"]
     fraction: float = Field(gt=0, le=1)
     center: Literal["all", "train", "none"]
 
     @field_validator("features")
     @classmethod
-    def _known_target_first(cls, features: list[str]) -> list[str]:
-        if unknown := [name for name in features if name not in series.NAMES]:
-            raise ValueError(f"no column {unknown[0]!r}; there are {', '.join(series.NAMES)}")
+    def _target_first(cls, features: list[Feature]) -> list[Feature]:
         if len(set(features)) < len(features):
             raise ValueError("a column is named twice")
-        if features[0] != series.TARGET:
-            raise ValueError(f"the first must be {series.TARGET}, which is also the target")
+        if features[0] != TARGET:
+            raise ValueError(f"the first must be {TARGET}, which is also the target")
         return features
 
 
@@ -70,7 +78,7 @@ class Split(Section):
 
 
 class Train(Section):
-    hidden: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
     loss: Literal["mse", "mae", "huber"]
     optimizer: Literal["rmsprop", "adam", "sgd"]
@@ -93,7 +101,7 @@ class Params(Section):
     plot: Plot
 
 
-def load(path: Path = PATH) -> Params:
+def load(path: Path = paths.PARAMS) -> Params:
     """Reads and checks every parameter, whichever stage asks.
 
     Raises Failure, naming each parameter that is missing, unknown, of the wrong type or out of
@@ -114,4 +122,4 @@ def load(path: Path = PATH) -> Params:
             + ("" if fault["type"] == "missing" else f", found {fault['input']!r}")
             for fault in error.errors()
         )
-        raise Failure(f"{path}: {faults}; mend it and run again") from None
+        raise Failure(f"{path}: {faults}; correct it and run again") from None

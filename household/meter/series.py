@@ -1,17 +1,20 @@
 """The minutes of a household as a table: names, types and units, written down once."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from household.pipeline.params import Feature
+
 # A series as an array (minutes, features), the target first, each in its column's unit.
 Values = npt.NDArray[np.float32]
 
 
 class Column(NamedTuple):
-    name: str
+    name: Feature
     source: str
     unit: str
     meaning: str
@@ -32,7 +35,7 @@ COLUMNS = (
     ),
 )
 NAMES = tuple(column.name for column in COLUMNS)
-TARGET = NAMES[0]
+UNITS: dict[str, str] = {column.name: column.unit for column in COLUMNS}
 HEADER = ("Date", "Time", *(column.source for column in COLUMNS))
 TIMESTAMP = pa.field(
     "timestamp",
@@ -55,12 +58,12 @@ SCHEMA = pa.schema(
 )
 
 
-def schema(features: list[str]) -> pa.Schema:
+def schema(features: Sequence[str]) -> pa.Schema:
     """The schema of a series of valid minutes: the timestamp and `features`, never null."""
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
-def valid(table: pa.Table, features: list[str], fraction: float = 1.0) -> pa.Table:
+def valid(table: pa.Table, features: Sequence[str], fraction: float = 1.0) -> pa.Table:
     """The first `fraction` of the minutes in which each of `features` has a value.
 
     `table` has the columns of SCHEMA; the result has those of `schema(features)` and

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from household import archive
-from household.failure import Failure
+from household.meter import archive
+from household.pipeline.failure import Failure
 
 ORIGIN = "https://example.org/power.zip"
 # Of letters drawn at random, since a text that shrinks to nothing is refused for that.
@@ -52,12 +52,12 @@ HTML = b"<!DOCTYPE html><html><body>Not Found</body></html>"
 DATA = 30 + len(archive.MEMBER)
 
 BAD = [
-    pytest.param(b"", "not a whole zip", id="empty"),
+    pytest.param(b"", "not a zip: it starts with b''", id="empty"),
     pytest.param(HTML, "starts with b'<!DOCTYPE html><'", id="HTML page"),
     pytest.param(b"PK\x03\x04" + bytes(100), "not a whole zip", id="zip by its start alone"),
     pytest.param(zipped()[:-1], "not a whole zip", id="last byte lost"),
     pytest.param(zipped()[: len(zipped()) // 2], "not a whole zip", id="second half lost"),
-    pytest.param(zipped()[100:], "not a whole zip", id="start lost"),
+    pytest.param(zipped()[100:], "not a zip: it starts with ", id="start lost"),
     pytest.param(
         flipped(zipped(method=zipfile.ZIP_STORED), DATA + 7),
         "Bad CRC-32",
@@ -66,7 +66,14 @@ BAD = [
     pytest.param(flipped(zipped(), DATA + 50), "not a whole zip", id="bit flipped in deflated"),
     pytest.param(zipped(method=zipfile.ZIP_LZMA), "not compressed with deflate", id="LZMA"),
     pytest.param(zipped(method=zipfile.ZIP_BZIP2), "not compressed with deflate", id="bzip2"),
-    pytest.param(zipped(name="power.csv"), "found power.csv", id="another member"),
+    pytest.param(
+        b"Date;Time;Global_active_power\n", f"a text, not a zip; name it {archive.MEMBER}", id="CSV"
+    ),
+    pytest.param(
+        zipped(name="power.csv"),
+        "found power.csv; zip the text again under that name",
+        id="another member",
+    ),
     pytest.param(
         zipped(name=archive.MEMBER.upper()), f"expected {archive.MEMBER}", id="member in capitals"
     ),
@@ -85,7 +92,7 @@ def test_a_bad_zip_is_refused_in_one_line_that_names_its_origin(
 ) -> None:
     path = written(tmp_path, data)
     with pytest.raises(Failure) as caught:
-        archive.check(path, ORIGIN)
+        archive.verify(path, ORIGIN)
     said = str(caught.value)
     assert said.startswith(f"{ORIGIN}: ")
     assert reason in said
@@ -96,7 +103,8 @@ def test_a_bad_zip_is_refused_in_one_line_that_names_its_origin(
 @pytest.mark.parametrize("method", METHODS)
 def test_a_good_zip_is_read_whole_and_is_not_ucis(tmp_path: Path, method: int) -> None:
     path = written(tmp_path, zipped(method=method))
-    assert archive.check(path, ORIGIN) is False
+    archive.verify(path, ORIGIN)
+    assert not archive.is_uci(path)
     with archive.text(path) as text:
         assert text.read() == TEXT
 
@@ -105,7 +113,8 @@ def test_other_members_do_no_harm(tmp_path: Path) -> None:
     path = written(tmp_path, zipped())
     with zipfile.ZipFile(path, "a") as target:
         target.writestr("README.txt", "of no interest")
-    assert archive.check(path, ORIGIN) is False
+    archive.verify(path, ORIGIN)
+    assert not archive.is_uci(path)
 
 
 def test_only_ucis_own_text_is_ucis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,22 +127,23 @@ def test_only_ucis_own_text_is_ucis(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ):
         monkeypatch.setattr(archive, "UCI_BYTES", size)
         monkeypatch.setattr(archive, "UCI_CRC32", sum_)
-        assert archive.check(path, ORIGIN) is same
+        assert archive.is_uci(path) is same
 
 
-@pytest.mark.parametrize("most", ["MOST_BYTES", "MOST_RATIO"])
+@pytest.mark.parametrize("most", ["MAX_BYTES", "MAX_RATIO"])
 def test_what_would_unpack_to_too_much_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     path = written(tmp_path, zipped())
     member = zipfile.ZipFile(path).getinfo(archive.MEMBER)
-    limit = {"MOST_BYTES": len(TEXT), "MOST_RATIO": len(TEXT) / member.compress_size}[most]
+    limit = {"MAX_BYTES": len(TEXT), "MAX_RATIO": len(TEXT) / member.compress_size}[most]
     monkeypatch.setattr(archive, most, limit)
-    assert archive.check(path, ORIGIN) is False
+    archive.verify(path, ORIGIN)
+    assert not archive.is_uci(path)
     monkeypatch.setattr(archive, most, limit * 0.999)
     monkeypatch.delattr(zipfile.ZipFile, "open")
     with pytest.raises(Failure, match="would unpack from"):
-        archive.check(path, ORIGIN)
+        archive.verify(path, ORIGIN)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -145,7 +155,7 @@ def test_whatever_bit_is_lost_the_zip_is_good_or_a_failure(tmp_path: Path, metho
         for bit in range(8):
             path.write_bytes(flipped(data, place, bit))
             try:
-                assert archive.check(path, ORIGIN) is False
+                archive.verify(path, ORIGIN)
             except Failure:
                 refused += 1
             else:
@@ -161,5 +171,5 @@ def test_wherever_a_zip_is_cut_short_it_is_a_failure(tmp_path: Path, method: int
     path = tmp_path / "power.zip"
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        with pytest.raises(Failure, match="not a whole zip"):
-            archive.check(path, ORIGIN)
+        with pytest.raises(Failure, match=r"not a (whole )?zip"):
+            archive.verify(path, ORIGIN)

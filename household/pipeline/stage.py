@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
-from household import params
-from household.failure import Failure
-from household.params import Params
+from household.pipeline import params
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
 
 
 def run(name: str, main: Callable[[Params], None]) -> None:

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from household import params
-from household.failure import Failure
-from stages.split import Parts, split
+from household.forecast.parts import Parts, split
+from household.pipeline import params
+from household.pipeline.failure import Failure
 
-LENGTH = 5
+LOOKBACK = 4
+LENGTH = LOOKBACK + 1
 TUTORIAL = params.Split(train=0.9, validation=0.05, validation_from="shuffled", embargo=False)
 SIZES = st.integers(30, 400)
 
 
 def cut(n: int, seed: int = 0, **changed: Any) -> Parts:
     starts = np.arange(n, dtype=np.int32)
-    return split(starts, LENGTH, TUTORIAL.model_copy(update=changed), seed)
+    return split(starts, LOOKBACK, TUTORIAL.model_copy(update=changed), seed)
 
 
 @given(SIZES, st.floats(0.5, 0.9), st.floats(0.05, 0.4))
@@ -72,7 +73,7 @@ def test_an_embargo_keeps_shuffled_validation_away_from_the_test() -> None:
 
 def test_an_embargo_needs_no_windows_dropped_across_a_gap() -> None:
     starts = np.array([*range(90), *range(90 + LENGTH, 100 + LENGTH)], np.int32)
-    parts = split(starts, LENGTH, TUTORIAL.model_copy(update={"embargo": True}), 0)
+    parts = split(starts, LOOKBACK, TUTORIAL.model_copy(update={"embargo": True}), 0)
     assert len(parts.train) + len(parts.validation) == 90
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household import files
+from household.pipeline import files
 
 RAISED = [ValueError("x"), OSError("disk full"), KeyboardInterrupt(), SystemExit(1)]
 
@@ -31,8 +31,8 @@ def test_a_block_that_raises_leaves_what_was_there(
         path.write_bytes(old)
 
     def write_half() -> None:
-        with files.whole(path) as aside:
-            aside.write_bytes(b"half")
+        with files.atomic_write(path) as partial:
+            partial.write_bytes(b"half")
             raise error
 
     with pytest.raises(type(error)) as caught:
@@ -48,8 +48,8 @@ def test_a_block_that_ends_well_replaces(tmp_path: Path, old: bytes | None) -> N
     if old is not None:
         path.parent.mkdir(parents=True)
         path.write_bytes(old)
-    with files.whole(path) as aside:
-        aside.write_bytes(b"new")
+    with files.atomic_write(path) as partial:
+        partial.write_bytes(b"new")
         assert path.exists() == (old is not None)
         assert old is None or path.read_bytes() == old
     assert path.read_bytes() == b"new"
@@ -58,20 +58,20 @@ def test_a_block_that_ends_well_replaces(tmp_path: Path, old: bytes | None) -> N
 
 def test_the_path_to_write_to_is_beside_and_keeps_the_ending(tmp_path: Path) -> None:
     path = tmp_path / "lstm.keras"
-    with files.whole(path) as aside:
-        aside.write_bytes(b"")
-        assert aside != path
-        assert (aside.parent, aside.suffix) == (path.parent, path.suffix)
+    with files.atomic_write(path) as partial:
+        partial.write_bytes(b"")
+        assert partial != path
+        assert (partial.parent, partial.suffix) == (path.parent, path.suffix)
 
 
 def test_what_a_killed_run_left_is_gone_before_the_next_writes(tmp_path: Path) -> None:
     path = tmp_path / "power.zip"
-    with files.whole(path) as aside:
-        aside.write_bytes(b"new")
+    with files.atomic_write(path) as partial:
+        partial.write_bytes(b"new")
     # SIGKILL and a power cut run no `finally`.
-    aside.write_bytes(b"left by another run")
-    with files.whole(path) as again:
-        assert again == aside
+    partial.write_bytes(b"left by another run")
+    with files.atomic_write(path) as again:
+        assert again == partial
         assert not again.exists()
         again.write_bytes(b"newer")
     assert path.read_bytes() == b"newer"
@@ -80,7 +80,7 @@ def test_what_a_killed_run_left_is_gone_before_the_next_writes(tmp_path: Path) -
 def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     path.write_bytes(b"old")
-    with pytest.raises(FileNotFoundError), files.whole(path):
+    with pytest.raises(FileNotFoundError), files.atomic_write(path):
         pass
     assert path.read_bytes() == b"old"
 

@@ -1,0 +1,92 @@
+"""The model as one folder that works alone: network.keras, explained by forecaster.json."""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from household.forecast import windows
+from household.forecast.windows import Starts
+from household.meter import series
+from household.pipeline.params import TARGET, Params
+
+LIBRARIES = ("keras", "numpy", "tensorflow")
+GAPS = {
+    "join": "minutes on either side of a gap count as neighbours",
+    "break": "a lookback that holds a gap has no forecast",
+}
+# The earliest that a zip can hold.
+NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def description(
+    params: Params, features: list[str], source: Mapping[str, Any], stamps: Any, train: Starts
+) -> dict[str, Any]:
+    """What forecaster.json says: what the network takes, what it gives, and what made it.
+
+    `source` is the record of where the data is from, `stamps` (minutes,) the time of each row of
+    the series, `train` the starts of the training windows in it.
+    """
+    lookback = params.window.lookback
+    last = windows.target_minutes(train.max(), lookback)
+    return {
+        "input": {
+            "shape": ["windows", lookback, len(features)],
+            "features": [{"name": name, "unit": series.UNITS[name]} for name in features],
+            "lookback": lookback,
+            "step": "1 minute, oldest first",
+            "gaps": GAPS[params.window.gaps],
+        },
+        "output": {
+            "shape": ["windows", 1],
+            "target": {"name": TARGET, "unit": series.UNITS[TARGET]},
+            "when": "the minute after the last input",
+        },
+        "trained_on": {
+            "source": source,
+            "first": str(stamps[train.min()].astype("datetime64[m]")),
+            "last": str(stamps[last].astype("datetime64[m]")),
+            "windows": len(train),
+        },
+        "parameters": {
+            "seed": params.seed,
+            "split": params.split.model_dump(),
+            "train": params.train.model_dump(),
+            "window": params.window.model_dump(),
+        },
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def make_canonical(archive: Path) -> None:
+    """Rewrites what `keras.Model.save` wrote, so that the same network is the same bytes.
+
+    Keras puts the time of saving and addresses in memory into the archive; both become constants
+    here. `keras.models.load_model` reads the result like any other.
+    """
+    with zipfile.ZipFile(archive) as saved:
+        members = {name: saved.read(name) for name in sorted(saved.namelist())}
+    for name in ("config.json", "metadata.json"):
+        record = json.loads(members[name])
+        record = _with_small_ids(record, {})
+        record.pop("date_saved", None)
+        members[name] = json.dumps(record, sort_keys=True).encode()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as canonical:
+        for name, content in members.items():
+            canonical.writestr(zipfile.ZipInfo(name, NO_DATE), content)
+
+
+def _with_small_ids(node: Any, ids: dict[int, int]) -> Any:
+    """`node` of a JSON tree with each shared_object_id as 1, 2, ... in the order of its keys."""
+    if isinstance(node, list):
+        return [_with_small_ids(inner, ids) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: ids.setdefault(node[key], len(ids) + 1)
+        if key == "shared_object_id"
+        else _with_small_ids(node[key], ids)
+        for key in sorted(node)
+    }

@@ -1,0 +1,50 @@
+"""The parts that the windows are split into: training, validation and test."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from household.forecast import windows
+from household.forecast.windows import Starts
+from household.pipeline.failure import Failure
+from household.pipeline.params import Split
+
+
+class Parts(NamedTuple):
+    train: Starts
+    validation: Starts
+    test: Starts
+
+
+def split(starts: Starts, lookback: int, settings: Split, seed: int) -> Parts:
+    """Cuts windows that are in time order, as the tutorial does with its settings.
+
+    The first round(train * n) train, the rest test. Of those that train, shuffled or (with
+    `validation_from` "tail") as they come, the last share of `validation` is set aside. With
+    `embargo` no window before a cut in time shares a minute with one after it. Training windows
+    come shuffled by `seed`, test windows in time order.
+
+    Raises Failure where a part would be empty.
+    """
+    shuffle = np.random.default_rng(seed).permutation
+    cut = round(settings.train * len(starts))
+    before, test = starts[:cut], starts[cut:]
+    if settings.embargo:
+        before = windows.without_overlap(before, test, lookback)
+    kept = math.floor(len(before) * (1.0 - settings.validation))
+    if settings.validation_from == "shuffled":
+        before = shuffle(before)
+        train, validation = before[:kept], before[kept:]
+    else:
+        train, validation = before[:kept], before[kept:]
+        if settings.embargo:
+            train = windows.without_overlap(train, validation, lookback)
+        train = shuffle(train)
+    for part, key in ((train, "train"), (validation, "validation"), (test, "train")):
+        if not len(part) and (key != "validation" or settings.validation):
+            raise Failure(
+                f"{len(starts):,} windows are too few for a train, a validation and a test part; "
+                f"use more minutes (fetch.source, window.fraction) or change split.{key}"
+            )
+    return Parts(train, validation, test)

@@ -1,0 +1,224 @@
+"""Reads the text of the source into typed tables.
+
+Blocks of lines go through pyarrow's typed reader. A block that pyarrow refuses, or whose rows do
+not all make sense, is read again line by line: harmless oddities are written plainly, and a line
+that holds no minute is named, or skipped and counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from household.meter import archive, series
+from household.pipeline.failure import Failure
+
+BLOCK_BYTES = 8 << 20
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+EPOCH = datetime(1970, 1, 1)
+BEFORE_ALL = datetime(1, 1, 1)
+# The header and some more.
+SHOWN_BYTES = 160
+# What \s would match and a text of this layout may hold around its fields.
+BLANKS = b" \t\r"
+
+
+class Fault(Exception):
+    """Why a line holds no minute; `kind` is the name under which such lines are counted."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")
+
+
+class Reader:
+    """The minutes of a text in the layout of UCI's data set 235, read once from start to end.
+
+    Iterating gives tables of series.SCHEMA in time order. A line that holds no minute raises
+    Failure with its number and text, or, with `skip`, is left out and counted by its fault in
+    `skipped`. A text of another layout, or without a minute, raises Failure in either case.
+    """
+
+    def __init__(self, text: IO[bytes], *, skip: bool) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._text = text
+        self._skip = skip
+        self._line = 2  # number of the first line that is not read yet, once the header is
+        self._last = BEFORE_ALL  # the latest minute read
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        check_header(self._text.readline(BLOCK_BYTES))
+        for block in self._blocks():
+            table = typed(block)
+            if table is None or not follows(table, self._last):
+                table = typed(b"".join(self._plain_lines(block)))
+                if table is None:
+                    raise AssertionError("a line that was read is refused in its block")
+            self._line += block.count(b"\n")
+            if table.num_rows:
+                self._last = table["timestamp"][-1].as_py()
+                yield table
+        if self._last == BEFORE_ALL:
+            raise Failure(
+                f"{archive.MEMBER}: no minutes below the header; give a zip that has some"
+            )
+
+    def _blocks(self) -> Iterator[bytes]:
+        """Cuts the text into blocks of whole lines; the last line gets an end if it has none."""
+        rest = b""
+        while chunk := self._text.read(BLOCK_BYTES):
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                yield rest + chunk[:cut]
+                rest = chunk[cut:]
+            elif len(rest) + len(chunk) > BLOCK_BYTES:
+                raise Failure(
+                    f"{archive.MEMBER} line {self._line}: longer than {BLOCK_BYTES:,} bytes; "
+                    "give a zip with one minute a line"
+                )
+            else:
+                rest += chunk
+        if rest:
+            yield rest + b"\n"
+
+    def _plain_lines(self, block: bytes) -> Iterator[bytes]:
+        """The lines of `block` that hold a minute, written as pyarrow's reader takes them."""
+        last = self._last
+        for number, line in enumerate(block.split(b"\n")[:-1], self._line):
+            if not line.strip(BLANKS):
+                continue
+            try:
+                stamp, plain = read_line(line)
+                if stamp == last:
+                    raise Fault("duplicate", f"minute {stamp} stands twice")
+                if stamp < last:
+                    raise Fault("out_of_order", f"minute {stamp} comes after {last}")
+            except Fault as fault:
+                if not self._skip:
+                    raise Failure(
+                        f"{archive.MEMBER} line {number}: {fault} in {shown(line)}; "
+                        "correct the line, or set parse.on_bad_line to skip"
+                    ) from None
+                self.skipped[fault.kind] += 1
+            else:
+                last = stamp
+                yield plain
+
+
+def check_header(line: bytes) -> None:
+    fields = [field.strip() for field in line.removeprefix(b"\xef\xbb\xbf").split(b";")]
+    if fields != [name.encode() for name in series.HEADER]:
+        raise Failure(
+            f"{archive.MEMBER} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
+            "give a zip in the layout of UCI's data set 235"
+        )
+
+
+def typed(block: bytes) -> pa.Table | None:
+    """A block of whole lines as a table of series.SCHEMA; None where any line is not plain."""
+    if not block:
+        return series.SCHEMA.empty_table()
+    repeated = pa.dictionary(pa.int32(), pa.string())
+    try:
+        read = pa.csv.read_csv(
+            pa.py_buffer(block),
+            pa.csv.ReadOptions(column_names=series.HEADER, block_size=2 * len(block)),
+            pa.csv.ParseOptions(delimiter=";", quote_char=False, ignore_empty_lines=False),
+            pa.csv.ConvertOptions(
+                column_types={"Date": repeated, "Time": repeated}
+                | {column.source: pa.float32() for column in series.COLUMNS},
+                null_values=["?", ""],
+            ),
+        )
+        # pyarrow would end a line at a lone \r too.
+        if read.num_rows != block.count(b"\n"):
+            return None
+        days = decoded(read["Date"], day_number)
+        minutes = decoded(read["Time"], minute_of_day)
+    except (pa.ArrowInvalid, ValueError):
+        return None
+    values = [read[column.source] for column in series.COLUMNS]
+    if not all(pc.all(pc.is_finite(column)).as_py() in (True, None) for column in values):
+        return None
+    stamps = (days * 1_440 + minutes).astype("datetime64[m]").astype("datetime64[ms]")
+    return pa.table([pa.array(stamps), *values], schema=series.SCHEMA)
+
+
+def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
+    """Each text turned into a whole number, each distinct text only once."""
+    chunk = texts.combine_chunks()
+    numbers = np.array([number(text) for text in chunk.dictionary.to_pylist()], np.int64)
+    return numbers[chunk.indices.to_numpy()]
+
+
+@cache
+def day_number(date: str) -> int:
+    """The days since 1970 of a date such as 16/12/2006 or 1/1/2007; else ValueError."""
+    found = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", date)
+    if not found:
+        raise ValueError(f"date {date[:40]!r} is not day/month/year")
+    try:
+        return (datetime(int(found[3]), int(found[2]), int(found[1])) - EPOCH).days
+    except ValueError:
+        raise ValueError(f"date {date!r} is not in the calendar") from None
+
+
+@cache
+def minute_of_day(time: str) -> int:
+    """The minute of the day of a time such as 17:24:00; else ValueError."""
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9]):00", time)
+    if not found:
+        raise ValueError(f"time {time[:40]!r} is not a whole minute, hh:mm:00")
+    return int(found[1]) * 60 + int(found[2])
+
+
+def follows(table: pa.Table, last: datetime) -> bool:
+    stamps = table["timestamp"].to_numpy()
+    return bool(
+        stamps[0] > np.datetime64(last, "s") and np.all(np.diff(stamps) > np.timedelta64(0, "m"))
+    )
+
+
+def read_line(line: bytes) -> tuple[datetime, bytes]:
+    """The minute of a line, and the line as pyarrow's reader takes it; raises Fault."""
+    try:
+        fields = [field.strip() for field in line.decode("ascii").split(";")]
+    except UnicodeDecodeError:
+        raise Fault("unreadable", "bytes that are not text") from None
+    if len(fields) != len(series.HEADER):
+        raise Fault("fields", f"{len(fields)} fields, expected {len(series.HEADER)}")
+    try:
+        stamp = EPOCH + timedelta(days=day_number(fields[0]), minutes=minute_of_day(fields[1]))
+    except ValueError as error:
+        raise Fault("time", str(error)) from None
+    for place, (column, field) in enumerate(zip(series.COLUMNS, fields[2:], strict=True), 2):
+        if field not in ("?", ""):
+            fields[place] = plain_number(column.source, field)
+    return stamp, ";".join(fields).encode() + b"\n"
+
+
+def plain_number(name: str, field: str) -> str:
+    try:
+        # float() would take the digit groups of Python's own source.
+        value = float("_" if "_" in field else field)
+    except ValueError:
+        raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
+    if not abs(value) <= FLOAT32_MAX:  # NaN compares as False, so is out of range too
+        raise Fault("number", f"{name} {field[:40]!r} is out of range")
+    return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)
+
+
+def shown(line: bytes) -> str:
+    text = line[:SHOWN_BYTES].decode("utf-8", "backslashreplace").rstrip()
+    return repr(text) + ("..." if len(line) > SHOWN_BYTES else "")

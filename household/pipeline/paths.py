@@ -1,0 +1,24 @@
+"""Where each file of data, model and report stands; dvc.yaml names the same ones."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+RAW = Path("data/raw/power.zip")
+SOURCE = Path("data/raw/source.json")
+PARSED = Path("data/parsed/power.parquet")
+QUALITY = Path("reports/data_quality.json")
+SERIES = Path("data/windowed/series.parquet")
+WINDOWS = Path("data/windowed/windows.parquet")
+TRAIN = Path("data/split/train.parquet")
+VALIDATION = Path("data/split/validation.parquet")
+TEST = Path("data/split/test.parquet")
+CENTER = Path("data/split/center.json")
+MODEL = Path("models/lstm")
+NETWORK = MODEL / "network.keras"
+FORECASTER = MODEL / "forecaster.json"
+HISTORY = Path("reports/train/history.csv")
+METRICS = Path("reports/metrics.json")
+PREDICTIONS = Path("reports/predictions.parquet")
+PLOTS = Path("reports/plots")
+FIGURES = Path("reports/figures")

@@ -1,0 +1,135 @@
+"""Windows as offsets against windows as the tutorial builds them: lists of lists."""
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.forecast import baselines, windows
+from household.meter import series
+from household.pipeline.params import TARGET
+
+# The source's resolution: whole watts, up to 11 kW.
+POWER = st.integers(0, 11_000).map(lambda watts: float(np.float32(watts / 1000)))
+START = np.datetime64("2006-12-16T17:24", "ms")
+
+
+def tutorial_windows(power: list[float], lookback: int) -> list[list[float]]:
+    length = lookback + 1
+    return [power[index : index + length] for index in range(len(power) - length)]
+
+
+def minutes(n: int) -> npt.NDArray[np.datetime64]:
+    return START + np.arange(n) * np.timedelta64(1, "m")
+
+
+def column(power: list[float]) -> series.Values:
+    return np.array(power, np.float32).reshape(-1, 1)
+
+
+@given(st.lists(POWER, max_size=60), st.integers(1, 11))
+def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: int) -> None:
+    starts = windows.starts(minutes(len(power)), lookback, "join")
+    found = [power[start : start + lookback + 1] for start in starts.tolist()]
+    assert found == tutorial_windows(power, lookback)
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=60).filter(any),
+    st.integers(1, 5),
+)
+def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
+    present: list[bool], lookback: int
+) -> None:
+    stamps = minutes(len(present))[np.array(present)]
+    expected = [
+        start
+        for start in range(len(stamps) - lookback - 1)
+        if all(
+            stamps[start + step + 1] - stamps[start + step] == np.timedelta64(1, "m")
+            for step in range(lookback)
+        )
+    ]
+    assert windows.starts(stamps, lookback, "break").tolist() == expected
+
+
+@given(st.lists(POWER, min_size=3, max_size=60), st.integers(1, 11))
+def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
+    power: list[float], lookback: int
+) -> None:
+    built = tutorial_windows(power, lookback)
+    if not built:
+        return
+    mean = windows.mean(
+        column(power), windows.starts(minutes(len(power)), lookback, "join"), lookback
+    )
+    total = sum((Fraction(value) for window in built for value in window), Fraction(0))
+    exact = total / (len(built) * (lookback + 1))
+    assert abs(Fraction(float(mean[0])) - exact) <= Fraction(float(np.spacing(mean[0])))
+    assert mean[0] == pytest.approx(np.array(built).mean(), rel=1e-13)
+
+
+@given(st.data())
+def test_the_mean_of_some_windows_counts_each_minute_as_often_as_they_hold_it(
+    data: st.DataObject,
+) -> None:
+    power = data.draw(st.lists(POWER, min_size=6, max_size=40))
+    lookback = data.draw(st.integers(1, 4))
+    possible = list(range(len(power) - lookback - 1))
+    chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
+    mean = windows.mean(column(power), np.array(chosen, np.int32), lookback)
+    held = [value for start in chosen for value in power[start : start + lookback + 1]]
+    assert mean[0] == pytest.approx(float(np.mean(held)), rel=1e-13)
+
+
+def test_there_is_one_mean_a_feature() -> None:
+    values = np.array([[1, 10], [2, 20], [3, 30], [4, 40]], np.float32)
+    mean = windows.mean(values, np.array([0, 1], np.int32), 2)
+    assert mean.tolist() == [2.5, 25.0]
+
+
+@given(st.lists(POWER, min_size=4, max_size=40), st.integers(1, 7))
+def test_targets_and_persistence_are_the_last_two_minutes_of_each_window(
+    power: list[float], lookback: int
+) -> None:
+    starts = windows.starts(minutes(len(power)), lookback, "join")
+    built = tutorial_windows(power, lookback)
+    values = column(power)
+    assert windows.targets(values, starts, lookback).tolist() == [w[-1] for w in built]
+    assert baselines.persistence(values, starts, lookback).tolist() == [w[-2] for w in built]
+
+
+@given(
+    st.lists(st.one_of(st.none(), POWER), min_size=1, max_size=40),
+    st.floats(0.01, 1.0),
+)
+def test_fraction_stops_where_the_tutorials_reader_stops(
+    power: list[float | None], fraction: float
+) -> None:
+    most = fraction * sum(value is not None for value in power)
+    read: list[float] = []
+    for value in power:
+        if value is not None:
+            read.append(value)
+        if len(read) >= most:
+            break
+    table = pa.table({"timestamp": minutes(len(power)), TARGET: pa.array(power, pa.float32())})
+    kept = series.valid(table, [TARGET], fraction)
+    assert kept[TARGET].to_pylist() == read
+
+
+def test_a_minute_counts_only_where_every_feature_has_a_value() -> None:
+    table = pa.table(
+        {
+            "timestamp": minutes(4),
+            TARGET: pa.array([1, None, 3, 4], pa.float32()),
+            "voltage": pa.array([240, 241, None, 243], pa.float32()),
+        }
+    )
+    kept = series.valid(table, [TARGET, "voltage"])
+    assert series.values(kept).tolist() == [[1, 240], [4, 243]]
+    assert kept["timestamp"].to_numpy().tolist() == minutes(4)[[0, 3]].tolist()

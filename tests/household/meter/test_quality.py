@@ -1,0 +1,118 @@
+"""What is said of the parsed minutes, against a count by hand and minute by minute."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.meter import quality, series
+from household.pipeline.failure import Failure
+from household.pipeline.params import TARGET
+
+
+def columns(
+    minutes: list[int], power: list[float | None], voltage: list[float | None] | None = None
+) -> dict[str, pa.ChunkedArray]:
+    table = pa.table(
+        {
+            "timestamp": pa.array(
+                np.datetime64("2007-01-01", "ms") + np.array(minutes) * np.timedelta64(1, "m")
+            )
+        }
+        | {name: pa.nulls(len(minutes), pa.float32()) for name in series.NAMES}
+        | {TARGET: pa.array(power, pa.float32())}
+        | ({} if voltage is None else {"voltage": pa.array(voltage, pa.float32())})
+    )
+    return {name: table[name] for name in table.column_names}
+
+
+def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
+    # Without a value: 0 to 1 (leading), 4 (null) with 5 to 6 (no row), 8 (no row), 10 (trailing).
+    found = quality.record(
+        columns(
+            [0, 1, 2, 3, 4, 7, 9, 10],
+            [None, None, 4.216, 0.1, None, 1.5, 2.0, None],
+            [240, 241, None, 243, 240, 241, 242, 243],
+        ),
+        Counter(fields=2, duplicate=3, time=1),
+    )
+    nothing = {"min": None, "mean": None, "max": None}
+    assert found == {
+        "rows": 8,
+        "first": "2007-01-01T00:00",
+        "last": "2007-01-01T00:10",
+        "skipped_lines": {
+            "duplicate": 3, "fields": 2, "number": 0, "out_of_order": 0, "time": 1,
+            "unreadable": 0,
+        },
+        "missing": dict.fromkeys(series.NAMES, 8) | {TARGET: 4, "voltage": 1},
+        "gaps": {"count": 4, "longest_minutes": 3, "absent_rows": 3},
+        "columns": dict.fromkeys(series.NAMES, nothing)
+        | {
+            TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
+            "voltage": {"min": 240.0, "mean": 241.428571, "max": 243.0},
+        },
+    }  # fmt: skip
+
+
+def gaps(minutes: list[int], power: list[float | None]) -> dict[str, int]:
+    table = columns(minutes, power)
+    return quality.gaps(table["timestamp"].to_numpy(), table[TARGET].is_valid().to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("minutes", "power", "count", "longest", "absent"),
+    [
+        pytest.param([0], [1.0], 0, 0, 0, id="one minute"),
+        pytest.param([0], [None], 1, 1, 0, id="one minute without a value"),
+        pytest.param([0, 1, 2], [1.0, 2.0, 3.0], 0, 0, 0, id="none"),
+        pytest.param([0, 1, 2], [None, None, None], 1, 3, 0, id="nothing else"),
+        pytest.param([0, 9], [None, None], 1, 10, 8, id="nothing else and no rows"),
+        pytest.param([0, 5], [1.0, 2.0], 1, 4, 4, id="rows absent"),
+        pytest.param([0, 1, 2], [1.0, None, 2.0], 1, 1, 0, id="inner"),
+        pytest.param([0, 1, 5], [1.0, None, 2.0], 1, 4, 3, id="null and absent are one gap"),
+        pytest.param([0, 1, 2], [None, 1.0, 2.0], 1, 1, 0, id="leading"),
+        pytest.param([0, 1, 2], [1.0, 2.0, None], 1, 1, 0, id="trailing"),
+    ],
+)
+def test_gaps_are_stretches_without_a_value(
+    minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
+) -> None:
+    assert gaps(minutes, power) == {
+        "count": count,
+        "longest_minutes": longest,
+        "absent_rows": absent,
+    }
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=30),
+)
+def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> None:
+    minutes = [sum(step for step, _ in steps[1 : end + 1]) for end in range(len(steps))]
+    power = [1.0 if present else None for _, present in steps]
+    known = {minute for minute, value in zip(minutes, power, strict=True) if value is not None}
+    marks = "".join("x" if minute in known else " " for minute in range(minutes[-1] + 1))
+    stretches = re.findall(" +", marks)
+    assert gaps(minutes, power) == {
+        "count": len(stretches),
+        "longest_minutes": max(map(len, stretches), default=0),
+        "absent_rows": len(marks) - len(minutes),
+    }
+
+
+@pytest.mark.parametrize("step", [2, 15, 60, 1440])
+def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
+    # A minute here and there does not make minutes of them.
+    minutes = np.cumsum([step, 1, step, step] * 10).tolist()
+    with pytest.raises(Failure, match=f"row to row is {step} minutes, expected 1; give"):
+        quality.record(columns(minutes, [1.0] * len(minutes)), {})
+
+
+@pytest.mark.parametrize("minutes", [[0], [0, 1], [0, 1, 9], [0, 500, 501, 502]])
+def test_minutes_with_gaps_are_minutes(minutes: list[int]) -> None:
+    assert quality.record(columns(minutes, [1.0] * len(minutes)), {})["rows"] == len(minutes)
