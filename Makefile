@@ -2,27 +2,47 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-INSTALL = python -m pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
+    --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: repro test lint plots
+.PHONY: help repro plots test lint format verify lock clean
 
-repro: .venv/run.done  ## run what is not up to date, from the zip to the plots
+help:    ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+repro: .venv/run.done    ## run what is not up to date, from the zip to the plots
 	@python -m dvc repro
 
-plots: repro  ## the same, then make the page of plots
+plots: repro    ## the same, then make the page of plots
 	@python -m dvc plots show
 
-test: .venv/dev.done
+test: .venv/dev.done    ## run the tests
 	@python -m pytest
 
-lint: .venv/dev.done
+lint: .venv/dev.done    ## check style and types
 	@python -m ruff check .
 	@python -m ruff format --check .
 	@python -m mypy
 
+format: .venv/dev.done    ## rewrite the code in the common style
+	@python -m ruff check --fix .
+	@python -m ruff format .
+
+verify: .venv/run.done    ## reproduce everything from nothing and compare it with dvc.lock
+	@python -m tests.verify
+
+lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRADE=1 takes newer ones
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
+
+clean:    ## remove the environment and what tools left; keeps data, models, reports and the cache
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
 .venv/run.done .venv/dev.done: .venv/%.done: lock/%.txt | .venv/bin/python
-	@echo "Installing $< into .venv: about 1 GB to fetch, once"
-	@$(INSTALL) -r $<
+	@echo "Installing $$(grep -c == $<) packages of $< into .venv: about 1 GB to fetch, once"
+	@python -m pip install --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/bin/python:

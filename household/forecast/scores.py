@@ -45,13 +45,18 @@ def of_each(
     reference = rmse(actual, forecasts[REFERENCE])
     return {
         name: {
-            "rmse_kw": (error := rmse(actual, forecast)),
-            "mae_kw": mae(actual, forecast),
-            "mase": mase(actual, forecast, scale),
-            "skill": skill(error, reference),
+            "rmse_kw": _rounded(error := rmse(actual, forecast)),
+            "mae_kw": _rounded(mae(actual, forecast)),
+            "mase": _rounded(mase(actual, forecast, scale)),
+            "skill": _rounded(skill(error, reference)),
         }
         for name, forecast in forecasts.items()
     }
+
+
+def _rounded(score: float | None) -> float | None:
+    # Beyond six decimals a trained network's scores depend on the processor.
+    return None if score is None else round(score, 6)
 
 
 def _error(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:

@@ -1,0 +1,91 @@
+"""Reproduces the pipeline from nothing and compares it with what is committed.
+
+    python -m tests.verify
+
+Runs in a temporary clone of HEAD with an empty cache. The stages from fetch to split have to give
+the bytes in dvc.lock, and every stage has to start from the code, the parameters and the
+environment in it. The scores of evaluate have to be those committed within TOLERANCE, since a
+training rounds otherwise on another kind of processor. The first stage that differs is named.
+"""
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+# Share of the committed score by which one may differ, and the least that counts as a difference.
+TOLERANCE, NEGLIGIBLE = 0.01, 0.001
+METRICS = "reports/metrics.json"
+CODE = ("stages/", "household/", "lock/")
+SAME_BYTES = ("fetch", "parse", "window", "split")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
+        # A cache that the user shares between projects would save the work that is to be checked.
+        cache = str(Path(folder) / "cache")
+        run(clone, sys.executable, "-m", "dvc", "config", "--local", "cache.dir", cache)
+        committed, scores = locked(clone), json.loads((clone / METRICS).read_text())
+        run(clone, sys.executable, "-m", "dvc", "repro")
+        found, found_scores = locked(clone), json.loads((clone / METRICS).read_text())
+    difference = next(differences(committed, found, scores, found_scores), None)
+    if difference:
+        sys.exit(f"verify: {difference}")
+    same = "the same bytes" if committed["train"] == found["train"] else "other bytes"
+    print(
+        f"verify: fetch to split gave the bytes in dvc.lock; train gave {same}, and every score is "
+        f"within {TOLERANCE:.0%} of the committed one"
+    )
+
+
+def run(folder: Path, *command: str) -> None:
+    if subprocess.run(command, cwd=folder, check=False).returncode:
+        sys.exit(f"verify: {' '.join(command)} failed")
+
+
+def locked(folder: Path) -> dict[str, dict[str, Any]]:
+    """What dvc.lock says of each stage: the hash of each file by its path, and the parameters."""
+    stages = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+    return {
+        name: {
+            "params": stage.get("params"),
+            **{entry["path"]: entry["md5"] for entry in [*stage["deps"], *stage["outs"]]},
+        }
+        for name, stage in stages.items()
+    }
+
+
+def differences(
+    committed: dict[str, dict[str, Any]],
+    found: dict[str, dict[str, Any]],
+    scores: dict[str, dict[str, float]],
+    found_scores: dict[str, dict[str, float]],
+) -> Iterator[str]:
+    """What differs, in the order of the stages, each in a sentence that names its stage."""
+    for stage, entries in found.items():
+        for name, value in entries.items():
+            known = committed.get(stage, {}).get(name)
+            exact = stage in SAME_BYTES or name == "params" or name.startswith(CODE)
+            if exact and value != known:
+                yield (
+                    f"{stage} differs first: {name} is {value}, in dvc.lock {known}; run "
+                    "`make repro` and commit what it changes, or find out why it does"
+                )
+    for forecaster, by_name in found_scores.items():
+        for name, score in by_name.items():
+            known = scores.get(forecaster, {}).get(name, math.nan)
+            if not math.isclose(score, known, rel_tol=TOLERANCE, abs_tol=NEGLIGIBLE):
+                yield f"evaluate differs first: {forecaster} {name} is {score}, committed {known}"
+
+
+if __name__ == "__main__":
+    main()
