@@ -159,3 +159,10 @@ def test_a_stage_reads_and_writes_exactly_what_it_declares(
 
 def test_every_stage_says_what_it_does() -> None:
     assert all(PIPELINE["stages"][stage]["desc"] for stage in STAGES)
+
+
+def test_ruff_is_the_same_before_a_commit_and_in_make_lint() -> None:
+    hooks = YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")["repos"]
+    (rev,) = [repo["rev"] for repo in hooks if repo["repo"].endswith("ruff-pre-commit")]
+    locked = (ROOT / "lock/dev.txt").read_text()
+    assert f"\nruff=={rev.removeprefix('v')} " in locked

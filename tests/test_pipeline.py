@@ -1,12 +1,16 @@
 """The commands that people type, typed in a temporary clone with a small sample."""
 
+import configparser
 import csv
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,9 @@ import pytest
 import vl_convert
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "scores"]
 UP_TO_DATE = "Data and pipelines are up to date."
@@ -41,6 +47,19 @@ def run(folder: Path, *command: str, fails: bool = False) -> str:
 
 def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
     return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
+
+
+def without_remotes(config: str) -> str:
+    """A .dvc/config as it was before its user added a remote, which no test may reach."""
+    parser = configparser.ConfigParser()
+    parser.read_string(config)
+    for section in parser.sections():
+        if "remote" in section:
+            parser.remove_section(section)
+    parser.remove_option("core", "remote")
+    lines = io.StringIO()
+    parser.write(lines)
+    return lines.getvalue()
 
 
 def commit(folder: Path) -> None:
@@ -74,6 +93,8 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    config = folder / ".dvc/config"
+    config.write_text(without_remotes(config.read_text()))
     run(folder, "git", "init", "--quiet")
     change(folder, fetch__sample__days=1, train__units=[3], train__batch_size=64)
     commit(folder)
@@ -97,8 +118,6 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, s
     assert ran(again) == []
     assert UP_TO_DATE in again
     assert UP_TO_DATE in dvc(folder, "status")
-    dag = dvc(folder, "dag", "--mermaid")
-    assert all(f'"{stage}"' in dag for stage in STAGES)
 
     metrics = json.loads((folder / "reports/metrics.json").read_text())
     predictions = pq.read_table(folder / "reports/predictions.parquet")
@@ -132,11 +151,22 @@ def test_a_change_reruns_only_what_depends_on_it(
     shown = json.loads(dvc(clone, "params", "diff", "--json"))
     assert list(shown["params.yaml"]) == [key]
     assert ran(dvc(clone, "repro")) == stages
-    # And back again from the cache. DVC keeps no runs of a stage whose outputs are in git alone,
-    # as the figures are.
-    run(clone, "git", "checkout", "--quiet", "params.yaml")
+    # And back again from the cache. DVC keeps no run of a stage with outputs that are in git alone
+    # and no metrics, as the pictures are.
+    run(clone, "git", "restore", "--staged", "--worktree", ".")
     assert ran(dvc(clone, "repro")) == ["plot"]
     assert UP_TO_DATE in dvc(clone, "status")
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+def test_another_clone_without_the_cache_gives_the_same_lock(clone: Path) -> None:
+    """The model and the pictures included."""
+    expected = (clone / "dvc.lock").read_bytes()
+    shutil.rmtree(clone / ".dvc/cache")
+    run(clone, "git", "clean", "--quiet", "-d", "--force", "-x")
+    assert ran(dvc(clone, "repro")) == STAGES
+    assert (clone / "dvc.lock").read_bytes() == expected
+    assert run(clone, "git", "status", "--porcelain") == ""
 
 
 def test_a_comment_reruns_nothing(clone: Path) -> None:
@@ -174,6 +204,8 @@ def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
 
 def test_experiments_run_and_show(clone: Path) -> None:
     dvc(clone, "exp", "run", "--name", "short", "--set-param", "plot.steps=10")
+    changed = run(clone, "git", "diff", "--unified=0", "params.yaml").splitlines()
+    assert [line[0] for line in changed[5:]] == ["-", "+"], changed
     rows = list(csv.DictReader(dvc(clone, "exp", "show", "--csv").splitlines()))
     steps = {row["Experiment"]: row["plot.steps"] for row in rows}
     assert steps["short"] == "10"
@@ -206,6 +238,47 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     for name in ("network.keras", "forecaster.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same
+
+    # What README says to do with it, in a folder that holds nothing else.
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (tmp_path / "lstm").rename(folder / "lstm")
+    minutes = pq.read_table(clone / "data/windowed/series.parquet").to_pandas()
+    predictions = pq.read_table(clone / "reports/predictions.parquet").to_pandas()
+    before = minutes[minutes["timestamp"] < predictions["timestamp"].iloc[-1]]
+    before.to_csv(folder / "readings.csv", index=False)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(code.strip().splitlines()) <= 10
+    output = run(folder, "python", "-c", code)
+    assert f"{predictions['LSTM'].iloc[-1]:.4f} kW" in output
+
+
+def rows_shown(table: str) -> list[str]:
+    lines = table.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "…" not in table
+    return lines
+
+
+def test_the_tables_fit_a_terminal(clone: Path) -> None:
+    dvc(clone, "exp", "run", "--name", "longer", "--set-param", "train.epochs=2")
+    # The command as README gives it.
+    (command,) = re.findall(r"^(dvc exp show .*)$", README, re.M)
+    shown = rows_shown(dvc(clone, *shlex.split(command)[1:]))
+    header = next(line for line in shown if "Experiment" in line)
+    assert all(name in header for name in ("LSTM.rmse_kw", "LSTM.mae_kw", "train.epochs"))
+    assert any("longer" in line for line in shown)
+    differences = rows_shown(dvc(clone, "metrics", "diff"))
+    assert any("LSTM.rmse_kw" in line for line in differences)
+
+
+def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
+    (drawn,) = re.findall(r"```mermaid\n(.*?)```", README, re.S)
+    graph = dvc(clone, "dag", "--mermaid")
+    names = dict(re.findall(r'(node\d)\["(\w+)"\]', graph))
+    arrows = {(names[start], names[end]) for start, end in re.findall(r"(\w+)-->(\w+)", graph)}
+    chains = [line.split(" --> ") for line in drawn.replace("    ", "").splitlines()[1:]]
+    assert {pair for chain in chains for pair in pairwise(chain)} == arrows
 
 
 def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
@@ -90,6 +91,16 @@ def test_the_shipped_file_loads_as_it_is_written() -> None:
 
 def test_the_shipped_file_has_the_models_keys_in_the_models_order() -> None:
     assert [dotted for dotted, _ in leaves(shipped())] == list(ALL)
+
+
+def test_the_shipped_file_is_written_as_dvc_writes_it(tmp_path: Path) -> None:
+    """So that an experiment changes one line, and not the style of the others."""
+    copy = tmp_path / "params.yaml"
+    copy.write_bytes(SHIPPED.read_bytes())
+    with modify_yaml(copy) as values:
+        values["train"]["units"] = list(values["train"]["units"])
+        values["seed"] = int(values["seed"])
+    assert copy.read_bytes() == SHIPPED.read_bytes()
 
 
 def test_loaded_parameters_cannot_be_changed() -> None:

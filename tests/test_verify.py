@@ -1,0 +1,64 @@
+"""What `make verify` takes for a difference, and which it names first."""
+
+from typing import Any
+
+import pytest
+
+from tests import verify
+
+LOCK: dict[str, dict[str, Any]] = {
+    "fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a", "data/raw/power.zip": "b"},
+    "parse": {"params": None, "household/pipeline": "c", "data/parsed/power.parquet": "d"},
+    "train": {"params": {"seed": 0}, "lock/run.txt": "e", "models/lstm": "f"},
+    "evaluate": {"params": None, "models/lstm": "f", "reports/metrics.json": "g"},
+}
+SCORES = {"LSTM": {"rmse_kw": 0.4131, "skill": -0.1188}, "persistence": {"skill": 0.0}}
+
+
+def first(lock: dict[str, dict[str, Any]], scores: dict[str, Any] | None = None) -> str | None:
+    return next(verify.differences(LOCK, lock, SCORES, scores or SCORES), None)
+
+
+def changed(*places: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    made = {stage: dict(entries) for stage, entries in LOCK.items()}
+    for stage, name in places:
+        made[stage][name] = "other"
+    return made
+
+
+def test_the_same_is_no_difference() -> None:
+    assert first(LOCK) is None
+
+
+@pytest.mark.parametrize(
+    ("places", "stage", "name"),
+    [
+        ([("fetch", "data/raw/power.zip"), ("parse", "household/pipeline")], "fetch", "data/raw"),
+        ([("parse", "data/parsed/power.parquet")], "parse", "data/parsed/power.parquet"),
+        ([("train", "lock/run.txt"), ("evaluate", "models/lstm")], "train", "lock/run.txt"),
+        ([("train", "params")], "train", "params"),
+        ([("fetch", "a new file")], "fetch", "a new file"),
+    ],
+)
+def test_the_first_stage_that_differs_is_named(
+    places: list[tuple[str, str]], stage: str, name: str
+) -> None:
+    found = first(changed(*places))
+    assert found
+    assert found.startswith(f"{stage} differs first: {name}")
+
+
+def test_a_training_may_round_otherwise() -> None:
+    assert first(changed(("train", "models/lstm"), ("evaluate", "models/lstm"))) is None
+
+
+@pytest.mark.parametrize(
+    ("rmse", "differs"), [(0.4131, False), (0.4165, False), (0.4180, True), (0.4, True)]
+)
+def test_a_score_may_differ_by_a_hundredth(rmse: float, differs: bool) -> None:
+    scores = SCORES | {"LSTM": {"rmse_kw": rmse, "skill": -0.1188}}
+    assert (first(LOCK, scores) is not None) == differs
+
+
+def test_a_score_that_is_not_committed_differs() -> None:
+    assert first(LOCK, SCORES | {"linear": {"rmse_kw": 0.3}})
