@@ -14,7 +14,7 @@ import pyarrow as pa
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _without_stderr() -> Iterator[None]:
     """Drops what C++ writes to standard error, below the reach of any setting."""
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:
@@ -31,7 +31,7 @@ def _hushed() -> Iterator[None]:
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
-with _hushed():
+with _without_stderr():
     import keras
     import tensorflow as tf
 
@@ -70,7 +70,10 @@ def build(lookback: int, center: npt.NDArray[np.float64], settings: Train) -> ke
     sequence; then one linear unit, to which the target's center is added back.
     """
     readings = keras.Input((lookback, len(center)), name="readings")
-    hidden = keras.layers.Rescaling(1.0, (-center).tolist(), name="center")(readings)
+    # Keras lets a single column pass where several are expected, and the center would then be
+    # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
+    exact = keras.layers.Reshape((lookback, len(center)), name="exact")(readings)
+    hidden = keras.layers.Rescaling(1.0, (-center).tolist(), name="center")(exact)
     for depth, units in enumerate(settings.units, 1):
         sequence = depth < len(settings.units)
         hidden = keras.layers.LSTM(units, return_sequences=sequence, name=f"lstm_{depth}")(hidden)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from household.meter import series
 
-Whole = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int32]
 
 DAY = 1440
 KITCHEN, LAUNDRY, HEATER, ELSEWHERE = range(4)
@@ -67,13 +67,13 @@ class Minutes:
     """One entry a minute, arrays (minutes,), in the last digit that the source gives."""
 
     start: dt.date
-    active_power: Whole  # W
-    reactive_power: Whole  # var
-    voltage: Whole  # hundredths of a volt
-    intensity: Whole  # tenths of an ampere
-    sub_metering_1: Whole  # Wh
-    sub_metering_2: Whole  # Wh
-    sub_metering_3: Whole  # Wh
+    active_power: Integers  # W
+    reactive_power: Integers  # var
+    voltage: Integers  # hundredths of a volt
+    intensity: Integers  # tenths of an ampere
+    sub_metering_1: Integers  # Wh
+    sub_metering_2: Integers  # Wh
+    sub_metering_3: Integers  # Wh
     missing: npt.NDArray[np.bool_]
 
 
@@ -136,7 +136,7 @@ def switched(
     cold: npt.NDArray[np.float64],
     busy: npt.NDArray[np.float64],
     draw: np.random.Generator,
-) -> Whole:
+) -> Integers:
     """The watts of an appliance in each minute."""
     by_hour = np.array([int(digit) for digit in appliance.by_hour])
     in_hour = appliance.starts_a_day / 60 * by_hour / by_hour.sum()
@@ -154,7 +154,7 @@ def switched(
     return np.minimum(edges.cumsum()[:n], max_watts).astype(np.int32)
 
 
-def cycling(n: int, draw: np.random.Generator) -> Whole:
+def cycling(n: int, draw: np.random.Generator) -> Integers:
     """1 in the minutes in which the fridge runs, else 0."""
     cycles = n // (FRIDGE_ON[0] + FRIDGE_OFF[0]) + 1
     lengths = np.column_stack(
@@ -166,7 +166,7 @@ def cycling(n: int, draw: np.random.Generator) -> Whole:
     return np.tile(np.array([1, 0], np.int32), cycles).repeat(lengths)[:n]
 
 
-def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Whole:
+def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integers:
     """Straight lines between levels within -swing and swing, a level every so many minutes."""
     levels = draw.integers(-swing, swing, n // minutes + 2, endpoint=True)
     share = np.arange(n) % minutes
@@ -175,7 +175,7 @@ def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Whole
     return (before + step * share // minutes).astype(np.int32)
 
 
-def flutter(meters: Whole, draw: np.random.Generator) -> None:
+def flutter(meters: Integers, draw: np.random.Generator) -> None:
     """Moves each load a little from minute to minute, the more the larger it is, in place."""
     for meter, load in enumerate(meters):
         deviation = draw.integers(-64, 65, len(load)) + draw.integers(-64, 65, len(load))
@@ -183,7 +183,7 @@ def flutter(meters: Whole, draw: np.random.Generator) -> None:
         meters[meter] += (load * deviation // 3600).astype(np.int32)
 
 
-def reactive_power(fridge: Whole, active: Whole, draw: np.random.Generator) -> Whole:
+def reactive_power(fridge: Integers, active: Integers, draw: np.random.Generator) -> Integers:
     """var: motors and electronics, and nothing below what the source's meter shows."""
     n = len(active)
     of_motors = 20 + 100 * fridge + active // 25
@@ -191,7 +191,7 @@ def reactive_power(fridge: Whole, active: Whole, draw: np.random.Generator) -> W
     return np.where(of_motors < 46, 0, of_motors // 2 * 2).astype(np.int32)
 
 
-def voltage(active: Whole, draw: np.random.Generator) -> Whole:
+def voltage(active: Integers, draw: np.random.Generator) -> Integers:
     """Hundredths of a volt: the grid's day and weather, less what the house's own load takes."""
     n = len(active)
     hours = np.arange(n) // 60 % 24
@@ -251,7 +251,7 @@ def text(minutes: Minutes) -> Iterator[bytes]:
         yield b"".join(pc.binary_join_element_wise(lines, "", "\r\n").buffers()[2:])
 
 
-def decimals(numbers: Whole, scale: int) -> pa.Array:
+def decimals(numbers: Integers, scale: int) -> pa.Array:
     """Each number, times `scale`, as thousandths with a decimal point."""
     distinct, place = np.unique(numbers, return_inverse=True)
     texts = pa.array(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from household.forecast import network
 from household.pipeline.params import Train
@@ -67,7 +68,7 @@ def test_the_default_is_the_tutorials_network_between_readings_and_kilowatts() -
     model = network.build(49, np.array([1.1]), TUTORIAL)
     assert model.input_shape == (None, 49, 1)
     tutorial = ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
-    assert layers(model) == ["InputLayer", "Rescaling", *tutorial, "Rescaling"]
+    assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
     # An LSTM of u units on f features has 4u(f + u + 1) weights, the last layer one a unit and 1.
     assert model.count_params() == 4 * 50 * (1 + 50 + 1) + 4 * 100 * (50 + 100 + 1) + 101
     assert model.loss == "mse"
@@ -101,6 +102,19 @@ def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
     longer = np.concatenate([VALUES, [[9, 9]]]).astype(np.float32)
     assert network.forecast(model, VALUES, last) == network.forecast(model, longer, last)
+
+
+@pytest.mark.parametrize("features", [1, 2, 7])
+@pytest.mark.parametrize("minutes", [LOOKBACK - 1, LOOKBACK, LOOKBACK + 1])
+@pytest.mark.parametrize("columns", [1, 2, 7])
+def test_readings_of_another_shape_are_an_error(features: int, minutes: int, columns: int) -> None:
+    model = network.build(LOOKBACK, np.ones(features), TINY)
+    readings = np.ones((1, minutes, columns), np.float32)
+    if (minutes, columns) == (LOOKBACK, features):
+        assert model(readings).shape == (1, 1)
+        return
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        model(readings)
 
 
 def train(settings: Train, seed: int = 0) -> tuple[network.Model, list[dict[str, Any]]]:
