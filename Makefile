@@ -1,5 +1,6 @@
 # What a person types. Each target sets up what it needs; `dvc` itself is in .venv/bin.
 
+SHELL := bash
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
@@ -41,8 +42,12 @@ clean:    ## remove the environment and what tools left; keeps data, models, rep
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/run.done .venv/dev.done: .venv/%.done: lock/%.txt | .venv/bin/python
-	@echo "Installing $$(grep -c == $<) packages of $< into .venv: about 1 GB to fetch, once"
-	@python -m pip install --disable-pip-version-check --require-hashes -r $<
+	@set -o pipefail; total=$$(grep -c '^[^ #].*==' $<); \
+	echo "Installing the packages of $< into .venv, about 1 GB to fetch, once:"; \
+	python -m pip install --disable-pip-version-check --require-hashes -r $< 2>&1 | \
+	awk -v total=$$total '/ERROR/ {failed = 1} failed {print > "/dev/stderr"} \
+	    /^(Collecting|Processing|Requirement)/ {printf "  %d of %d  %s\n", ++n, total, $$2} \
+	    /^Installing collected/ {print "  unpacking them, half a minute"} {fflush()}'
 	@touch $@
 
 .venv/bin/python:
