@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from household.forecast import baselines
 from household.meter import series
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
@@ -126,3 +127,24 @@ def test_the_pictures_name_the_zip_that_was_given() -> None:
     run(with_window(lookback=4), *AFTER_PARSE)
     for table in paths.PLOTS.glob("*.csv"):
         assert set(pa.csv.read_csv(table)["household"].to_pylist()) == {"mine.zip"}, table
+
+
+def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put([float(minute % 7) for minute in range(400)])
+    forecasters = baselines.BASELINES | {
+        "a week of minutes ago": lambda values, starts, lookback: baselines.persistence(
+            values, starts, lookback - 6
+        )
+    }
+    monkeypatch.setattr(baselines, "BASELINES", forecasters)
+    run(with_window(lookback=9), *AFTER_PARSE)
+    names = ["LSTM", "persistence", "a week of minutes ago"]
+    metrics = files.read_json(paths.METRICS)
+    assert set(metrics) == set(names)
+    assert metrics["a week of minutes ago"]["rmse_kw"] == 0
+    assert pa.parquet.read_schema(paths.PREDICTIONS).names == ["timestamp", "actual", *names]
+    for table in paths.PLOTS.glob("*.csv"):
+        if table.stem != "loss":
+            assert set(pa.csv.read_csv(table)["series"].to_pylist()) >= set(names), table
