@@ -34,8 +34,9 @@ def main(_: Params) -> None:
     files.write_json(paths.METRICS, metrics)
     stamps = minutes["timestamp"].take(pa.array(windows.target_minutes(test, lookback)))
     files.write_table(paths.PREDICTIONS, predictions(stamps, actual, forecasts))
-    source = files.read_json(paths.SOURCE)
-    print(f"evaluate: {verdict.line(metrics, len(test), source['simulated'])}")
+    simulated = files.read_json(paths.SOURCE)["simulated"]
+    lstm, persistence = metrics[network.NAME], metrics[scores.REFERENCE]
+    print(f"evaluate: {verdict.line(lstm, persistence, len(test), simulated)}")
 
 
 def predictions(

@@ -22,12 +22,10 @@ def main(params: Params) -> None:
     )
     for plot in figures.PLOTS:
         table = plot.table(results).assign(household=results.household)
-        files.write_csv(
-            paths.PLOTS / f"{plot.name}.csv", pa.Table.from_pandas(table, preserve_index=False)
-        )
+        files.write_csv(plot.path, pa.Table.from_pandas(table, preserve_index=False))
         with files.atomic_write(paths.FIGURES / f"{plot.name}.png") as partial:
             # Matplotlib would write its own version into the picture.
-            plot.picture(results).savefig(partial, dpi=figures.DPI, metadata={"Software": None})
+            plot.picture(results).savefig(partial, metadata={"Software": None})
     print(
         f"plot: {len(figures.PLOTS)} pictures in {paths.FIGURES}; "
         "`dvc plots show` makes a page of them"

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from household.pipeline import paths
 from household.report import figures
-from tests.conftest import ROOT, changed
+from tests.conftest import ROOT, changed, leaves
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 CODE = ("stages/", "household/")
@@ -107,7 +107,7 @@ class Recorder:
 
     def model_dump(self) -> dict[str, Any]:
         values = self._section.model_dump()
-        self._read |= leaves(values, self._name)
+        self._read |= {key for key, _ in leaves(values, self._name)}
         return values
 
     def __getattr__(self, key: str) -> Any:
@@ -117,14 +117,6 @@ class Recorder:
             return Recorder(value, f"{name}.", self._read)
         self._read.add(name)
         return value
-
-
-def leaves(values: dict[str, Any], name: str = "") -> set[str]:
-    found: set[str] = set()
-    for key, value in values.items():
-        inner = isinstance(value, dict)
-        found |= leaves(value, f"{name}{key}.") if inner else {f"{name}{key}"}
-    return found
 
 
 def test_a_stage_reads_and_writes_exactly_what_it_declares(
@@ -151,7 +143,7 @@ def test_a_stage_reads_and_writes_exactly_what_it_declares(
         keys = declared(stage, "params")
         assert read == {
             leaf
-            for leaf in leaves(small.model_dump())
+            for leaf, _ in leaves(small.model_dump())
             if any(leaf == key or leaf.startswith(f"{key}.") for key in keys)
         }, stage
         shutil.copytree(folder, made, dirs_exist_ok=True)

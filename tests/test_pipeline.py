@@ -19,7 +19,7 @@ import pytest
 import vl_convert
 from ruamel.yaml import YAML
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, section
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
@@ -53,9 +53,9 @@ def without_remotes(config: str) -> str:
     """A .dvc/config as it was before its user added a remote, which no test may reach."""
     parser = configparser.ConfigParser()
     parser.read_string(config)
-    for section in parser.sections():
-        if "remote" in section:
-            parser.remove_section(section)
+    for name in parser.sections():
+        if "remote" in name:
+            parser.remove_section(name)
     parser.remove_option("core", "remote")
     lines = io.StringIO()
     parser.write(lines)
@@ -71,12 +71,9 @@ def change(folder: Path, **values: Any) -> None:
     """Changes parameters as a person would in an editor: comments stay."""
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
-    for key, value in values.items():
-        *sections, name = key.split("__")
-        section = params
-        for each in sections:
-            section = section[each]
-        section[name] = value
+    for dotted, value in values.items():
+        where, key = section(params, dotted.replace("__", "."))
+        where[key] = value
     yaml.dump(params, folder / "params.yaml")
 
 

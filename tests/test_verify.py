@@ -12,7 +12,10 @@ LOCK: dict[str, dict[str, Any]] = {
     "train": {"params": {"seed": 0}, "lock/run.txt": "e", "models/lstm": "f"},
     "evaluate": {"params": None, "models/lstm": "f", "reports/metrics.json": "g"},
 }
-SCORES = {"LSTM": {"rmse_kw": 0.4131, "skill": -0.1188}, "persistence": {"skill": 0.0}}
+SCORES: dict[str, dict[str, float | None]] = {
+    "LSTM": {"rmse_kw": 0.4131, "skill": -0.1188},
+    "persistence": {"skill": 0.0},
+}
 
 
 def first(lock: dict[str, dict[str, Any]], scores: dict[str, Any] | None = None) -> str | None:
@@ -62,3 +65,16 @@ def test_a_score_may_differ_by_a_hundredth(rmse: float, differs: bool) -> None:
 
 def test_a_score_that_is_not_committed_differs() -> None:
     assert first(LOCK, SCORES | {"linear": {"rmse_kw": 0.3}})
+
+
+def test_a_forecaster_or_an_entry_that_is_gone_differs() -> None:
+    assert first(LOCK, {"LSTM": SCORES["LSTM"]})
+    found = first(LOCK | {"fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a"}})
+    assert found
+    assert found.startswith("fetch differs first: data/raw/power.zip is None")
+
+
+def test_a_score_without_a_value_is_the_same_as_another_one_alone() -> None:
+    none = SCORES | {"persistence": {"skill": None}}
+    assert next(verify.differences(LOCK, LOCK, none, none), None) is None
+    assert first(LOCK, none)

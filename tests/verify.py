@@ -19,10 +19,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from household.pipeline import paths
+
 ROOT = Path(__file__).parents[1]
 # Share of the committed score by which one may differ, and the least that counts as a difference.
 TOLERANCE, NEGLIGIBLE = 0.01, 0.001
-METRICS = "reports/metrics.json"
 CODE = ("stages/", "household/", "lock/")
 SAME_BYTES = ("fetch", "parse", "window", "split")
 
@@ -34,9 +35,9 @@ def main() -> None:
         # A cache that the user shares between projects would save the work that is to be checked.
         cache = str(Path(folder) / "cache")
         run(clone, sys.executable, "-m", "dvc", "config", "--local", "cache.dir", cache)
-        committed, scores = locked(clone), json.loads((clone / METRICS).read_text())
+        committed, scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
         run(clone, sys.executable, "-m", "dvc", "repro")
-        found, found_scores = locked(clone), json.loads((clone / METRICS).read_text())
+        found, found_scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
     difference = next(differences(committed, found, scores, found_scores), None)
     if difference:
         sys.exit(f"verify: {difference}")
@@ -67,24 +68,34 @@ def locked(folder: Path) -> dict[str, dict[str, Any]]:
 def differences(
     committed: dict[str, dict[str, Any]],
     found: dict[str, dict[str, Any]],
-    scores: dict[str, dict[str, float]],
-    found_scores: dict[str, dict[str, float]],
+    scores: dict[str, dict[str, float | None]],
+    found_scores: dict[str, dict[str, float | None]],
 ) -> Iterator[str]:
     """What differs, in the order of the stages, each in a sentence that names its stage."""
     for stage, entries in found.items():
-        for name, value in entries.items():
-            known = committed.get(stage, {}).get(name)
+        locked_entries = committed.get(stage, {})
+        for name in entries | locked_entries:
+            value, known = entries.get(name), locked_entries.get(name)
             exact = stage in SAME_BYTES or name == "params" or name.startswith(CODE)
             if exact and value != known:
                 yield (
                     f"{stage} differs first: {name} is {value}, in dvc.lock {known}; run "
                     "`make repro` and commit what it changes, or find out why it does"
                 )
-    for forecaster, by_name in found_scores.items():
-        for name, score in by_name.items():
-            known = scores.get(forecaster, {}).get(name, math.nan)
-            if not math.isclose(score, known, rel_tol=TOLERANCE, abs_tol=NEGLIGIBLE):
-                yield f"evaluate differs first: {forecaster} {name} is {score}, committed {known}"
+    for forecaster in scores | found_scores:
+        known, score = scores.get(forecaster, {}), found_scores.get(forecaster, {})
+        for name in known | score:
+            if not close(known.get(name), score.get(name)):
+                yield (
+                    f"evaluate differs first: {forecaster} {name} is {score.get(name)}, "
+                    f"committed {known.get(name)}"
+                )
+
+
+def close(known: float | None, score: float | None) -> bool:
+    if known is None or score is None:  # not there, or without a value
+        return known is score
+    return math.isclose(score, known, rel_tol=TOLERANCE, abs_tol=NEGLIGIBLE)
 
 
 if __name__ == "__main__":

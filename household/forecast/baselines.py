@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from household.forecast import windows
+from household.forecast import scores, windows
 from household.forecast.windows import Starts
 from household.meter.series import Values
 
@@ -22,4 +22,4 @@ def persistence(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np
 
 
 # By the name that each has in scores, tables and pictures.
-BASELINES: dict[str, Forecaster] = {"persistence": persistence}
+BASELINES: dict[str, Forecaster] = {scores.REFERENCE: persistence}

@@ -148,13 +148,14 @@ class _LossBySteps(keras.callbacks.Callback):  # type: ignore[misc]
     `rows` holds (epoch, part, loss); the epoch is a count from 0 that grows within each as well.
     """
 
-    def __init__(self, train_windows: int, batch_size: int, epochs: int) -> None:
+    def __init__(self, train_windows: int, batch_size: int) -> None:
         super().__init__()
         self.rows: list[tuple[float, str, float]] = []
         self._windows, self._batch_size = train_windows, batch_size
-        self._steps = -(-train_windows // batch_size)
-        self._stretch = -(-self._steps * epochs // HISTORY_ROWS)
-        self._epoch = 0
+
+    def on_train_begin(self, _: Any = None) -> None:
+        self._steps = self.params["steps"]
+        self._stretch = -(-self._steps * self.params["epochs"] // HISTORY_ROWS)
 
     def on_epoch_begin(self, epoch: int, _: Any = None) -> None:
         self._epoch, self._seen, self._sum = epoch, 0, 0.0
@@ -188,7 +189,7 @@ def fit(
     Raises Failure where the loss ends up as no number.
     """
     lookback = model.input_shape[1]
-    losses = _LossBySteps(len(train), settings.batch_size, settings.epochs)
+    losses = _LossBySteps(len(train), settings.batch_size)
     model.fit(
         shuffled_batches(values, train, lookback, settings.batch_size, settings.epochs, seed),
         steps_per_epoch=-(-len(train) // settings.batch_size),

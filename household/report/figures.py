@@ -17,6 +17,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from household.pipeline import paths
+
 # `dvc plots` puts every point into its page.
 MAX_POINTS = 2_000
 ACTUAL = "actual"
@@ -56,9 +58,14 @@ class Plot(NamedTuple):
     table: Callable[[Results], pd.DataFrame]
     draw: Callable[["Plot", Figure, Results], None]
 
+    @property
+    def path(self) -> Path:
+        """Where the table stands."""
+        return paths.PLOTS / f"{self.name}.csv"
+
     def picture(self, results: Results) -> Figure:
         with rc_context({"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE + 1}):
-            figure = Figure(figsize=SIZE, layout="constrained")
+            figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
             figure.suptitle(
                 f"{self.title}, {results.household}",
                 x=0.01,
@@ -67,12 +74,13 @@ class Plot(NamedTuple):
                 fontweight="bold",
             )
             self.draw(self, figure, results)
+            # Ticks take their font size when they are first drawn, which has to be in here.
             figure.draw_without_rendering()
         return figure
 
     def dvc(self) -> dict[str, Any]:
         """The entry of dvc.yaml for this plot."""
-        path = f"reports/plots/{self.name}.csv"
+        path = str(self.path)
         return {
             self.name: {
                 "title": self.title,
@@ -139,8 +147,8 @@ def draw_losses(plot: Plot, figure: Figure, results: Results) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlim(0, float(results.losses["epoch"].max()))
-    name_lines(figure, axes, ends)
     finish(axes, plot.x_label, plot.y_label)
+    name_lines(figure, axes, ends)
 
 
 def predicted_actual(results: Results) -> pd.DataFrame:
@@ -193,7 +201,6 @@ def draw_error_by_hour(plot: Plot, figure: Figure, results: Results) -> None:
         errors.plot(rows["hour"], rows["rmse_kw"], color=color, linestyle=dashes)
         ends.append((str(name), color, float(rows["rmse_kw"].iloc[-1])))
     errors.set_ylim(0, None)
-    name_lines(figure, errors, ends)
     one = table.drop_duplicates("hour")
     counts.bar(one["hour"], one["minutes"], color="#BBBBBB", width=0.8)
     counts.set_xlim(-0.5, 23.5)
@@ -201,6 +208,7 @@ def draw_error_by_hour(plot: Plot, figure: Figure, results: Results) -> None:
     counts.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     finish(errors, "", plot.y_label)
     finish(counts, plot.x_label, "minutes")
+    name_lines(figure, errors, ends)
 
 
 def scores(results: Results) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def line(metrics: Mapping[str, Any], windows: int, simulated: bool) -> str:
-    """The RMSE of the LSTM against that of persistence, from the scores of each forecaster."""
-    lstm, persistence = metrics["LSTM"], metrics["persistence"]
+def line(
+    lstm: Mapping[str, Any], persistence: Mapping[str, Any], windows: int, simulated: bool
+) -> str:
+    """The RMSE of the LSTM against that of persistence, from the scores of both."""
     against = (
         "persistence makes no error at all"
         if lstm["skill"] is None

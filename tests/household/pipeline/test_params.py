@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from household.meter import series
 from household.pipeline import params
 from household.pipeline.failure import Failure
-from tests.conftest import SHIPPED
+from tests.conftest import SHIPPED, leaves, section
 
 TARGET = params.TARGET
 
@@ -22,14 +22,6 @@ TARGET = params.TARGET
 def shipped() -> dict[str, Any]:
     values: dict[str, Any] = YAML(typ="safe").load(SHIPPED)
     return values
-
-
-def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -42,13 +34,6 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 ALL = tuple(fields(params.Params))
 SECTIONS = sorted({name.rpartition(".")[0] for name in ALL} - {""})
-
-
-def section(values: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
-    *parents, key = dotted.split(".")
-    for parent in parents:
-        values = values[parent]
-    return values, key
 
 
 def load(folder: Path, values: Any) -> params.Params:
