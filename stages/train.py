@@ -4,10 +4,9 @@ Reads data/windowed/series.parquet, data/split/ and data/raw/source.json. Writes
 the model with what is needed to use it, and reports/train/history.csv.
 """
 
-import numpy as np
 import pyarrow.parquet as pq
 
-from household.forecast import artifact, network, windows
+from household.forecast import artifact, network, scaling, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -16,16 +15,14 @@ from household.pipeline.params import Params
 def main(params: Params) -> None:
     minutes = pq.read_table(paths.SERIES)
     features = minutes.column_names[1:]
-    center = files.read_json(paths.CENTER)
+    scaled = scaling.read(paths.SCALING, features)
     train, validation = windows.read(paths.TRAIN), windows.read(paths.VALIDATION)
 
     network.make_repeatable(params.seed)
-    model = network.build(
-        params.window.lookback, np.array([center[name] for name in features]), params.train
-    )
+    model = network.build(params.window.lookback, scaled, params.train)
     print(f"train: {len(train):,} windows, {model.count_params():,} weights, on {network.device()}")
     losses = network.fit(
-        model, series.values(minutes), train, validation, params.train, params.seed
+        model, scaled, series.values(minutes), train, validation, params.train, params.seed
     )
     network.save(model, paths.NETWORK)
     files.write_json(

@@ -73,7 +73,7 @@ def test_a_series_that_never_changes_goes_through(
 ) -> None:
     put([1.5] * 400)
     run(with_window(lookback=lookback), *AFTER_PARSE)
-    assert files.read_json(paths.CENTER) == {TARGET: 1.5}
+    assert files.read_json(paths.SCALING) == {TARGET: {"center": 1.5, "scale": 1}}
     metrics = files.read_json(paths.METRICS)
     assert metrics["persistence"] == {
         "rmse_kw": 0, "mae_kw": 0, "mase": None, "skill": None
@@ -104,9 +104,19 @@ def test_the_center_may_be_that_of_the_training_part_or_none() -> None:
     centers = {}
     for center in ("all", "train", "none"):
         run(with_window(lookback=9, center=center), "window", "split")
-        centers[center] = files.read_json(paths.CENTER)[TARGET]
+        centers[center] = files.read_json(paths.SCALING)[TARGET]["center"]
     assert centers["none"] == 0
     assert 0 < centers["train"] < centers["all"]
+
+
+def test_the_scale_may_be_that_of_the_training_part() -> None:
+    put([0.0, 4.0] * 180 + [100.0] * 90)
+    scales = {}
+    for scale in ("train", "none"):
+        run(changed({"window.lookback": 9, "window.scale": scale, "split.train": 0.5}),
+            "window", "split")  # fmt: skip
+        scales[scale] = files.read_json(paths.SCALING)[TARGET]["scale"]
+    assert scales == {"train": pytest.approx(2), "none": 1}
 
 
 def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:

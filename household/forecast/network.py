@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ with _without_stderr():
     import tensorflow as tf
 
 from household.forecast import artifact, windows
+from household.forecast.scaling import Scaling
 from household.forecast.windows import Starts
 from household.meter.series import Values
 from household.pipeline import files
@@ -61,31 +63,80 @@ def device() -> str:
     return f"{len(gpus)} GPU" if gpus else "the CPU"
 
 
-def build(lookback: int, center: npt.NDArray[np.float64], settings: Train) -> keras.Model:
-    """The tutorial's network, compiled; from readings in their own units to kW.
+def build(lookback: int, scaling: Scaling, settings: Train, minutes: int = 1) -> keras.Model:
+    """The network, from readings in their own units to kW, not compiled.
 
-    Takes (windows, lookback, features), the features in the order of `center` (features,), which
-    is subtracted from them, and gives (windows, 1), the target of the minute after. Between stand
-    one LSTM for each of `settings.units`, each followed by dropout, all but the last giving a
-    sequence; then one linear unit, to which the target's center is added back.
+    Takes (windows, lookback, features) and gives (windows, 1), the target of the minute after.
+    Between stand one LSTM for each of `settings.units`, each followed by dropout, and one linear
+    unit. With more `minutes` than one the same weights forecast the minutes after each of the
+    last of a stretch: (stretches, lookback - 1 + minutes, features) to (stretches, minutes, 1).
     """
-    readings = keras.Input((lookback, len(center)), name="readings")
+    features = len(scaling.center)
+    length = lookback - 1 + minutes
+    warm_up = keras.layers.Cropping1D((lookback - 1, 0), name="warm_up")
+    readings = keras.Input((length, features), name="readings")
     # Keras lets a single column pass where several are expected, and the center would then be
     # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
-    exact = keras.layers.Reshape((lookback, len(center)), name="exact")(readings)
-    hidden = keras.layers.Rescaling(1.0, (-center).tolist(), name="center")(exact)
+    exact = keras.layers.Reshape((length, features), name="exact")(readings)
+    hidden = keras.layers.Rescaling(
+        (1 / scaling.scale).tolist(), (-scaling.center / scaling.scale).tolist(), name="scaled"
+    )(exact)
+    if settings.changes:
+        hidden = _with_changes(hidden)
     for depth, units in enumerate(settings.units, 1):
-        sequence = depth < len(settings.units)
+        last = depth == len(settings.units)
+        sequence = minutes > 1 or not last
         hidden = keras.layers.LSTM(units, return_sequences=sequence, name=f"lstm_{depth}")(hidden)
+        if last and minutes > 1:
+            hidden = warm_up(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{depth}")(hidden)
-    centered = keras.layers.Dense(1, name="linear")(hidden)
-    kilowatts = keras.layers.Rescaling(1.0, float(center[0]), name="kilowatts")(centered)
-    model = keras.Model(readings, kilowatts, name="forecaster")
-    # Keras would name the optimizer after how many there were in the process, and store the name.
-    named = {"name": settings.optimizer, "learning_rate": settings.learning_rate}
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": named})
-    model.compile(loss=settings.loss, optimizer=optimizer)
-    return model
+    # A forecast that starts as persistence has the least to learn.
+    first = "zeros" if settings.target == "change" else "glorot_uniform"
+    linear = keras.layers.Dense(1, kernel_initializer=first, name="linear")(hidden)
+    offset = 0.0 if settings.target == "change" else float(scaling.center[0])
+    kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
+    if settings.target == "change":
+        kilowatts = keras.layers.Add(name="forecast")([_last(exact, minutes), kilowatts])
+    return keras.Model(readings, kilowatts, name="forecaster")
+
+
+def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:
+    """Each feature, and its change from the minute before, 0 in the first: twice the features."""
+    changes = keras.layers.Subtract(name="differences")(
+        [
+            keras.layers.Cropping1D((1, 0), name="now")(scaled),
+            keras.layers.Cropping1D((0, 1), name="before")(scaled),
+        ]
+    )
+    padded = keras.layers.ZeroPadding1D((1, 0), name="changes")(changes)
+    return keras.layers.Concatenate(name="with_changes")([scaled, padded])
+
+
+def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
+    """The target's value in the last input minute of each forecast."""
+    # Layers and not a slice, whose name in the file would depend on how many there were before.
+    _, length, features = readings.shape
+    grid = keras.layers.Reshape((length, features, 1), name="grid")(readings)
+    last = keras.layers.Cropping2D(((length - minutes, 0), (0, features - 1)), name="last")(grid)
+    return keras.layers.Reshape((minutes, 1) if minutes > 1 else (1,), name="power")(last)
+
+
+def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
+    """Gives `model` the loss and the optimizer of `settings` for a training of `steps` steps."""
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    optimizer = {
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+    }[settings.optimizer](rate, global_clipnorm=settings.clip_norm)
+    loss = {
+        "mse": keras.losses.MeanSquaredError,
+        "mae": keras.losses.MeanAbsoluteError,
+        "huber": partial(keras.losses.Huber, settings.huber_delta),
+    }[settings.loss](reduction="mean_with_sample_weight")
+    model.compile(loss=loss, optimizer=optimizer)
 
 
 def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> tf.data.Dataset:
@@ -99,43 +150,70 @@ def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> t
 
 
 def labelled_batches(
-    values: Values, starts: Starts, lookback: int, batch_size: int
+    values: Values, starts: Starts, lookback: int, minutes: int, batch_size: int
 ) -> tf.data.Dataset:
-    """As `batches`, each with its targets (batch, 1)."""
-    order = tf.data.Dataset.from_tensor_slices(starts).batch(batch_size)
-    return order.map(_labelled(values, lookback)).prefetch(2)
+    """The windows at `starts` with their targets, `minutes` of them in each stretch.
+
+    With 1 minute a stretch is a window, in the order of `starts`. With more a stretch holds as
+    many windows, each a minute after the last. Batches of inputs
+    (batch, lookback - 1 + minutes, features), targets (batch, minutes, 1) and weights
+    (batch, minutes): 1 for a window at `starts`, else 0, so that one which crosses a gap or
+    belongs to another part counts for nothing. No row of `values` after the last target is read.
+    """
+    order = tf.data.Dataset.from_tensor_slices(_firsts(starts, minutes)).batch(batch_size)
+    return order.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
 
 
 def shuffled_batches(
     values: Values,
     starts: Starts,
     lookback: int,
+    minutes: int,
     batch_size: int,
     epochs: int,
     seed: int,
 ) -> tf.data.Dataset:
     """As `labelled_batches`, over and over for `epochs`, in another order each, set by `seed`.
 
-    Single windows are shuffled, not batches, and the order of an epoch depends on `seed` and the
-    epoch's number alone.
+    Stretches are shuffled, not batches, and are cut at other minutes in each epoch. Both depend
+    on `seed` and the epoch's number alone.
     """
+    firsts = _firsts(starts, minutes)
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
-        shuffled = tf.random.experimental.stateless_shuffle(
-            starts, seed=tf.stack([tf.constant(seed, tf.int64), epoch])
-        )
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        shift = tf.random.stateless_uniform([], key, maxval=minutes, dtype=tf.int32)
+        shuffled = tf.random.experimental.stateless_shuffle(firsts + shift, key)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
     each_epoch = tf.data.Dataset.range(epochs).flat_map(order)
-    return each_epoch.map(_labelled(values, lookback)).prefetch(2)
+    return each_epoch.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
 
 
-def _labelled(values: Values, lookback: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    minutes = tf.constant(values)
-    return lambda starts: (
-        _inputs(minutes, starts, lookback),
-        tf.gather(minutes[:, :1], windows.target_minutes(starts, lookback)),
-    )
+def _firsts(starts: Starts, minutes: int) -> Starts:
+    """The first window of each stretch; they hold all of `starts` when moved by < `minutes`."""
+    if minutes == 1:
+        return starts
+    return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
+
+
+def _labelled(
+    values: Values, starts: Starts, lookback: int, minutes: int
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    last = int(windows.target_minutes(starts.max(), lookback))
+    known = tf.constant(values[: last + 1])
+    # A stretch may begin before the first window and end after the last one.
+    weights = np.zeros(len(values) + 2 * minutes, np.float32)
+    weights[starts + minutes] = 1
+    weight = tf.constant(weights)
+
+    def labelled(firsts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        rows = windows.input_minutes(firsts, lookback + minutes)
+        stretch = tf.gather(known, tf.clip_by_value(rows, 0, last))
+        held = windows.input_minutes(firsts + minutes, minutes)
+        return stretch[:, :-1], stretch[:, lookback:, :1], tf.gather(weight, held)
+
+    return labelled
 
 
 def _inputs(minutes: tf.Tensor, starts: tf.Tensor, lookback: int) -> tf.Tensor:
@@ -148,10 +226,10 @@ class _LossBySteps(keras.callbacks.Callback):  # type: ignore[misc]
     `rows` holds (epoch, part, loss); the epoch is a count from 0 that grows within each as well.
     """
 
-    def __init__(self, train_windows: int, batch_size: int) -> None:
+    def __init__(self, items: int, batch_size: int) -> None:
         super().__init__()
         self.rows: list[tuple[float, str, float]] = []
-        self._windows, self._batch_size = train_windows, batch_size
+        self._items, self._batch_size = items, batch_size
 
     def on_train_begin(self, _: Any = None) -> None:
         self._steps = self.params["steps"]
@@ -165,7 +243,7 @@ class _LossBySteps(keras.callbacks.Callback):  # type: ignore[misc]
         if step % self._stretch and step < self._steps:
             return
         # Keras gives the mean over the epoch so far; what this stretch adds to the sum is its own.
-        seen = min(step * self._batch_size, self._windows)
+        seen = min(step * self._batch_size, self._items)
         total = float(logs["loss"]) * seen
         loss = (total - self._sum) / (seen - self._seen)
         self.rows.append((self._epoch + step / self._steps, "train", loss))
@@ -178,6 +256,7 @@ class _LossBySteps(keras.callbacks.Callback):  # type: ignore[misc]
 
 def fit(
     model: keras.Model,
+    scaling: Scaling,
     values: Values,
     train: Starts,
     validation: Starts,
@@ -186,25 +265,36 @@ def fit(
 ) -> pa.Table:
     """Trains `model` in place on the series `values`; returns the losses (epoch, part, loss).
 
-    Raises Failure where the loss ends up as no number.
+    The weights of the epoch with the lowest validation loss are kept, the last ones where there
+    is no validation part. Raises Failure where the loss ends up as no number.
     """
-    lookback = model.input_shape[1]
-    losses = _LossBySteps(len(train), settings.batch_size)
-    model.fit(
-        shuffled_batches(values, train, lookback, settings.batch_size, settings.epochs, seed),
-        steps_per_epoch=-(-len(train) // settings.batch_size),
-        epochs=settings.epochs,
+    lookback, size, epochs = model.input_shape[1], settings.batch_size, settings.epochs
+    minutes = settings.stretch if settings.supervision == "every_minute" else 1
+    learner = build(lookback, scaling, settings, minutes)
+    learner.set_weights(model.get_weights())
+    items = len(_firsts(train, minutes))
+    steps = -(-items // size)
+    compile_for(learner, settings, steps * epochs)
+    losses = _LossBySteps(items, size)
+    best = keras.callbacks.EarlyStopping(
+        patience=settings.patience or epochs, restore_best_weights=True
+    )
+    learner.fit(
+        shuffled_batches(values, train, lookback, minutes, size, epochs, seed),
+        steps_per_epoch=steps,
+        epochs=epochs,
         validation_data=(
-            labelled_batches(values, validation, lookback, FORECAST_BATCH)
+            labelled_batches(values, validation, lookback, minutes, FORECAST_BATCH // minutes)
             if len(validation)
             else None
         ),
-        callbacks=[losses],
+        callbacks=[losses, *([best] if len(validation) else [])],
         # The batches come shuffled; Keras would warn that it can't shuffle them.
         shuffle=False,
         # A bar where somebody looks on, a line an epoch where a file does.
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    model.set_weights(learner.get_weights())
     if not all(math.isfinite(loss) for _, _, loss in losses.rows):
         raise Failure(
             "the loss is no longer a number: the training went astray; lower train.learning_rate"

@@ -68,14 +68,28 @@ def mean(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float6
     That is `mean(windows)` without the windows: each minute counts as often as windows hold it.
     The sum is exact (Shewchuk's, by `math.fsum`), so the result is within 1 ulp of the true mean.
     """
-    n = len(values)
-    ends = target_minutes(starts, lookback) + 1
-    edges = np.bincount(starts, minlength=n + 1) - np.bincount(ends, minlength=n + 1)
-    count = np.cumsum(edges[:n])
     # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
-    weighted = values.astype(np.float64) * count[:, np.newaxis]
+    weighted = values.astype(np.float64) * _times_held(len(values), starts, lookback)
     total = len(starts) * (lookback + 1)
     return np.array([math.fsum(column) / total for column in weighted.T])
+
+
+def deviation(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float64]:
+    """The standard deviation of all minutes in the windows at `starts`: (features,).
+
+    That is `std(windows, ddof=0)` without the windows, as in `mean`.
+    """
+    off = values - mean(values, starts, lookback)
+    weighted = np.square(off) * _times_held(len(values), starts, lookback)
+    total = len(starts) * (lookback + 1)
+    return np.array([math.sqrt(math.fsum(column) / total) for column in weighted.T])
+
+
+def _times_held(minutes: int, starts: Starts, lookback: int) -> npt.NDArray[np.int64]:
+    """How many of the windows at `starts` hold each of the minutes: (minutes, 1)."""
+    ends = target_minutes(starts, lookback) + 1
+    edges = np.bincount(starts, minlength=minutes + 1) - np.bincount(ends, minlength=minutes + 1)
+    return np.cumsum(edges[:minutes])[:, np.newaxis]
 
 
 def write(path: Path, starts: Starts) -> None:

@@ -59,6 +59,7 @@ class Window(Section):
     gaps: Literal["join", "break"]
     fraction: float = Field(gt=0, le=1)
     center: Literal["all", "train", "none"]
+    scale: Literal["train", "none"]
 
     @field_validator("features")
     @classmethod
@@ -78,13 +79,21 @@ class Split(Section):
 
 
 class Train(Section):
+    changes: bool
+    target: Literal["change", "level"]
+    supervision: Literal["every_minute", "window"]
+    stretch: int = Field(ge=1)
     units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
     loss: Literal["mse", "mae", "huber"]
+    huber_delta: float = Field(gt=0)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "cosine"]
+    clip_norm: Annotated[float, Field(gt=0)] | None
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
+    patience: Annotated[int, Field(ge=1)] | None
 
 
 class Plot(Section):

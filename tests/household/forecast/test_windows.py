@@ -74,22 +74,29 @@ def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
 
 
 @given(st.data())
-def test_the_mean_of_some_windows_counts_each_minute_as_often_as_they_hold_it(
+def test_mean_and_deviation_of_some_windows_count_each_minute_as_often_as_they_hold_it(
     data: st.DataObject,
 ) -> None:
     power = data.draw(st.lists(POWER, min_size=6, max_size=40))
     lookback = data.draw(st.integers(1, 4))
     possible = list(range(len(power) - lookback - 1))
     chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
-    mean = windows.mean(column(power), np.array(chosen, np.int32), lookback)
+    starts = np.array(chosen, np.int32)
+    mean = windows.mean(column(power), starts, lookback)
+    deviation = windows.deviation(column(power), starts, lookback)
     held = [value for start in chosen for value in power[start : start + lookback + 1]]
     assert mean[0] == pytest.approx(float(np.mean(held)), rel=1e-13)
+    assert deviation[0] == pytest.approx(float(np.std(held)), rel=1e-12, abs=1e-12)
 
 
-def test_there_is_one_mean_a_feature() -> None:
+def test_there_is_one_mean_and_one_deviation_a_feature() -> None:
     values = np.array([[1, 10], [2, 20], [3, 30], [4, 40]], np.float32)
     mean = windows.mean(values, np.array([0, 1], np.int32), 2)
     assert mean.tolist() == [2.5, 25.0]
+    deviation = windows.deviation(values, np.array([0, 1], np.int32), 2)
+    assert deviation.tolist() == pytest.approx(
+        [np.std([1, 2, 3, 2, 3, 4]), np.std([10, 20, 30, 20, 30, 40])]
+    )
 
 
 @given(st.lists(POWER, min_size=4, max_size=40), st.integers(1, 7))
