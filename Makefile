@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots test lint format verify lock clean
+.PHONY: help repro plots tutorial test lint format verify lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,12 @@ repro: .venv/run.done    ## run what is not up to date, from the zip to the plot
 
 plots: repro    ## the same, then make the page of plots
 	@python -m dvc plots show
+
+tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment beside the defaults
+	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
+	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
+	    xargs python -m dvc exp run --temp --name tutorial
+	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|split|train'
 
 test: .venv/dev.done    ## run the tests
 	@python -m pytest

@@ -5,12 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from household.pipeline import params, paths
 from household.pipeline.params import Params
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / paths.PARAMS
+
+
+def tutorial() -> dict[str, Any]:
+    """The parameters that `make tutorial` changes, by their dotted keys."""
+    lines = (ROOT / "tutorial.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("=") for line in lines if line and not line.startswith("#"))
+    return {key: YAML(typ="safe").load(value) for key, value in pairs}
 
 
 def section(record: Any, dotted: str) -> tuple[Any, str]:

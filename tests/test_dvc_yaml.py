@@ -123,7 +123,7 @@ def test_a_stage_reads_and_writes_exactly_what_it_declares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each runs in a folder of its own that holds the files it declares, and no others."""
-    small = changed({"fetch.sample.days": 1, "train.units": [2]})
+    small = changed({"fetch.sample.days": 1, "train.units": [2], "train.epochs": 1})
     made = tmp_path / "made"
     for stage in STAGES:
         folder = tmp_path / stage

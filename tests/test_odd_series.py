@@ -14,7 +14,7 @@ from household.meter import series
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import TARGET, Params
-from tests.conftest import changed
+from tests.conftest import changed, tutorial
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -23,7 +23,10 @@ AFTER_PARSE = ("window", "split", "train", "evaluate", "plot")
 
 
 def with_window(**values: Any) -> Params:
-    return changed({"train.units": [2]} | {f"window.{key}": each for key, each in values.items()})
+    """The tutorial's settings with a small network, and others of the window."""
+    return changed(
+        tutorial() | {"train.units": [2]} | {f"window.{key}": each for key, each in values.items()}
+    )
 
 
 def put(power: Sequence[float | None]) -> None:
@@ -90,6 +93,16 @@ def test_the_shortest_windows_predict_a_minute_from_the_one_before() -> None:
     assert predictions["persistence"][1:] == predictions["actual"][:-1]
 
 
+@pytest.mark.parametrize("lookback", [2, 49])
+def test_the_defaults_take_a_series_that_never_changes(
+    lookback: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put([1.5] * 600)
+    run(changed({"window.lookback": lookback, "train.units": [2], "train.epochs": 1}), *AFTER_PARSE)
+    assert files.read_json(paths.METRICS)["LSTM"]["rmse_kw"] == pytest.approx(0, abs=0.1)
+    assert "persistence makes no error at all" in capsys.readouterr().out
+
+
 def test_all_columns_may_be_input() -> None:
     put([float(minute % 7) for minute in range(400)])
     run(with_window(lookback=4, features=list(series.NAMES)), *AFTER_PARSE)
@@ -113,8 +126,8 @@ def test_the_scale_may_be_that_of_the_training_part() -> None:
     put([0.0, 4.0] * 180 + [100.0] * 90)
     scales = {}
     for scale in ("train", "none"):
-        run(changed({"window.lookback": 9, "window.scale": scale, "split.train": 0.5}),
-            "window", "split")  # fmt: skip
+        settings = {"window.lookback": 9, "window.scale": scale, "split.train": 0.5}
+        run(changed(tutorial() | settings), "window", "split")
         scales[scale] = files.read_json(paths.SCALING)[TARGET]["scale"]
     assert scales == {"train": pytest.approx(2), "none": 1}
 

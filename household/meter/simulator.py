@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from household.meter import series
 
 Integers = npt.NDArray[np.int32]
+Seconds = npt.NDArray[np.int64]
 
 DAY = 1440
 KITCHEN, LAUNDRY, HEATER, ELSEWHERE = range(4)
@@ -30,29 +31,41 @@ ROWS_A_BLOCK = 50_000
 
 
 class Appliance(NamedTuple):
-    """What switches on by chance, runs for a while and switches off."""
+    """What switches on by chance, runs for a while and switches off, one run at a time."""
 
     meter: int
     watts: tuple[int, int]
     minutes: tuple[int, int]
-    starts_a_day: float  # on a winter day
+    starts_a_day: float  # on a winter day, before those that fall into another run
     by_hour: str  # for each hour from midnight on, how likely a start is, from 0 to 9
     summer: float  # starts in midsummer, as a share of those in midwinter
-    max_on: int  # so many can be on at once
+    on: tuple[int, int] = (0, 0)  # seconds for which a thermostat or a program has it on
+    off: tuple[int, int] = (0, 0)  # and off, over and over while it runs; 0 where it stays on
 
 
-# fmt: off
+MORNING_EVENING = "111113999100000028996300"
+WATER = "100000388865555454566521"
+WAKING = "333223788544433347999863"
+LIGHT = "100002765322223479997310"
+COOKING = "211111577655555568999742"
+MEALS = "100000015556654446999963"
+WASHING = "111000012344455666799643"
 APPLIANCES = (
-    #         meter      watts         minutes    starts  by hour                     summer  max_on
-    Appliance(HEATER,    (1020, 1130), (30, 480),   4.6, "100000388865555454566521", 0.7, 1),
-    Appliance(ELSEWHERE, (1300, 2100), (60, 400),   2.5, "111113999100000028996300", 0.1, 1),
-    Appliance(ELSEWHERE, (200, 800),   (4, 40),    30.0, "333223788544433347999863", 0.2, 3),
-    Appliance(ELSEWHERE, (60, 350),    (30, 240),   8.0, "100002765322223479997310", 0.4, 4),
-    Appliance(ELSEWHERE, (1000, 1700), (1, 10),    24.0, "211111577655555568999742", 0.6, 2),
-    Appliance(KITCHEN,   (2100, 2500), (3, 16),     6.0, "100000015556654446999963", 0.9, 1),
-    Appliance(LAUNDRY,   (2000, 2400), (2, 60),     2.4, "111000012344455666799643", 0.9, 2),
+    Appliance(HEATER, (1020, 1130), (30, 480), 7.0, WATER, 0.7),
+    Appliance(ELSEWHERE, (1300, 2100), (60, 400), 1.8, MORNING_EVENING, 0.1),
+    Appliance(ELSEWHERE, (1000, 1600), (40, 300), 2.2, MORNING_EVENING, 0.1),
+    Appliance(ELSEWHERE, (200, 700), (4, 40), 8.0, WAKING, 0.2),
+    Appliance(ELSEWHERE, (200, 700), (10, 80), 8.0, WAKING, 0.2),
+    Appliance(ELSEWHERE, (60, 350), (30, 240), 6.0, LIGHT, 0.4),
+    Appliance(ELSEWHERE, (60, 350), (30, 240), 6.0, LIGHT, 0.4),
+    Appliance(ELSEWHERE, (1000, 2200), (1, 5), 5.0, COOKING, 0.6),
+    Appliance(ELSEWHERE, (1000, 2200), (20, 90), 1.35, COOKING, 0.6, (40, 130), (50, 120)),
+    Appliance(ELSEWHERE, (1000, 1800), (20, 90), 1.35, COOKING, 0.6, (90, 240), (80, 170)),
+    Appliance(KITCHEN, (2100, 2500), (10, 80), 1.8, MEALS, 0.9, (240, 960), (80, 330)),
+    Appliance(LAUNDRY, (2000, 2400), (30, 110), 1.5, WASHING, 0.9, (30, 700), (30, 2000)),
 )
-# fmt: on
+# From one time to the next in a run, on and off last so many percent more or less.
+PERCENT = 10
 STANDBY_WATTS = 225
 FRIDGE_WATTS, FRIDGE_ON, FRIDGE_OFF = 84, (14, 24), (24, 44)
 
@@ -137,21 +150,63 @@ def switched(
     busy: npt.NDArray[np.float64],
     draw: np.random.Generator,
 ) -> Integers:
-    """The watts of an appliance in each minute."""
+    """The mean watts of an appliance in each minute."""
     by_hour = np.array([int(digit) for digit in appliance.by_hour])
     in_hour = appliance.starts_a_day / 60 * by_hour / by_hour.sum()
     by_day = busy * (appliance.summer + (1 - appliance.summer) * cold)
     chance = (by_day[:, np.newaxis] * in_hour).repeat(60)[:n]
-    on = np.flatnonzero(draw.random(n) < chance)
+    starts = np.flatnonzero(draw.random(n) < chance)
     shortest, longest = appliance.minutes
     # Squared, so that short runs are the more frequent.
-    lasts = (shortest + (longest - shortest) * draw.random(len(on)) ** 2).astype(np.int64)
-    watts = draw.integers(*appliance.watts, len(on), endpoint=True)
-    edges = np.zeros(n + 1, np.int64)
-    np.add.at(edges, on, watts)
-    np.subtract.at(edges, np.minimum(on + lasts, n), watts)
-    max_watts = appliance.max_on * appliance.watts[1]
-    return np.minimum(edges.cumsum()[:n], max_watts).astype(np.int32)
+    lasts = 60 * (shortest + (longest - shortest) * draw.random(len(starts)) ** 2)
+    begins = 60 * starts + draw.integers(0, 60, len(starts))
+    begins, ends = one_at_a_time(begins, begins + lasts.astype(np.int64))
+    watts = draw.integers(*appliance.watts, len(begins), endpoint=True)
+    if appliance.on[1]:
+        begins, ends, run = phases(begins, ends, appliance, draw)
+        watts = watts[run]
+    return mean_watts(begins, ends, watts, n)
+
+
+def one_at_a_time(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
+    """The runs without those that would begin while another is on."""
+    free, kept = 0, []
+    for place, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
+        if begin >= free:
+            free = end
+            kept.append(place)
+    return begins[kept], ends[kept]
+
+
+def phases(
+    begins: Seconds, ends: Seconds, appliance: Appliance, draw: np.random.Generator
+) -> tuple[Seconds, Seconds, Seconds]:
+    """When it is on in each run from `begins` to `ends`: begins, ends, and the run of each.
+
+    How long it is on and off is drawn for each run, and varies little within it.
+    """
+    shortest_cycle = (appliance.on[0] + appliance.off[0]) * (100 - PERCENT) // 100
+    most = int((ends - begins).max(initial=0)) // shortest_cycle + 1
+    on, off = (
+        draw.integers(*seconds, (len(begins), 1), endpoint=True)
+        * draw.integers(100 - PERCENT, 100 + PERCENT, (len(begins), most), endpoint=True)
+        // 100
+        for seconds in (appliance.on, appliance.off)
+    )
+    first = begins[:, np.newaxis] + np.cumsum(on + off, axis=1) - (on + off)
+    run, phase = np.nonzero(first < ends[:, np.newaxis])
+    return first[run, phase], np.minimum(first + on, ends[:, np.newaxis])[run, phase], run
+
+
+def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, n: int) -> Integers:
+    """The mean in each of `n` minutes of loads of so many watts, each between two seconds."""
+    # Watt seconds: of all minutes after a switch, and of what is left of its own.
+    whole, rest = np.zeros(n + 2, np.int64), np.zeros(n + 2, np.int64)
+    for seconds, change in ((begins, watts), (ends, -watts)):
+        minute = np.minimum(seconds // 60, n)
+        np.add.at(whole, minute + 1, 60 * change)
+        np.add.at(rest, minute, (60 - seconds % 60) * change)
+    return ((whole.cumsum() + rest)[:n] // 60).astype(np.int32)
 
 
 def cycling(n: int, draw: np.random.Generator) -> Integers:

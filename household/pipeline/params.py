@@ -2,9 +2,16 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -109,6 +116,12 @@ class Params(Section):
     train: Train
     plot: Plot
 
+    @model_validator(mode="after")
+    def _changes_are_seen(self) -> Self:
+        if self.train.changes and self.window.lookback == 1:
+            raise ValueError("train.changes needs a window.lookback of 2 or more")
+        return self
+
 
 def load(path: Path = paths.PARAMS) -> Params:
     """Reads and checks every parameter, whichever stage asks.
@@ -128,7 +141,11 @@ def load(path: Path = paths.PARAMS) -> Params:
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-            + ("" if fault["type"] == "missing" else f", found {fault['input']!r}")
+            + (
+                ""
+                if fault["type"] == "missing" or not fault["loc"]
+                else f", found {fault['input']!r}"
+            )
             for fault in error.errors()
         )
         raise Failure(f"{path}: {faults}; correct it and run again") from None

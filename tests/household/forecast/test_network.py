@@ -15,14 +15,14 @@ from household.forecast import baselines, network, windows
 from household.forecast.scaling import Scaling
 from household.meter import series
 from household.pipeline.params import Train
-from tests.conftest import changed
+from tests.conftest import changed, tutorial
 
 LOOKBACK = 4
 SCALING = Scaling(np.array([1.5, -2.0]), np.array([2.0, 0.25]))
 VALUES = (np.arange(60).reshape(30, 2) / 7).astype(np.float32)
 STARTS = np.array([3, 0, 24, 7, 11], np.int32)
-TUTORIAL = changed({}).train
-TINY = changed({"train.units": [3, 4], "train.batch_size": 2, "train.learning_rate": 0.01}).train
+TUTORIAL = changed(tutorial()).train
+TINY = TUTORIAL.model_copy(update={"units": [3, 4], "batch_size": 2, "learning_rate": 0.01})
 DENSE = TINY.model_copy(
     update={"supervision": "every_minute", "stretch": 5, "target": "change", "changes": True}
 )

@@ -188,6 +188,15 @@ BROKEN = [
     ("train.learning_rate", float("nan")),
     ("train.learning_rate", float("inf")),
     ("train.batch_size", 0),
+    ("window.scale", "all"),
+    ("train.changes", "yes"),
+    ("train.target", "power"),
+    ("train.supervision", "minute"),
+    ("train.stretch", 0),
+    ("train.huber_delta", 0),
+    ("train.schedule", "linear"),
+    ("train.clip_norm", 0),
+    ("train.patience", 0),
     ("train.epochs", 0),
     ("plot.steps", 1),
     ("plot.steps", 5_001),
@@ -249,6 +258,14 @@ def test_what_is_wrong_with_features_is_told_apart(
     assert reason in str(caught.value)
 
 
+def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, "window.lookback", 1)
+    assert str(caught.value).endswith(
+        "train.changes needs a window.lookback of 2 or more; correct it and run again"
+    )
+
+
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     values = shipped()
     values["seed"] = "x"
@@ -294,13 +311,13 @@ def test_all_columns_may_be_features(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        pytest.param("epochs: 1", "epochs: [1", id="bracket left open"),
-        pytest.param("epochs: 1", "epochs: 1\n  epochs: 2", id="key twice"),
-        pytest.param("epochs: 1", "\tepochs: 1", id="tab"),
-        pytest.param("epochs: 1", "epochs: *one", id="alias of nothing"),
-        pytest.param("epochs: 1", "epochs: 1\n---\nseed: 1", id="two documents"),
-        pytest.param("epochs: 1", "epochs: !!python/object:os.system 1", id="tag of Python"),
-        pytest.param("epochs: 1", "epochs: 1\0", id="NUL"),
+        pytest.param("epochs: 30", "epochs: [30", id="bracket left open"),
+        pytest.param("epochs: 30", "epochs: 30\n  epochs: 2", id="key twice"),
+        pytest.param("epochs: 30", "\tepochs: 30", id="tab"),
+        pytest.param("epochs: 30", "epochs: *one", id="alias of nothing"),
+        pytest.param("epochs: 30", "epochs: 30\n---\nseed: 1", id="two documents"),
+        pytest.param("epochs: 30", "epochs: !!python/object:os.system 1", id="tag of Python"),
+        pytest.param("epochs: 30", "epochs: 30\0", id="NUL"),
         pytest.param("'2006-12-16'", "2006-02-30", id="date not in the calendar"),
     ],
 )

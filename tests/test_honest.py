@@ -1,0 +1,78 @@
+"""No value of the test part reaches the training: with the defaults, not with the tutorial's."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from household.forecast import windows
+from household.meter import series
+from household.pipeline import files, paths
+from tests.conftest import changed, tutorial
+
+MINUTES = 700
+SMALL = {"window.lookback": 9, "train.units": [3], "train.epochs": 2, "train.batch_size": 8}
+
+
+def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, Any]) -> None:
+    """What window, split and train make of `values` (minutes, columns), in `folder`."""
+    folder.mkdir()
+    os.chdir(folder)
+    steps = np.arange(MINUTES) + (np.arange(MINUTES) > 300)  # a gap
+    stamps = np.datetime64("2007-01-01", "ms") + steps * np.timedelta64(1, "m")
+    columns = [pa.array(stamps), *(pa.array(column) for column in values.T)]
+    files.write_table(paths.PARSED, pa.table(columns, schema=series.SCHEMA))
+    files.write_json(paths.SOURCE, {"simulated": False})
+    for stage in ("window", "split", "train"):
+        importlib.import_module(f"stages.{stage}").main(changed(SMALL | parameters))
+
+
+def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> set[str]:
+    """The files of the training that differ once every value of the test part is another one."""
+    draw = np.random.default_rng(0)
+    values = draw.random((MINUTES, len(series.NAMES)), np.float32)
+    train(tmp_path / "one", values, parameters)
+    test = windows.read(paths.TEST)
+    assert len(test) > 50
+    values[test.min() :] += 1 + draw.random(values[test.min() :].shape, np.float32)
+    train(tmp_path / "other", values, parameters)
+    names = [paths.TRAIN, paths.VALIDATION, paths.SCALING, paths.NETWORK, paths.HISTORY]
+    return {
+        name.name
+        for name in names
+        if (tmp_path / "one" / name).read_bytes() != (tmp_path / "other" / name).read_bytes()
+    }
+
+
+@pytest.fixture(autouse=True)
+def back_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path.cwd())
+
+
+def test_with_the_defaults_inputs_and_model_stay_the_same_to_the_byte(tmp_path: Path) -> None:
+    assert trained_on_other_test_values(tmp_path, {}) == set()
+
+
+def test_with_the_tutorials_settings_they_do_not(tmp_path: Path) -> None:
+    settings = {key: value for key, value in tutorial().items() if key not in SMALL}
+    differ = trained_on_other_test_values(tmp_path, settings)
+    assert differ == {"scaling.json", "network.keras", "history.csv"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "differ"),
+    [
+        ({"window.center": "all"}, {"scaling.json", "network.keras", "history.csv"}),
+        # The validation loss, by which the best epoch is chosen.
+        ({"split.embargo": False}, {"history.csv"}),
+    ],
+)
+def test_each_of_these_settings_alone_lets_the_test_part_in(
+    tmp_path: Path, parameters: dict[str, Any], differ: set[str]
+) -> None:
+    assert trained_on_other_test_values(tmp_path, parameters) == differ
