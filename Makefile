@@ -21,7 +21,7 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
-	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|split|train'
+	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|split|train'
 
 test: .venv/dev.done    ## run the tests
 	@python -m pytest
@@ -42,6 +42,7 @@ lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRA
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
 
 clean:    ## remove the environment and what tools left; keeps data, models, reports and the cache
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots

@@ -1,53 +1,50 @@
 """Scores the LSTM, and the baselines beside it, on the test windows.
 
 Reads models/lstm/, data/windowed/series.parquet, data/split/{train,test}.parquet and
-data/raw/source.json. Writes reports/metrics.json and reports/predictions.parquet.
+data/raw/source.json. Writes reports/metrics.json, reports/breakdown.csv and
+reports/predictions.parquet.
 """
 
 import sys
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from household.forecast import baselines, network, scores, windows
+from household.forecast import baselines, comparison, network, scores, trees, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
 from household.report import verdict
 
 
-def main(_: Params) -> None:
+def main(params: Params) -> None:
     model = network.load(paths.NETWORK)
-    lookback = model.input_shape[1]
     minutes = pq.read_table(paths.SERIES)
-    values = series.values(minutes)
-    train, test = windows.read(paths.TRAIN), windows.read(paths.TEST)
-
-    actual = windows.targets(values, test, lookback)
-    forecasts = {network.NAME: network.forecast(model, values, test, sys.stdout.isatty())} | {
-        name: forecaster(values, test, lookback) for name, forecaster in baselines.BASELINES.items()
-    }
-    naive_error_in_training = scores.mae(
-        windows.targets(values, train, lookback), baselines.persistence(values, train, lookback)
+    given = baselines.Given(
+        values=series.values(minutes),
+        timestamps=minutes["timestamp"].to_numpy(),
+        train=windows.read(paths.TRAIN),
+        lookback=model.input_shape[1],
     )
-    metrics = scores.of_each(actual, forecasts, naive_error_in_training)
-    files.write_json(paths.METRICS, metrics)
-    stamps = minutes["timestamp"].take(pa.array(windows.target_minutes(test, lookback)))
-    files.write_table(paths.PREDICTIONS, predictions(stamps, actual, forecasts))
+    test = windows.read(paths.TEST)
+    due = baselines.BASELINES | ({trees.NAME: trees.boosted} if params.evaluate.trees else {})
+
+    actual = windows.targets(given.values, test, given.lookback)
+    forecasts = {network.NAME: network.forecast(model, given.values, test, sys.stdout.isatty())} | {
+        name: baseline(given, test) for name, baseline in due.items()
+    }
+    scale = scores.mae(
+        windows.targets(given.values, given.train, given.lookback),
+        baselines.persistence(given, given.train),
+    )
+    metrics = scores.of_each(actual, forecasts, scale)
+    found = comparison.verdict(actual, forecasts, network.NAME)
+    stamps = given.timestamps[windows.target_minutes(test, given.lookback)]
+    files.write_json(paths.METRICS, metrics | {"verdict": found})
+    files.write_csv(paths.BREAKDOWN, comparison.breakdown(stamps, actual, forecasts, scale))
+    files.write_table(paths.PREDICTIONS, scores.predictions(stamps, actual, forecasts))
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    lstm, persistence = metrics[network.NAME], metrics[scores.REFERENCE]
-    print(f"evaluate: {verdict.line(lstm, persistence, len(test), simulated)}")
-
-
-def predictions(
-    stamps: pa.ChunkedArray, actual: scores.Power, forecasts: dict[str, scores.Power]
-) -> pa.Table:
-    """A row for each target minute: its time, its power and each forecast of it, in kW."""
-    power = {"actual": actual, **forecasts}
-    fields = [
-        pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
-    ]
-    return pa.table([stamps, *power.values()], schema=pa.schema([series.TIMESTAMP, *fields]))
+    for line in verdict.lines(metrics, found, len(test), simulated):
+        print(f"evaluate: {line}")
 
 
 if __name__ == "__main__":

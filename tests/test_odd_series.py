@@ -157,17 +157,21 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
 ) -> None:
     put([float(minute % 7) for minute in range(400)])
     forecasters = baselines.BASELINES | {
-        "a week of minutes ago": lambda values, starts, lookback: baselines.persistence(
-            values, starts, lookback - 6
+        "a week of minutes ago": lambda given, starts: baselines.persistence(
+            given._replace(lookback=given.lookback - 6), starts
         )
     }
     monkeypatch.setattr(baselines, "BASELINES", forecasters)
     run(with_window(lookback=9), *AFTER_PARSE)
-    names = ["LSTM", "persistence", "a week of minutes ago"]
+    names = ["LSTM", *forecasters]
     metrics = files.read_json(paths.METRICS)
-    assert set(metrics) == set(names)
+    assert set(metrics) == {*names, "verdict"}
+    assert metrics["verdict"]["best_baseline"] == "a week of minutes ago"
     assert metrics["a week of minutes ago"]["rmse_kw"] == 0
     assert pa.parquet.read_schema(paths.PREDICTIONS).names == ["timestamp", "actual", *names]
     for table in paths.PLOTS.glob("*.csv"):
         if table.stem != "loss":
-            assert set(pa.csv.read_csv(table)["series"].to_pylist()) >= set(names), table
+            shown = set(pa.csv.read_csv(table)["series"].to_pylist())
+            assert shown >= {"LSTM", "persistence", "a week of minutes ago"}, table
+    broken_down = pa.csv.read_csv(paths.BREAKDOWN)["forecaster"].to_pylist()
+    assert set(broken_down) == set(names)

@@ -1,25 +1,110 @@
-"""Forecasts that cost nothing, which a model has to beat.
+"""Forecasts that cost little, which a network has to beat.
 
-Each takes a series (minutes, features), the starts of the windows and their lookback, and
-returns one forecast a window, in kW: (windows,).
+Each takes what is given and the starts of the windows to forecast, and returns one forecast a
+window, in kW: (windows,). It may learn from `given.train` alone, and of a window it reads the
+input minutes, or minutes before them.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from household.forecast import scores, windows
+from household.forecast.scores import Power
 from household.forecast.windows import Starts
 from household.meter.series import Values
 
-Forecaster = Callable[[Values, Starts, int], npt.NDArray[np.float32]]
+DAY = np.timedelta64(1, "D")
+# Against a correlation of 1: enough that columns which say the same share their weight.
+RIDGE = 1e-3
+CHUNK = 4096
 
 
-def persistence(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float32]:
+class Given(NamedTuple):
+    """What a baseline may read, beside the windows that it forecasts."""
+
+    values: Values  # (minutes, features), the target first
+    timestamps: npt.NDArray[np.datetime64]  # (minutes,)
+    train: Starts  # the windows of the training part
+    lookback: int  # input minutes of a window
+
+
+Baseline = Callable[[Given, Starts], Power]
+
+
+def persistence(given: Given, starts: Starts) -> Power:
     """The target's value in the last input minute: "the same as a minute ago"."""
-    return values[windows.last_input_minutes(starts, lookback), 0]
+    return given.values[windows.last_input_minutes(starts, given.lookback), 0]
+
+
+def window_mean(given: Given, starts: Starts) -> Power:
+    """The mean of the target over the input minutes."""
+    return np.concatenate(
+        [
+            given.values[windows.input_minutes(chunk, given.lookback), 0].mean(axis=1)
+            for chunk in _chunks(starts)
+        ]
+    )
+
+
+def day_before(given: Given, starts: Starts) -> Power:
+    """The target 24 hours before the target minute; persistence where that minute is not known."""
+    due = given.timestamps[windows.target_minutes(starts, given.lookback)] - DAY
+    rows = np.searchsorted(given.timestamps, due)
+    known = given.timestamps[rows] == due
+    return np.where(known, given.values[rows, 0], persistence(given, starts))
+
+
+def linear(given: Given, starts: Starts) -> Power:
+    """The last value plus a linear function of all input minutes and features, by ridge.
+
+    Its weights minimise the squared error of the change over the training windows plus `RIDGE`
+    times their square, both of standardised inputs. They follow from the inputs' sums of products
+    (lookback * features, squared), which one pass over the windows gives.
+    Hoerl and Kennard (1970), Ridge regression: biased estimation for nonorthogonal problems,
+    Technometrics 12(1).
+    """
+    width = given.lookback * given.values.shape[1]
+    # Near 0 the sums keep their digits.
+    origin = given.values[0].astype(np.float64)
+
+    def inputs(chunk: Starts) -> npt.NDArray[np.float64]:
+        return (given.values[windows.input_minutes(chunk, given.lookback)] - origin).reshape(
+            -1, width
+        )
+
+    def change(chunk: Starts) -> npt.NDArray[np.float64]:
+        known = windows.targets(given.values, chunk, given.lookback).astype(np.float64)
+        return known - persistence(given, chunk)
+
+    total, products = np.zeros(width + 1), np.zeros((width + 1, width + 1))
+    for chunk in _chunks(given.train):
+        rows = np.column_stack([inputs(chunk), change(chunk)])
+        total += rows.sum(axis=0)
+        products += rows.T @ rows
+    mean = total / len(given.train)
+    covariance = products / len(given.train) - np.outer(mean, mean)
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
+    # A column that never changes has no weight, whatever it is divided by.
+    scale = np.where(deviation > 1e-9, deviation, 1)[:-1]
+    correlation = covariance[:-1, :-1] / np.outer(scale, scale) + RIDGE * np.eye(width)
+    weights = np.linalg.solve(correlation, covariance[:-1, -1] / scale) / scale
+    return persistence(given, starts) + np.concatenate(
+        [(inputs(chunk) - mean[:-1]) @ weights + mean[-1] for chunk in _chunks(starts)]
+    ).astype(np.float32)
+
+
+def _chunks(starts: Starts) -> list[Starts]:
+    """`starts` in pieces, since windows take `lookback` times the memory of their minutes."""
+    return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
 
 
 # By the name that each has in scores, tables and pictures.
-BASELINES: dict[str, Forecaster] = {scores.REFERENCE: persistence}
+BASELINES: dict[str, Baseline] = {
+    scores.REFERENCE: persistence,
+    "window mean": window_mean,
+    "day before": day_before,
+    "linear": linear,
+}

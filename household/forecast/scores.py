@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from household.meter import series
 
 Power = npt.NDArray[np.float32]
 REFERENCE = "persistence"
@@ -45,18 +48,29 @@ def of_each(
     reference = rmse(actual, forecasts[REFERENCE])
     return {
         name: {
-            "rmse_kw": _rounded(error := rmse(actual, forecast)),
-            "mae_kw": _rounded(mae(actual, forecast)),
-            "mase": _rounded(mase(actual, forecast, scale)),
-            "skill": _rounded(skill(error, reference)),
+            "rmse_kw": rounded(error := rmse(actual, forecast)),
+            "mae_kw": rounded(mae(actual, forecast)),
+            "mase": rounded(mase(actual, forecast, scale)),
+            "skill": rounded(skill(error, reference)),
         }
         for name, forecast in forecasts.items()
     }
 
 
-def _rounded(score: float | None) -> float | None:
-    # Beyond six decimals a trained network's scores depend on the processor.
+def rounded(score: float | None) -> float | None:
+    """To six decimals: beyond, a trained network's scores depend on the processor."""
     return None if score is None else round(score, 6)
+
+
+def predictions(
+    timestamps: npt.NDArray[np.datetime64], actual: Power, forecasts: Mapping[str, Power]
+) -> pa.Table:
+    """A row for each target minute: its time, its power and each forecast of it, in kW."""
+    power = {"actual": actual, **forecasts}
+    fields = [
+        pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
+    ]
+    return pa.table([timestamps, *power.values()], schema=pa.schema([series.TIMESTAMP, *fields]))
 
 
 def _error(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:

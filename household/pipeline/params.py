@@ -103,6 +103,10 @@ class Train(Section):
     patience: Annotated[int, Field(ge=1)] | None
 
 
+class Evaluate(Section):
+    trees: bool
+
+
 class Plot(Section):
     steps: int = Field(ge=2, le=5_000)
 
@@ -114,6 +118,7 @@ class Params(Section):
     window: Window
     split: Split
     train: Train
+    evaluate: Evaluate
     plot: Plot
 
     @model_validator(mode="after")

@@ -20,5 +20,6 @@ FORECASTER = MODEL / "forecaster.json"
 HISTORY = Path("reports/train/history.csv")
 METRICS = Path("reports/metrics.json")
 PREDICTIONS = Path("reports/predictions.parquet")
+BREAKDOWN = Path("reports/breakdown.csv")
 PLOTS = Path("reports/plots")
 FIGURES = Path("reports/figures")

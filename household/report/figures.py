@@ -36,13 +36,28 @@ class Results(NamedTuple):
 
     predictions: pd.DataFrame  # timestamp, actual, and a column for each forecaster, in kW
     losses: pd.DataFrame  # epoch, part, loss
-    metrics: dict[str, dict[str, float]]  # the scores of each forecaster
+    metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
     steps: int  # minutes in the picture of the forecast
     household: str
 
     @property
     def forecasters(self) -> list[str]:
-        return list(self.metrics)
+        return [name for name in self.metrics if name != "verdict"]
+
+    @property
+    def compared(self) -> list[str]:
+        """Those that a picture of minutes has room for: the LSTM, its best rival, persistence."""
+        shown = ("LSTM", "persistence", self.metrics["verdict"]["best_baseline"])
+        return [name for name in self.forecasters if name in shown]
+
+    @property
+    def minutes(self) -> pd.DataFrame:
+        """The predictions of those alone."""
+        return self.predictions[["timestamp", ACTUAL, *self.compared]]
+
+    def style(self, name: str) -> tuple[str, Any]:
+        """The color and the dashes of a forecaster, the same in every picture."""
+        return style(self.forecasters.index(name))
 
 
 class Plot(NamedTuple):
@@ -102,7 +117,7 @@ def household(source: dict[str, Any]) -> str:
 
 def forecast(results: Results) -> pd.DataFrame:
     """The first test minutes: rows (timestamp, series, power_kw)."""
-    first = results.predictions.head(results.steps)
+    first = results.minutes.head(results.steps)
     return first.assign(timestamp=first["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")).melt(
         id_vars="timestamp", var_name="series", value_name="power_kw"
     )
@@ -111,8 +126,8 @@ def forecast(results: Results) -> pd.DataFrame:
 def draw_forecast(plot: Plot, figure: Figure, results: Results) -> None:
     axes = figure.add_subplot()
     first = results.predictions.head(results.steps)
-    for place, name in enumerate([*results.forecasters, ACTUAL]):
-        color, dashes = style(place, name)
+    for name in [*results.compared, ACTUAL]:
+        color, dashes = (BLACK, "-") if name == ACTUAL else results.style(name)
         axes.plot(first["timestamp"], first[name], color=color, linestyle=dashes, label=name)
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
@@ -130,7 +145,7 @@ def draw_losses(plot: Plot, figure: Figure, results: Results) -> None:
     axes = figure.add_subplot()
     ends = []
     for place, (name, rows) in enumerate(results.losses.groupby("part", sort=False)):
-        color, dashes = style(place, str(name))
+        color, dashes = style(place)
         # One epoch alone has a single validation loss, which no line would show.
         marker = "o" if len(rows) == 1 else ""
         axes.plot(
@@ -153,21 +168,21 @@ def draw_losses(plot: Plot, figure: Figure, results: Results) -> None:
 
 def predicted_actual(results: Results) -> pd.DataFrame:
     """Rows (series, actual_kw, forecast_kw), evenly spaced over the test part."""
-    every = -(-len(results.predictions) * len(results.forecasters) // MAX_POINTS)
-    thinned = results.predictions.iloc[::every].drop(columns="timestamp")
+    every = -(-len(results.predictions) * len(results.compared) // MAX_POINTS)
+    thinned = results.minutes.iloc[::every].drop(columns="timestamp")
     return thinned.rename(columns={ACTUAL: "actual_kw"}).melt(
         id_vars="actual_kw", var_name="series", value_name="forecast_kw"
     )
 
 
 def draw_predicted_actual(plot: Plot, figure: Figure, results: Results) -> None:
-    power = results.predictions.drop(columns="timestamp").to_numpy()
+    power = results.minutes.drop(columns="timestamp").to_numpy()
     room = 0.02 * np.ptp(power) or 0.1
     edges = np.linspace(power.min() - room, power.max() + room, 61)
     actual = results.predictions[ACTUAL]
     counts = {
         name: np.histogram2d(actual, results.predictions[name], [edges, edges])[0].T
-        for name in results.forecasters
+        for name in results.compared
     }
     color_scale = LogNorm(1, max(2, *(count.max() for count in counts.values())))
     panels = figure.subplots(1, len(counts), sharex=True, sharey=True, squeeze=False)[0]
@@ -184,8 +199,8 @@ def draw_predicted_actual(plot: Plot, figure: Figure, results: Results) -> None:
 
 def error_by_hour(results: Results) -> pd.DataFrame:
     """Rows (hour, series, rmse_kw, minutes), for the hours of the day that the test part has."""
-    power = results.predictions.drop(columns="timestamp").astype("float64")
-    squares = power[results.forecasters].sub(power[ACTUAL], axis=0) ** 2
+    power = results.minutes.drop(columns="timestamp").astype("float64")
+    squares = power[results.compared].sub(power[ACTUAL], axis=0) ** 2
     hours = results.predictions["timestamp"].dt.hour.rename("hour")
     by_hour = (squares.groupby(hours).mean() ** 0.5).reset_index()
     rows = by_hour.melt(id_vars="hour", var_name="series", value_name="rmse_kw")
@@ -196,8 +211,8 @@ def draw_error_by_hour(plot: Plot, figure: Figure, results: Results) -> None:
     errors, counts = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
     table = error_by_hour(results)
     ends = []
-    for place, (name, rows) in enumerate(table.groupby("series", sort=False)):
-        color, dashes = style(place, str(name))
+    for name, rows in table.groupby("series", sort=False):
+        color, dashes = results.style(str(name))
         errors.plot(rows["hour"], rows["rmse_kw"], color=color, linestyle=dashes)
         ends.append((str(name), color, float(rows["rmse_kw"].iloc[-1])))
     errors.set_ylim(0, None)
@@ -227,7 +242,7 @@ def draw_scores(_: Plot, figure: Figure, results: Results) -> None:
     panels = figure.subplots(1, table["score"].nunique(), sharey=True)
     for axes, (score, rows) in zip(panels, table.groupby("score", sort=False), strict=True):
         for place, (name, value) in enumerate(zip(rows["series"], rows["kw"], strict=True)):
-            color, _ = style(place, name)
+            color, _ = results.style(name)
             axes.hlines(place, 0, value, color="#DDDDDD", linewidth=1)
             axes.plot(value, place, "o", color=color, markersize=9)
             axes.annotate(
@@ -246,10 +261,8 @@ def draw_scores(_: Plot, figure: Figure, results: Results) -> None:
     figure.set_size_inches(SIZE[0], 1.9 + 0.6 * len(results.forecasters))
 
 
-def style(place: int, name: str) -> tuple[str, Any]:
-    """The color and the dashes of the series `name`, the one at `place` among its like."""
-    if name == ACTUAL:
-        return BLACK, "-"
+def style(place: int) -> tuple[str, Any]:
+    """The color and the dashes of the series at `place` among its like."""
     return COLORS[place % len(COLORS)], DASHES[place % len(DASHES)]
 
 

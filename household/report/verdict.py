@@ -1,20 +1,38 @@
-"""Whether the network wins, said in one sentence."""
+"""Whether the network wins, by how much, and how sure that is, in two sentences."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def line(
-    lstm: Mapping[str, Any], persistence: Mapping[str, Any], windows: int, simulated: bool
-) -> str:
-    """The RMSE of the LSTM against that of persistence, from the scores of both."""
-    against = (
-        "persistence makes no error at all"
-        if lstm["skill"] is None
-        else f"the LSTM is {abs(lstm['skill']):.1%} {'better' if lstm['skill'] > 0 else 'worse'}"
-    )
-    return (
-        f"RMSE {lstm['rmse_kw']:.4f} kW with the LSTM, {persistence['rmse_kw']:.4f} kW with "
-        f'"the same as a minute ago": {against}, on {windows:,} windows'
+def lines(
+    metrics: Mapping[str, Mapping[str, Any]],
+    verdict: Mapping[str, Any],
+    windows: int,
+    simulated: bool,
+) -> list[str]:
+    """The LSTM against persistence, and against the best baseline where that is another one.
+
+    From the scores of each forecaster and what `comparison.verdict` found. In brackets stands the
+    95 % interval of the gain, which takes two days of minutes.
+    """
+    lstm, best = metrics["LSTM"]["rmse_kw"], verdict["best_baseline"]
+    naive = metrics["persistence"]["rmse_kw"]
+    said = [
+        f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as a minute ago": '
+        f"{_against(verdict, 'persistence', 'persistence')}, on {windows:,} windows"
         + (" of a simulated household" if simulated else "")
-    )
+    ]
+    if best != "persistence":
+        said.append(
+            f"RMSE {metrics[best]['rmse_kw']:.4f} kW with {best}, the best baseline: "
+            f"{_against(verdict, 'best', best)}"
+        )
+    return said
+
+
+def _against(verdict: Mapping[str, Any], prefix: str, name: str) -> str:
+    skill, low, high = (verdict[f"{prefix}_{key}"] for key in ("skill", "low", "high"))
+    if skill is None:
+        return f"{name} makes no error at all"
+    sure = "no interval" if low is None else f"{low:.1%} to {high:.1%}"
+    return f"the LSTM is {abs(skill):.1%} {'better' if skill > 0 else 'worse'} ({sure})"

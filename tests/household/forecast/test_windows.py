@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from household.forecast import baselines, windows
+from household.forecast import windows
 from household.meter import series
 from household.pipeline.params import TARGET
 
@@ -107,7 +107,8 @@ def test_targets_and_persistence_are_the_last_two_minutes_of_each_window(
     built = tutorial_windows(power, lookback)
     values = column(power)
     assert windows.targets(values, starts, lookback).tolist() == [w[-1] for w in built]
-    assert baselines.persistence(values, starts, lookback).tolist() == [w[-2] for w in built]
+    last = values[windows.last_input_minutes(starts, lookback), 0]
+    assert last.tolist() == [w[-2] for w in built]
 
 
 @given(

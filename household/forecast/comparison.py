@@ -1,0 +1,158 @@
+"""Whether one forecast is better than another by more than chance, and where.
+
+Every function takes the power and two forecasts of it (windows,), in kW and in time order.
+"""
+
+import calendar
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from household.forecast import scores
+from household.forecast.scores import Power
+
+DAY = 1440
+RESAMPLES = 2000
+# kW of change from the minute before, from which a minute counts as one of switching.
+SWITCHING = 0.5
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+
+def skill_interval(
+    actual: Power, forecast: Power, reference: Power, block: int = DAY, seed: int = 0
+) -> Interval | None:
+    """The 95 % interval of the skill of `forecast` against `reference`, on the root of the error.
+
+    From the 2.5th to the 97.5th percentile of `skills`. None with fewer than two blocks, or where
+    the reference makes no error.
+    """
+    if len(actual) < 2 * block or np.array_equal(actual, reference):
+        return None
+    low, high = np.percentile(skills(actual, forecast, reference, block, seed), [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def skills(
+    actual: Power, forecast: Power, reference: Power, block: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """The skill in each of `RESAMPLES` samples of the minutes, by a moving-block bootstrap.
+
+    Samples in which the reference makes no error have none and are left out.
+
+    A sample has as many minutes as there are, up to a whole block, in blocks of `block` neighbours
+    that begin anywhere, so that what follows on what within a block stays so.
+    Künsch (1989), The jackknife and the bootstrap for general stationary observations, Annals of
+    Statistics 17(3).
+    """
+    blocks = -(-len(actual) // block)
+    drawn = np.random.default_rng(seed).integers(len(actual) - block + 1, size=(RESAMPLES, blocks))
+    ours, theirs = (
+        _block_sums(_squares(actual, each), block)[drawn].sum(axis=1)
+        for each in (forecast, reference)
+    )
+    some = theirs > 0
+    return 1 - np.sqrt(ours[some] / theirs[some])
+
+
+class EqualError(NamedTuple):
+    """A test of the hypothesis that two forecasts have the same mean squared error."""
+
+    statistic: float  # above 0: the first forecast has the smaller error
+    p: float  # of as large a statistic, of either sign, where both are as good
+
+
+def diebold_mariano(actual: Power, forecast: Power, reference: Power) -> EqualError | None:
+    """The test of Diebold and Mariano; None where the errors always differ by the same.
+
+    The mean of the differences of the squared errors over its standard error, which follows the
+    standard normal. The error is by the weights of Bartlett to floor(4 (n / 100)^(2/9)) lags.
+    Diebold and Mariano (1995), Comparing predictive accuracy, Journal of Business and Economic
+    Statistics 13(3); Newey and West (1987), Econometrica 55(3), for the error; (1994), Review of
+    Economic Studies 61(4), for the lags.
+    """
+    better = _squares(actual, reference) - _squares(actual, forecast)
+    n = len(better)
+    lags = min(math.floor(4 * (n / 100) ** (2 / 9)), n - 1)
+    off = better - better.mean()
+    variance = off @ off / n
+    for lag in range(1, lags + 1):
+        variance += 2 * (1 - lag / (lags + 1)) * (off[lag:] @ off[:-lag]) / n
+    if variance <= 0:
+        return None
+    statistic = float(better.mean() / math.sqrt(variance / n))
+    return EqualError(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
+
+
+def verdict(actual: Power, forecasts: Mapping[str, Power], name: str) -> dict[str, Any]:
+    """How the forecaster `name` does against persistence and against the best of the others.
+
+    `best_baseline`, of the smallest RMSE; and against each of the two, as `persistence_...` and
+    `best_...`: the skill, its 95 % interval from `low` to `high`, the statistic `dm` of Diebold
+    and Mariano and its `p`. None where one is not defined.
+    """
+    errors = {
+        other: scores.rmse(actual, each) for other, each in forecasts.items() if other != name
+    }
+    best = min(errors, key=lambda other: errors[other])
+    found: dict[str, Any] = {"best_baseline": best}
+    own = scores.rmse(actual, forecasts[name])
+    for prefix, other in (("persistence", scores.REFERENCE), ("best", best)):
+        reference = forecasts[other]
+        interval = skill_interval(actual, forecasts[name], reference) or (None, None)
+        test = diebold_mariano(actual, forecasts[name], reference) or (None, None)
+        figures = (scores.skill(own, errors[other]), *interval, *test)
+        for key, figure in zip(("skill", "low", "high", "dm", "p"), figures, strict=True):
+            found[f"{prefix}_{key}"] = scores.rounded(figure)
+    return found
+
+
+def breakdown(
+    timestamps: npt.NDArray[np.datetime64],
+    actual: Power,
+    forecasts: Mapping[str, Power],
+    scale: float,
+) -> pa.Table:
+    """The scores by hour, by weekday, and of quiet minutes and those of switching.
+
+    Rows (by, group, minutes, forecaster, rmse_kw, mae_kw, mase, skill), the scores as of
+    `scores.of_each` in those minutes. A minute is one of switching where the power is more than
+    `SWITCHING` off persistence.
+    """
+    when = pd.DatetimeIndex(timestamps)
+    change = np.abs(actual - forecasts[scores.REFERENCE])
+    groups = {
+        "hour": [(str(hour), when.hour == hour) for hour in range(24)],
+        "weekday": [
+            (day, when.day_of_week == place) for place, day in enumerate(calendar.day_name)
+        ],
+        "minute": [("quiet", change <= SWITCHING), ("switching", change > SWITCHING)],
+    }
+    rows = [
+        {"by": by, "group": group, "minutes": int(chosen.sum()), "forecaster": name} | record
+        for by, of in groups.items()
+        for group, chosen in of
+        if chosen.any()
+        for name, record in scores.of_each(
+            actual[chosen], {name: each[chosen] for name, each in forecasts.items()}, scale
+        ).items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
+    return np.square(np.subtract(forecast, actual, dtype=np.float64))
+
+
+def _block_sums(squares: npt.NDArray[np.float64], block: int) -> npt.NDArray[np.float64]:
+    """The sum over each block of `block` neighbours: one for each place where it may begin."""
+    running = np.cumsum(np.append(0, squares))
+    return running[block:] - running[:-block]

@@ -1,0 +1,135 @@
+"""What is said of two forecasts against the same with loops, and against what must be found."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.forecast import comparison, scores
+from household.forecast.scores import Power
+
+
+def pair(minutes: int, gain: float, seed: int) -> tuple[Power, Power, Power]:
+    """A power, a forecast of it, and another whose error is 1 / (1 - `gain`) times as large."""
+    draw = np.random.default_rng(seed)
+    actual = draw.uniform(0, 5, minutes)
+    error = draw.normal(size=(2, minutes))
+    made = (actual, actual + error[0] * (1 - gain), actual + error[1])
+    return made[0].astype(np.float32), made[1].astype(np.float32), made[2].astype(np.float32)
+
+
+@given(st.integers(3, 80), st.integers(0, 9))
+def test_diebold_and_mariano_by_loops(minutes: int, seed: int) -> None:
+    actual, forecast, reference = pair(minutes, 0.1, seed)
+    d = [
+        (float(r) - float(a)) ** 2 - (float(f) - float(a)) ** 2
+        for a, f, r in zip(actual, forecast, reference, strict=True)
+    ]
+    mean, n = statistics.fmean(d), len(d)
+    lags = min(int(4 * (n / 100) ** (2 / 9)), n - 1)
+    variance = statistics.pvariance(d)
+    for lag in range(1, lags + 1):
+        covariance = sum((d[t] - mean) * (d[t - lag] - mean) for t in range(lag, n)) / n
+        variance += 2 * (1 - lag / (lags + 1)) * covariance
+    found = comparison.diebold_mariano(actual, forecast, reference)
+    assert found is not None
+    assert found.statistic == pytest.approx(mean / math.sqrt(variance / n), rel=1e-9)
+    normal = statistics.NormalDist()
+    assert found.p == pytest.approx(2 * normal.cdf(-abs(found.statistic)), rel=1e-6, abs=1e-12)
+
+
+def test_forecasts_that_are_as_good_are_told_apart_one_time_in_twenty() -> None:
+    tests = [comparison.diebold_mariano(*pair(500, 0, seed)) for seed in range(400)]
+    low = sum(test is not None and test.p < 0.05 for test in tests)
+    # 20 of 400 expected, with a standard deviation of 4.4.
+    assert 7 <= low <= 33
+
+
+def test_the_interval_holds_the_true_skill_about_19_times_in_20() -> None:
+    held = 0
+    for seed in range(200):
+        interval = comparison.skill_interval(*pair(600, 0.2, seed), block=20, seed=seed)
+        assert interval is not None
+        held += interval.low <= 0.2 <= interval.high
+    # 190 of 200 expected, with a standard deviation of 3.1; blocks make intervals a bit short.
+    assert 176 <= held <= 199
+
+
+@given(st.integers(4, 60), st.integers(1, 4), st.integers(0, 9))
+def test_the_interval_by_loops(minutes: int, block: int, seed: int) -> None:
+    minutes = max(minutes, 2 * block)
+    actual, forecast, reference = pair(minutes, 0.3, seed)
+    blocks = math.ceil(minutes / block)
+    drawn = np.random.default_rng(seed).integers(
+        minutes - block + 1, size=(comparison.RESAMPLES, blocks)
+    )
+    skills = []
+    for firsts in drawn[:50].tolist():
+        rows = [row for first in firsts for row in range(first, first + block)]
+        rmse = scores.rmse(actual[rows], forecast[rows])
+        skills.append(scores.skill(rmse, scores.rmse(actual[rows], reference[rows])))
+    assert comparison.skills(actual, forecast, reference, block, seed)[:50] == pytest.approx(
+        skills, rel=1e-6
+    )
+
+
+def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
+    draw = np.random.default_rng(0)
+    level = np.repeat(draw.uniform(0.1, 2, 40), 50)
+    actual = np.zeros(2000, np.float32)
+    forecast = (level * draw.normal(size=2000)).astype(np.float32)
+    reference = draw.normal(size=2000).astype(np.float32)
+    order = draw.permutation(2000)
+    apart = comparison.skill_interval(actual, forecast[order], reference[order], block=50)
+    together = comparison.skill_interval(actual, forecast, reference, block=50)
+    assert apart is not None
+    assert together is not None
+    assert together.high - together.low > 2 * (apart.high - apart.low)
+
+
+def test_what_cannot_be_said_is_none() -> None:
+    actual, forecast, _ = pair(2 * comparison.DAY - 1, 0.1, 0)
+    assert comparison.skill_interval(actual, forecast, forecast) is None
+    assert comparison.diebold_mariano(actual, forecast, forecast) is None
+    assert comparison.skill_interval(actual, forecast, actual, block=10) is None
+
+
+def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
+    actual, better, worse = pair(3000, 0.2, 0)
+    middle = ((better.astype(np.float64) + worse) / 2).astype(np.float32)
+    found = comparison.verdict(
+        actual, {"LSTM": actual, "persistence": worse, "linear": middle}, "LSTM"
+    )
+    assert found["best_baseline"] == "linear"
+    assert found["persistence_skill"] == found["best_skill"] == 1
+    assert found["best_low"] == found["best_high"] == 1
+    assert found["best_dm"] > 3
+    assert found["best_p"] < 0.01
+
+
+def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
+    actual, forecast, reference = pair(2000, 0.1, 0)
+    clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(2000) * np.timedelta64(3, "m")
+    rows = comparison.breakdown(
+        clock, actual, {"LSTM": forecast, "persistence": reference}, scale=2
+    ).to_pylist()
+    groups = {
+        "hour": [str(minute.hour) for minute in clock.tolist()],
+        "weekday": [minute.strftime("%A") for minute in clock.tolist()],
+        "minute": [
+            "switching" if abs(a - p) > 0.5 else "quiet"
+            for a, p in zip(actual.tolist(), reference.tolist(), strict=True)
+        ],
+    }
+    assert {(row["by"], row["group"]) for row in rows} == {
+        (by, group) for by, of in groups.items() for group in of
+    }
+    for row in rows:
+        held = np.array([group == row["group"] for group in groups[row["by"]]])
+        forecasts = {"LSTM": forecast[held], "persistence": reference[held]}
+        expected = scores.of_each(actual[held], forecasts, 2)[row["forecaster"]]
+        assert row["minutes"] == held.sum()
+        assert {key: row[key] for key in expected} == expected
