@@ -21,8 +21,9 @@ def main(params: Params) -> None:
         household=figures.household(files.read_json(paths.SOURCE)),
     )
     for plot in figures.PLOTS:
-        table = plot.table(results).assign(household=results.household)
-        files.write_csv(plot.path, pa.Table.from_pandas(table, preserve_index=False))
+        if callable(plot.table):
+            table = plot.table(results).assign(household=results.household)
+            files.write_csv(plot.path, pa.Table.from_pandas(table, preserve_index=False))
         with files.atomic_write(paths.FIGURES / f"{plot.name}.png") as partial:
             # Matplotlib would write its own version into the picture.
             plot.picture(results).savefig(partial, metadata={"Software": None})

@@ -1,12 +1,15 @@
 """Trains the LSTM.
 
 Reads data/windowed/series.parquet, data/split/ and data/raw/source.json. Writes models/lstm/,
-the model with what is needed to use it, and reports/train/history.csv.
+the model with what is needed to use it, and reports/train/history.csv. One that was stopped goes
+on from models/checkpoint.npz, which each epoch leaves and the end removes.
 """
+
+from functools import partial
 
 import pyarrow.parquet as pq
 
-from household.forecast import artifact, network, scaling, windows
+from household.forecast import artifact, network, scaling, training, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -21,8 +24,16 @@ def main(params: Params) -> None:
     network.make_repeatable(params.seed)
     model = network.build(params.window.lookback, scaled, params.train)
     print(f"train: {len(train):,} windows, {model.count_params():,} weights, on {network.device()}")
-    losses = network.fit(
-        model, scaled, series.values(minutes), train, validation, params.train, params.seed
+    training.fit(
+        model,
+        scaled,
+        series.values(minutes),
+        train,
+        validation,
+        params.train,
+        params.seed,
+        paths.CHECKPOINT,
+        partial(files.write_csv, paths.HISTORY),
     )
     network.save(model, paths.NETWORK)
     files.write_json(
@@ -35,9 +46,7 @@ def main(params: Params) -> None:
             train,
         ),
     )
-    files.write_csv(paths.HISTORY, losses)
-    last = {row["part"]: row["loss"] for row in losses.to_pylist()}
-    print(f"train: {', '.join(f'{part} loss {loss:.4f}' for part, loss in last.items())}")
+    paths.CHECKPOINT.unlink()
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:
     with pytest.raises(Failure, match=r"lower train\.learning_rate"):
         run(settings.model_copy(update={"train": wild}), "train")
     assert not paths.NETWORK.exists()
-    assert not paths.HISTORY.exists()
+    assert not paths.CHECKPOINT.exists()
 
 
 def test_the_pictures_name_the_zip_that_was_given() -> None:

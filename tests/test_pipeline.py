@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from itertools import pairwise
@@ -25,17 +26,23 @@ from tests.conftest import ROOT, section, tutorial
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "scores"]
+HOUSEHOLD = "simulated household"
 UP_TO_DATE = "Data and pipelines are up to date."
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """As the one that is activated by hand, of a person without settings of their own."""
+    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name}
 
 
 def run(folder: Path, *command: str, fails: bool = False) -> str:
     """What `command` printed, run as in the activated environment; asserts how it ended."""
-    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,
         cwd=folder,
-        env={"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -190,12 +197,13 @@ def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
             spec = json.loads(dvc(clone, "plots", *command, "--show-vega"))
             points = spec["data"]["values"]
             assert {point["rev"] for point in points} == revisions
-            assert {point["household"] for point in points} == {"simulated household"}
+            of, series = ({None}, "part") if name == "loss" else ({HOUSEHOLD}, "series")
+            assert {point.get("household") for point in points} == of
             drawn = vl_convert.vegalite_to_svg(spec)
             marks = re.findall(
                 r'<path[^>]* aria-roledescription="(?:line|point|bar)\b[^>]*>', drawn
             )
-            several = len({point["series"] for point in points}) * len(revisions)
+            several = len({point[series] for point in points}) * len(revisions)
             assert len([mark for mark in marks if ' d="M' in mark]) >= several, name
             assert "NaN" not in drawn
 
@@ -295,6 +303,33 @@ def test_a_missing_zip_is_one_line(clone: Path) -> None:
     output = run(clone, "python", "-m", "stages.fetch", fails=True)
     assert output.startswith("fetch: fetch.source: no file at no/such.zip; give sample, uci,")
     assert output.count("\n") == 1
+
+
+def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone: Path) -> None:
+    change(clone, train__epochs=40)
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=clone,
+        env=environment(clone),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as training:
+        assert training.stdout is not None
+        assert any("epoch 3 of 40" in line for line in iter(training.stdout.readline, ""))
+        os.killpg(training.pid, signal.SIGSTOP)
+        spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
+        os.killpg(training.pid, signal.SIGKILL)
+    seen = [point["epoch"] for point in spec["data"]["values"] if point["part"] == "validation"]
+    assert seen[:2] == ["1", "2"]
+
+    output = dvc(clone, "repro")
+    assert ran(output) == STAGES[4:]
+    assert re.search(r"goes on after epoch [234] of 40", output)
+    assert not (clone / "models/checkpoint.npz").exists()
+    resumed = (clone / "models/lstm/network.keras").read_bytes()
+    assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
+    assert (clone / "models/lstm/network.keras").read_bytes() == resumed
 
 
 def test_the_tutorial_is_one_command(clone: Path) -> None:

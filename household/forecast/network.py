@@ -1,17 +1,12 @@
 """The LSTM, and how a series is fed to it. Imports TensorFlow: for train and evaluate alone."""
 
-import math
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 
 @contextmanager
@@ -41,14 +36,11 @@ from household.forecast.scaling import Scaling
 from household.forecast.windows import Starts
 from household.meter.series import Values
 from household.pipeline import files
-from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
 Model = keras.Model
 NAME = "LSTM"
 FORECAST_BATCH = 4096
-# Enough for a curve, and few enough for a page of plots.
-HISTORY_ROWS = 100
 
 
 def make_repeatable(seed: int) -> None:
@@ -121,24 +113,6 @@ def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
     return keras.layers.Reshape((minutes, 1) if minutes > 1 else (1,), name="power")(last)
 
 
-def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
-    """Gives `model` the loss and the optimizer of `settings` for a training of `steps` steps."""
-    rate: Any = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    optimizer = {
-        "rmsprop": keras.optimizers.RMSprop,
-        "adam": keras.optimizers.Adam,
-        "sgd": keras.optimizers.SGD,
-    }[settings.optimizer](rate, global_clipnorm=settings.clip_norm)
-    loss = {
-        "mse": keras.losses.MeanSquaredError,
-        "mae": keras.losses.MeanAbsoluteError,
-        "huber": partial(keras.losses.Huber, settings.huber_delta),
-    }[settings.loss](reduction="mean_with_sample_weight")
-    model.compile(loss=loss, optimizer=optimizer)
-
-
 def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> tf.data.Dataset:
     """The inputs of the windows at `starts`, in that order: batches (batch, lookback, features).
 
@@ -160,7 +134,7 @@ def labelled_batches(
     (batch, minutes): 1 for a window at `starts`, else 0, so that one which crosses a gap or
     belongs to another part counts for nothing. No row of `values` after the last target is read.
     """
-    order = tf.data.Dataset.from_tensor_slices(_firsts(starts, minutes)).batch(batch_size)
+    order = tf.data.Dataset.from_tensor_slices(stretches(starts, minutes)).batch(batch_size)
     return order.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
 
 
@@ -172,13 +146,14 @@ def shuffled_batches(
     batch_size: int,
     epochs: int,
     seed: int,
+    done: int = 0,
 ) -> tf.data.Dataset:
     """As `labelled_batches`, over and over for `epochs`, in another order each, set by `seed`.
 
     Stretches are shuffled, not batches, and are cut at other minutes in each epoch. Both depend
-    on `seed` and the epoch's number alone.
+    on `seed` and the epoch's number alone; the first `done` epochs are left out.
     """
-    firsts = _firsts(starts, minutes)
+    firsts = stretches(starts, minutes)
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
@@ -186,11 +161,11 @@ def shuffled_batches(
         shuffled = tf.random.experimental.stateless_shuffle(firsts + shift, key)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
-    each_epoch = tf.data.Dataset.range(epochs).flat_map(order)
+    each_epoch = tf.data.Dataset.range(done, epochs).flat_map(order)
     return each_epoch.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
 
 
-def _firsts(starts: Starts, minutes: int) -> Starts:
+def stretches(starts: Starts, minutes: int) -> Starts:
     """The first window of each stretch; they hold all of `starts` when moved by < `minutes`."""
     if minutes == 1:
         return starts
@@ -218,89 +193,6 @@ def _labelled(
 
 def _inputs(minutes: tf.Tensor, starts: tf.Tensor, lookback: int) -> tf.Tensor:
     return tf.gather(minutes, windows.input_minutes(starts, lookback))
-
-
-class _LossBySteps(keras.callbacks.Callback):  # type: ignore[misc]
-    """Records the training loss over each stretch of steps, and the validation loss by epoch.
-
-    `rows` holds (epoch, part, loss); the epoch is a count from 0 that grows within each as well.
-    """
-
-    def __init__(self, items: int, batch_size: int) -> None:
-        super().__init__()
-        self.rows: list[tuple[float, str, float]] = []
-        self._items, self._batch_size = items, batch_size
-
-    def on_train_begin(self, _: Any = None) -> None:
-        self._steps = self.params["steps"]
-        self._stretch = -(-self._steps * self.params["epochs"] // HISTORY_ROWS)
-
-    def on_epoch_begin(self, epoch: int, _: Any = None) -> None:
-        self._epoch, self._seen, self._sum = epoch, 0, 0.0
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = batch + 1
-        if step % self._stretch and step < self._steps:
-            return
-        # Keras gives the mean over the epoch so far; what this stretch adds to the sum is its own.
-        seen = min(step * self._batch_size, self._items)
-        total = float(logs["loss"]) * seen
-        loss = (total - self._sum) / (seen - self._seen)
-        self.rows.append((self._epoch + step / self._steps, "train", loss))
-        self._seen, self._sum = seen, total
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if "val_loss" in logs:
-            self.rows.append((epoch + 1.0, "validation", float(logs["val_loss"])))
-
-
-def fit(
-    model: keras.Model,
-    scaling: Scaling,
-    values: Values,
-    train: Starts,
-    validation: Starts,
-    settings: Train,
-    seed: int,
-) -> pa.Table:
-    """Trains `model` in place on the series `values`; returns the losses (epoch, part, loss).
-
-    The weights of the epoch with the lowest validation loss are kept, the last ones where there
-    is no validation part. Raises Failure where the loss ends up as no number.
-    """
-    lookback, size, epochs = model.input_shape[1], settings.batch_size, settings.epochs
-    minutes = settings.stretch if settings.supervision == "every_minute" else 1
-    learner = build(lookback, scaling, settings, minutes)
-    learner.set_weights(model.get_weights())
-    items = len(_firsts(train, minutes))
-    steps = -(-items // size)
-    compile_for(learner, settings, steps * epochs)
-    losses = _LossBySteps(items, size)
-    best = keras.callbacks.EarlyStopping(
-        patience=settings.patience or epochs, restore_best_weights=True
-    )
-    learner.fit(
-        shuffled_batches(values, train, lookback, minutes, size, epochs, seed),
-        steps_per_epoch=steps,
-        epochs=epochs,
-        validation_data=(
-            labelled_batches(values, validation, lookback, minutes, FORECAST_BATCH // minutes)
-            if len(validation)
-            else None
-        ),
-        callbacks=[losses, *([best] if len(validation) else [])],
-        # The batches come shuffled; Keras would warn that it can't shuffle them.
-        shuffle=False,
-        # A bar where somebody looks on, a line an epoch where a file does.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    model.set_weights(learner.get_weights())
-    if not all(math.isfinite(loss) for _, _, loss in losses.rows):
-        raise Failure(
-            "the loss is no longer a number: the training went astray; lower train.learning_rate"
-        )
-    epoch, part, loss = zip(*losses.rows, strict=True)
-    return pa.table({"epoch": epoch, "part": part, "loss": loss})
 
 
 def save(model: keras.Model, path: Path) -> None:

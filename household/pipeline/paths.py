@@ -17,6 +17,8 @@ SCALING = Path("data/split/scaling.json")
 MODEL = Path("models/lstm")
 NETWORK = MODEL / "network.keras"
 FORECASTER = MODEL / "forecaster.json"
+# Of a training that was stopped; no output of a stage, which DVC would remove before a run.
+CHECKPOINT = Path("models/checkpoint.npz")
 HISTORY = Path("reports/train/history.csv")
 METRICS = Path("reports/metrics.json")
 PREDICTIONS = Path("reports/predictions.parquet")

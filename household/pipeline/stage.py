@@ -17,7 +17,10 @@ def run(name: str, main: Callable[[Params], None]) -> None:
     except OSError as error:
         _end(f"{name}: {error.filename or 'the operating system says'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        _end(f"{name}: interrupted; `dvc repro` starts this stage again", status=130)
+        _end(
+            f"{name}: interrupted; `dvc repro` goes on",
+            status=130,
+        )
 
 
 def _end(line: str, status: int = 1) -> None:

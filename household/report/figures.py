@@ -61,7 +61,10 @@ class Results(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """One plot: its table, of which DVC draws column `y` over `x`, and its picture."""
+    """One plot: its table, of which DVC draws column `y` over `x`, and its picture.
+
+    A table that a stage writes as it runs is drawn while it grows; it stands here as its path.
+    """
 
     name: str
     title: str
@@ -70,13 +73,13 @@ class Plot(NamedTuple):
     y: str
     x_label: str
     y_label: str
-    table: Callable[[Results], pd.DataFrame]
+    table: Callable[[Results], pd.DataFrame] | Path
     draw: Callable[["Plot", Figure, Results], None]
 
     @property
     def path(self) -> Path:
         """Where the table stands."""
-        return paths.PLOTS / f"{self.name}.csv"
+        return self.table if isinstance(self.table, Path) else paths.PLOTS / f"{self.name}.csv"
 
     def picture(self, results: Results) -> Figure:
         with rc_context({"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE + 1}):
@@ -134,11 +137,6 @@ def draw_forecast(plot: Plot, figure: Figure, results: Results) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)
     finish(axes, plot.x_label, plot.y_label)
-
-
-def losses(results: Results) -> pd.DataFrame:
-    """Rows (epoch, series, loss), of the training through each epoch as well."""
-    return results.losses.rename(columns={"part": "series"})
 
 
 def draw_losses(plot: Plot, figure: Figure, results: Results) -> None:
@@ -310,12 +308,12 @@ PLOTS = (
     Plot(
         "loss",
         "Loss through the training",
-        "lines",
+        "losses",
         "epoch",
         "loss",
         "epoch",
         "loss (of the power in kW)",
-        losses,
+        paths.HISTORY,
         draw_losses,
     ),
     Plot(

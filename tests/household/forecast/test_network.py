@@ -1,7 +1,6 @@
 """What the network is fed and what it is, against windows built as lists."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as at_most
 from hypothesis import strategies as st
 
-from household.forecast import network, windows
+from household.forecast import network, training, windows
 from household.forecast.scaling import Scaling
 from household.meter import series
 from household.pipeline.params import Train
@@ -88,7 +87,7 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
 def epochs(seed: int, minutes: int, count: int = 3) -> list[list[int]]:
     """The windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
-    items = len(network._firsts(starts, minutes))
+    items = len(network.stretches(starts, minutes))
     batches = network.shuffled_batches(values, starts, LOOKBACK, minutes, 16, count, seed)
     steps = -(-items // 16)
     return [counted(batches.skip(epoch * steps).take(steps), minutes) for epoch in range(count)]
@@ -126,7 +125,7 @@ def test_the_tutorials_network_stands_between_readings_and_kilowatts() -> None:
     assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
     # An LSTM of u units on f features has 4u(f + u + 1) weights, the last layer one a unit and 1.
     assert model.count_params() == 4 * 50 * (1 + 50 + 1) + 4 * 100 * (50 + 100 + 1) + 101
-    network.compile_for(model, TUTORIAL, steps=10)
+    training.compile_for(model, TUTORIAL, steps=10)
     assert type(model.loss).__name__ == "MeanSquaredError"
     assert type(model.optimizer).__name__ == "RMSprop"
     assert float(model.optimizer.learning_rate) == pytest.approx(0.001)
@@ -145,7 +144,7 @@ def test_every_setting_reaches_the_network() -> None:
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 4, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
     assert model.get_layer("lstm_1").cell.kernel.shape == (4, 12)  # each feature and its change
-    network.compile_for(model, settings, steps=10)
+    training.compile_for(model, settings, steps=10)
     # Huber (1964): quadratic up to delta, linear beyond.
     errors = np.array([[0.5], [2.0]], np.float32)
     mean = float(model.loss(errors, np.zeros_like(errors)))
@@ -227,86 +226,9 @@ def test_readings_of_another_shape_are_an_error(
         model(readings)
 
 
-def train(settings: Train, seed: int = 0) -> tuple[network.Model, list[dict[str, Any]]]:
-    network.make_repeatable(seed)
-    model = network.build(LOOKBACK, SCALING, settings)
-    losses = network.fit(model, SCALING, VALUES, STARTS[:3], STARTS[3:], settings, seed)
-    return model, losses.to_pylist()
-
-
-def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch() -> None:
-    # At this rate the weights stay as they are, so that the losses can be computed afterwards.
-    settings = TINY.model_copy(update={"epochs": 2, "learning_rate": 1e-30, "dropout": 0.0})
-    model, losses = train(settings)
-    assert [(row["epoch"], row["part"]) for row in losses] == [
-        (0.5, "train"), (1.0, "train"), (1.0, "validation"),
-        (1.5, "train"), (2.0, "train"), (2.0, "validation"),
-    ]  # fmt: skip
-    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
-    train_loss, validation_loss = np.mean(errors[:3] ** 2), np.mean(errors[3:] ** 2)
-    for epoch in (1, 2):
-        rows = [row for row in losses if epoch - 1 < row["epoch"] <= epoch]
-        first, second = (row["loss"] for row in rows if row["part"] == "train")
-        # Batches of two windows and of one.
-        assert (2 * first + second) / 3 == pytest.approx(train_loss, rel=1e-5)
-        assert rows[-1]["loss"] == pytest.approx(validation_loss, rel=1e-5)
-
-
-def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count() -> None:
-    settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
-    model, losses = train(settings)
-    # The network still forecasts the last value.
-    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
-    assert [(row["part"], row["loss"]) for row in losses] == [
-        ("train", pytest.approx(np.mean(errors[:3] ** 2), rel=1e-5)),
-        ("validation", pytest.approx(np.mean(errors[3:] ** 2), rel=1e-5)),
-    ]
-
-
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
-    # So fast that the loss goes up and down.
-    wild = settings.model_copy(
-        update={"epochs": 9, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
-    )
-    model, losses = train(wild)
-    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
-    assert by_epoch[-1] > min(by_epoch)
-    best = 1 + int(np.argmin(by_epoch))
-    expected, _ = train(wild.model_copy(update={"epochs": best}))
-    forecasts = [network.forecast(each, VALUES, STARTS).tolist() for each in (model, expected)]
-    assert forecasts[0] == forecasts[1]
-
-
-def test_a_training_stops_when_its_patience_is_over() -> None:
-    wild = TINY.model_copy(update={"epochs": 50, "learning_rate": 0.5, "patience": 2})
-    _, losses = train(wild)
-    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
-    assert len(by_epoch) == int(np.argmin(by_epoch)) + 1 + 2 < 50
-
-
-def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(network, "HISTORY_ROWS", 5)
-    _, losses = train(TINY.model_copy(update={"batch_size": 1, "epochs": 3}))
-    assert [row["epoch"] for row in losses if row["part"] == "train"] == pytest.approx(
-        [2 / 3, 1, 5 / 3, 2, 8 / 3, 3]
-    )
-
-
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: Train) -> None:
-    first, second, other = tmp_path / "a.keras", tmp_path / "b.keras", tmp_path / "c.keras"
-    network.save(train(settings)[0], first)
-    network.save(train(settings)[0], second)
-    network.save(train(settings, seed=1)[0], other)
-    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
-
-
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "change"])
 def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: Train) -> None:
-    model, _ = train(settings)
+    model = network.build(LOOKBACK, SCALING, settings)
     network.save(model, tmp_path / "network.keras")
     again = network.load(tmp_path / "network.keras")
     assert np.array_equal(

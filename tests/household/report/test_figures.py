@@ -1,6 +1,7 @@
 """The tables behind the plots, against the same said with plain Python."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def test_every_picture_names_every_series_and_the_household(
     figure = plot.picture(given)
     texts = {text.get_text() for text in figure.findobj(Text)}
     assert f"{plot.title}, a household" in texts
-    named = plot.table(given).get("series", pd.Series(dtype=str)).unique()
+    named = given.losses["part"] if isinstance(plot.table, Path) else plot.table(given)["series"]
     assert len(named)
     assert set(named) <= texts
 

@@ -1,0 +1,129 @@
+"""Trains variants of the forecaster with several seeds and prints how they score.
+
+    python -m bench.variants [--seeds 3] [--jobs 2] [name ...]
+
+Reads data/parsed/power.parquet, so `dvc repro parse` comes first, or `dvc exp run -S
+fetch.source=... parse` for other data. A variant is the parameters in params.yaml, changed at a
+few keys. What is done is kept in bench/scores.jsonl: a second run goes on from there, and prints
+all of it. The choice among variants is by the validation part; the test part stands beside it.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from household.forecast import parts, scaling, scores, windows
+from household.meter import series
+from household.pipeline import params, paths
+from household.pipeline.params import Params
+
+SCORES = Path("bench/scores.jsonl")
+VARIANTS: dict[str, dict[str, Any]] = json.loads(Path("bench/variants.json").read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", default=list(VARIANTS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    done = {(row["variant"], row["seed"]) for row in rows()}
+    due = [
+        (name, seed)
+        for seed in range(options.seeds)
+        for name in options.names
+        if (name, seed) not in done
+    ]
+    # TensorFlow keeps what it was seeded and set with, so each training has a process of its own.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(options.jobs, maxtasksperchild=1) as pool:
+        for row in pool.imap_unordered(score, due, chunksize=1):
+            with SCORES.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(row, file=sys.stderr)
+    print(table())
+
+
+def rows() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in SCORES.open()] if SCORES.exists() else []
+
+
+def changed(overrides: dict[str, Any], seed: int) -> Params:
+    record = params.load().model_dump()
+    for dotted, value in overrides.items():
+        section, key = dotted.split(".")
+        record[section][key] = value
+    return Params.model_validate(record | {"seed": seed})
+
+
+def score(task: tuple[str, int]) -> dict[str, Any]:
+    """The scores of one training, on the validation and on the test part."""
+    name, seed = task
+    settings = changed(VARIANTS[name], seed)
+    window, lookback = settings.window, settings.window.lookback
+    table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
+    kept = series.valid(table, window.features, window.fraction)
+    values = series.values(kept)
+    starts = windows.starts(kept["timestamp"].to_numpy(), lookback, window.gaps)
+    split = parts.split(starts, lookback, settings.split, seed)
+    counted = {"all": starts, "train": split.train, "none": None}
+    scaled = scaling.measure(values, counted[window.center], counted[window.scale], lookback)
+    # Imports TensorFlow, which the process that prints the table does without.
+    from household.forecast import network, training  # noqa: PLC0415
+
+    network.make_repeatable(seed)
+    model = network.build(lookback, scaled, settings.train)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        losses = training.fit(
+            model,
+            scaled,
+            values,
+            split.train,
+            split.validation,
+            settings.train,
+            seed,
+            Path(folder) / "checkpoint.npz",
+            lambda _: None,
+        )
+    row: dict[str, Any] = {"variant": name, "seed": seed}
+    row["seconds"] = round(time.monotonic() - begin, 1)
+    by_epoch = [each["loss"] for each in losses.to_pylist() if each["part"] == "validation"]
+    row["validation_loss"] = round(min(by_epoch), 6)
+    for part in ("validation", "test"):
+        chosen = np.sort(getattr(split, part))
+        actual = windows.targets(values, chosen, lookback)
+        forecast = network.forecast(model, values, chosen)
+        row[f"{part}_rmse"] = round(scores.rmse(actual, forecast), 5)
+        row[f"{part}_mae"] = round(scores.mae(actual, forecast), 5)
+    return row
+
+
+def table() -> str:
+    lines = [
+        "| variant | seeds | validation loss | RMSE | MAE | test RMSE | MAE | seconds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["variant"] for row in rows()):
+        runs = [row for row in rows() if row["variant"] == name]
+        losses = [row["validation_loss"] for row in runs]
+        cells = [name, str(len(runs)), f"{np.mean(losses):.4f}"]
+        for key in ("validation_rmse", "validation_mae", "test_rmse", "test_mae"):
+            found = [row[key] for row in runs]
+            cells.append(f"{np.mean(found):.4f} ± {np.std(found):.4f}")
+        cells.append(f"{np.median([row['seconds'] for row in runs]):.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""The training: its losses, the weights that it keeps, and that one which stopped goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from household.forecast import checkpoint, network, training, windows
+from household.meter.series import Values
+from household.pipeline.params import Train
+from tests.household.forecast.test_network import DENSE, LOOKBACK, SCALING, STARTS, TINY, VALUES
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+
+def ignore(_: pa.Table) -> None:
+    """Looks at no losses."""
+
+
+def train(
+    settings: Train,
+    seed: int = 0,
+    values: Values = VALUES,
+    kept: Path | None = None,
+    report: training.Report = ignore,
+) -> tuple[network.Model, list[dict[str, Any]]]:
+    """A training that keeps its state in `kept`; without it one that begins anew."""
+    if kept is None:
+        kept = Path("own.npz")
+        kept.unlink(missing_ok=True)
+    network.make_repeatable(seed)
+    model = network.build(LOOKBACK, SCALING, settings)
+    losses = training.fit(
+        model, SCALING, values, STARTS[:3], STARTS[3:], settings, seed, kept, report
+    )
+    return model, losses.to_pylist()
+
+
+def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch() -> None:
+    # At this rate the weights stay as they are, so that the losses can be computed afterwards.
+    settings = TINY.model_copy(update={"epochs": 2, "learning_rate": 1e-30, "dropout": 0.0})
+    model, losses = train(settings)
+    assert [(row["epoch"], row["part"]) for row in losses] == [
+        (0.5, "train"), (1.0, "train"), (1.0, "validation"),
+        (1.5, "train"), (2.0, "train"), (2.0, "validation"),
+    ]  # fmt: skip
+    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
+    train_loss, validation_loss = np.mean(errors[:3] ** 2), np.mean(errors[3:] ** 2)
+    for epoch in (1, 2):
+        rows = [row for row in losses if epoch - 1 < row["epoch"] <= epoch]
+        first, second = (row["loss"] for row in rows if row["part"] == "train")
+        # Batches of two windows and of one.
+        assert (2 * first + second) / 3 == pytest.approx(train_loss, rel=1e-5)
+        assert rows[-1]["loss"] == pytest.approx(validation_loss, rel=1e-5)
+
+
+def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count() -> None:
+    settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
+    model, losses = train(settings)
+    # The network still forecasts the last value.
+    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
+    assert [(row["part"], row["loss"]) for row in losses] == [
+        ("train", pytest.approx(np.mean(errors[:3] ** 2), rel=1e-5)),
+        ("validation", pytest.approx(np.mean(errors[3:] ** 2), rel=1e-5)),
+    ]
+
+
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
+    # So fast that the loss goes up and down.
+    wild = settings.model_copy(
+        update={"epochs": 9, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
+    )
+    model, losses = train(wild)
+    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
+    assert by_epoch[-1] > min(by_epoch)
+    best = 1 + int(np.argmin(by_epoch))
+    expected, _ = train(wild.model_copy(update={"epochs": best}))
+    forecasts = [network.forecast(each, VALUES, STARTS).tolist() for each in (model, expected)]
+    assert forecasts[0] == forecasts[1]
+
+
+def test_a_training_stops_when_its_patience_is_over() -> None:
+    wild = TINY.model_copy(update={"epochs": 50, "learning_rate": 0.5, "patience": 2})
+    _, losses = train(wild)
+    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
+    assert len(by_epoch) == int(np.argmin(by_epoch)) + 1 + 2 < 50
+
+
+def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "HISTORY_ROWS", 5)
+    _, losses = train(TINY.model_copy(update={"batch_size": 1, "epochs": 3}))
+    assert [row["epoch"] for row in losses if row["part"] == "train"] == pytest.approx(
+        [2 / 3, 1, 5 / 3, 2, 8 / 3, 3]
+    )
+
+
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: Train) -> None:
+    first, second, other = tmp_path / "a.keras", tmp_path / "b.keras", tmp_path / "c.keras"
+    network.save(train(settings)[0], first)
+    network.save(train(settings)[0], second)
+    network.save(train(settings, seed=1)[0], other)
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+
+
+LONG = {"epochs": 4, "learning_rate": 0.05, "optimizer": "adam", "schedule": "cosine"}
+
+
+def stopped(epoch: int, kept: Path, settings: Train, **given: Any) -> list[int]:
+    """Trains until Ctrl-C just before the state after `epoch` is kept; gives the epochs begun."""
+    seen = []
+
+    def report(losses: pa.Table) -> None:
+        seen.append(round(losses["epoch"].to_pylist()[-1]))
+        if seen[-1] == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, kept=kept, report=report, **given)
+    return seen
+
+
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+def test_one_that_stopped_again_and_again_ends_as_one_that_never_did(
+    tmp_path: Path, settings: Train
+) -> None:
+    settings = settings.model_copy(update=LONG)
+    kept = tmp_path / "kept.npz"
+    assert stopped(1, kept, settings) == [1]
+    assert not kept.exists()
+    assert stopped(3, kept, settings) == [1, 2, 3]
+    model, losses = train(settings, kept=kept)
+    expected, expected_losses = train(settings)
+    assert losses == expected_losses
+    for name, each in (("a", model), ("b", expected)):
+        network.save(each, tmp_path / f"{name}.keras")
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+
+
+def test_patience_counts_the_epochs_before_the_stop(tmp_path: Path) -> None:
+    wild = TINY.model_copy(update={"epochs": 50, "learning_rate": 0.5, "patience": 2})
+    kept = tmp_path / "kept.npz"
+    expected, losses = train(wild)
+    last = round(losses[-1]["epoch"])
+    stopped(last, kept, wild)
+    model, again = train(wild, kept=kept)
+    assert again == losses
+    # Killed after its last epoch, it has nothing left to train.
+    finished, _ = train(wild, kept=kept)
+    for each in (model, finished):
+        assert network.forecast(each, VALUES, STARTS).tolist() == (
+            network.forecast(expected, VALUES, STARTS).tolist()
+        )
+
+
+def test_a_checkpoint_of_another_training_is_never_taken_up(tmp_path: Path) -> None:
+    settings = TINY.model_copy(update=LONG)
+    kept = tmp_path / "kept.npz"
+    assert stopped(3, kept, settings) == [1, 2, 3]
+    assert stopped(2, kept, settings, seed=1) == [1, 2]
+
+
+def test_whatever_a_training_depends_on_changes_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network.build(LOOKBACK, SCALING, TINY)
+    longer = network.build(LOOKBACK + 1, SCALING, TINY)
+    given: list[Any] = [model, SCALING, VALUES, STARTS[:3], STARTS[3:], TINY, 0]
+    others = [longer, SCALING._replace(center=SCALING.center + 1), VALUES + 1, STARTS[:2],
+              STARTS[2:], TINY.model_copy(update={"epochs": 9}), 1]  # fmt: skip
+    keys = [training.key(*given)] + [
+        training.key(*[*given[:place], other, *given[place + 1 :]])
+        for place, other in enumerate(others)
+    ]
+    code = tmp_path / "network.py"
+    code.write_text("other")
+    monkeypatch.setattr(network, "__file__", str(code))
+    keys.append(training.key(*given))
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("size", [None, 0, 40, 700])
+def test_a_broken_checkpoint_is_none(tmp_path: Path, size: int | None) -> None:
+    kept = tmp_path / "kept.npz"
+    if size is not None:
+        weights: checkpoint.Arrays = [np.ones(9)]
+        state = checkpoint.State(3, weights, weights, weights, np.inf, 2, np.ones((5, 3)))
+        checkpoint.write(kept, "a", state)
+        assert checkpoint.read(kept, "a") is not None
+        kept.write_bytes(kept.read_bytes()[:size])
+    assert checkpoint.read(kept, "a") is None
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    network_arrays: checkpoint.Arrays = [draw.normal(size=(2, place + 1)) for place in range(12)]
+    losses = draw.normal(size=(5, 3))
+    state = checkpoint.State(3, network_arrays, [np.array(7)], [], np.inf, 2, losses)
+    checkpoint.write(tmp_path / "kept.npz", "a", state)
+    assert checkpoint.read(tmp_path / "kept.npz", "b") is None
+    found = checkpoint.read(tmp_path / "kept.npz", "a")
+    assert found is not None
+    assert [each.tolist() for each in found.network] == [each.tolist() for each in network_arrays]
+    assert found.optimizer == [7]
+    assert found.losses.tolist() == losses.tolist()
+    assert found[3:6] == ([], np.inf, 2)
