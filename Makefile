@@ -6,10 +6,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots tutorial test lint format verify lock clean
+.PHONY: help repro plots tutorial backtest test lint format verify lock clean
 
 help:    ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/run.done    ## run what is not up to date, from the zip to the plots
 	@python -m dvc repro
@@ -22,6 +22,9 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
 	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|split|train'
+
+backtest: .venv/run.done    ## train up to each of five cuts, test on what comes after; SOURCE=<zip>
+	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
 
 test: .venv/dev.done    ## run the tests
 	@python -m pytest

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 from itertools import pairwise
@@ -351,6 +352,27 @@ def test_the_tutorial_is_one_command(clone: Path) -> None:
     header = next(line for line in output.splitlines() if "Experiment" in line)
     assert "LSTM.rmse_kw" in header
     assert "tutorial" in output
+
+
+def test_a_backtest_is_a_training_up_to_each_cut(clone: Path) -> None:
+    output = run(clone, "python", "-m", "bench.backtest", "0.8", "0.9")
+    table = [line.strip("| ").split(" | ") for line in output.splitlines() if line[:1] == "|"]
+    by_cut = {row[0]: [float(cell) for cell in row[1:5]] for row in table[2:4]}
+    (*_, shown) = json.loads(dvc(clone, "exp", "show", "--json"))
+    for experiment in shown["experiments"]:
+        (rev,) = experiment["revs"]
+        scores = rev["data"]["metrics"]["reports/metrics.json"]["data"]
+        params = rev["data"]["params"]["params.yaml"]["data"]
+        cut = params["split"]["train"] * params["window"]["fraction"]
+        assert by_cut.pop(f"first {cut:.0%}") == pytest.approx(
+            [scores[of][key] for of in ("LSTM", "persistence") for key in ("rmse_kw", "mae_kw")],
+            abs=6e-5,
+        )
+    assert not by_cut
+    assert table[4][0] == "mean ± deviation"
+    mean = statistics.fmean(float(row[1]) for row in table[2:4])
+    assert float(table[4][1].split()[0]) == pytest.approx(mean, abs=2e-4)
+    assert run(clone, "git", "status", "--porcelain") == ""
 
 
 def test_make_without_a_fitting_python_says_so(clone: Path) -> None:

@@ -81,6 +81,8 @@ def fit(
     found = checkpoint.read(kept, due)
     if found is not None:
         watch.restore(found)
+        # DVC has removed the table of losses that the stopped training left.
+        report(watch.losses())
         print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
     if not watch.over:
         learner.fit(

@@ -151,7 +151,9 @@ def test_patience_counts_the_epochs_before_the_stop(tmp_path: Path) -> None:
     model, again = train(wild, kept=kept)
     assert again == losses
     # Killed after its last epoch, it has nothing left to train.
-    finished, _ = train(wild, kept=kept)
+    reported: list[pa.Table] = []
+    finished, _ = train(wild, kept=kept, report=reported.append)
+    assert [each.to_pylist() for each in reported] == [losses]
     for each in (model, finished):
         assert network.forecast(each, VALUES, STARTS).tolist() == (
             network.forecast(expected, VALUES, STARTS).tolist()
