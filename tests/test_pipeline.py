@@ -145,7 +145,6 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, s
     [
         ({"plot__steps": 50}, STAGES[6:]),
         ({"train__epochs": 2}, STAGES[4:]),
-        ({"split__train": 0.8}, STAGES[3:]),
         ({"window__gaps": "join"}, STAGES[2:]),
     ],
 )
@@ -326,7 +325,7 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone
 
     output = dvc(clone, "repro")
     assert ran(output) == STAGES[4:]
-    assert re.search(r"goes on after epoch [234] of 40", output)
+    assert re.search(r"goes on after epoch \d+ of 40", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
     assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
