@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, scores, windows
@@ -83,21 +84,14 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     network.make_repeatable(seed)
     model = network.build(lookback, scaled, settings.train)
     begin = time.monotonic()
+    reported: list[pa.Table] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        losses = training.fit(
-            model,
-            scaled,
-            values,
-            split.train,
-            split.validation,
-            settings.train,
-            seed,
-            Path(folder) / "checkpoint.npz",
-            lambda _: None,
-        )
+        kept = Path(folder) / "checkpoint.npz"
+        data = training.Data(scaled, values, split.train, split.validation)
+        training.fit(model, data, settings.train, seed, kept, reported.append)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
-    by_epoch = [each["loss"] for each in losses.to_pylist() if each["part"] == "validation"]
+    by_epoch = [each["loss"] for each in reported[-1].to_pylist() if each["part"] == "validation"]
     row["validation_loss"] = round(min(by_epoch), 6)
     for part in ("validation", "test"):
         chosen = np.sort(getattr(split, part))

@@ -19,22 +19,18 @@ def main(params: Params) -> None:
     minutes = pq.read_table(paths.SERIES)
     features = minutes.column_names[1:]
     scaled = scaling.read(paths.SCALING, features)
-    train, validation = windows.read(paths.TRAIN), windows.read(paths.VALIDATION)
+    data = training.Data(
+        scaled, series.values(minutes), windows.read(paths.TRAIN), windows.read(paths.VALIDATION)
+    )
 
     network.make_repeatable(params.seed)
     model = network.build(params.window.lookback, scaled, params.train)
-    print(f"train: {len(train):,} windows, {model.count_params():,} weights, on {network.device()}")
-    training.fit(
-        model,
-        scaled,
-        series.values(minutes),
-        train,
-        validation,
-        params.train,
-        params.seed,
-        paths.CHECKPOINT,
-        partial(files.write_csv, paths.HISTORY),
+    print(
+        f"train: {len(data.train):,} windows, {model.count_params():,} weights, "
+        f"on {network.device()}"
     )
+    report = partial(files.write_csv, paths.HISTORY)
+    training.fit(model, data, params.train, params.seed, paths.CHECKPOINT, report)
     network.save(model, paths.NETWORK)
     files.write_json(
         paths.FORECASTER,
@@ -43,7 +39,7 @@ def main(params: Params) -> None:
             features,
             files.read_json(paths.SOURCE),
             minutes["timestamp"].to_numpy(),
-            train,
+            data.train,
         ),
     )
     paths.CHECKPOINT.unlink()

@@ -43,8 +43,8 @@ def window_mean(given: Given, starts: Starts) -> Power:
     """The mean of the target over the input minutes."""
     return np.concatenate(
         [
-            given.values[windows.input_minutes(chunk, given.lookback), 0].mean(axis=1)
-            for chunk in _chunks(starts)
+            windows.inputs(given.values, chunk, given.lookback)[..., 0].mean(axis=1)
+            for chunk in chunks(starts)
         ]
     )
 
@@ -71,16 +71,14 @@ def linear(given: Given, starts: Starts) -> Power:
     origin = given.values[0].astype(np.float64)
 
     def inputs(chunk: Starts) -> npt.NDArray[np.float64]:
-        return (given.values[windows.input_minutes(chunk, given.lookback)] - origin).reshape(
-            -1, width
-        )
+        return (windows.inputs(given.values, chunk, given.lookback) - origin).reshape(-1, width)
 
     def change(chunk: Starts) -> npt.NDArray[np.float64]:
         known = windows.targets(given.values, chunk, given.lookback).astype(np.float64)
         return known - persistence(given, chunk)
 
     total, products = np.zeros(width + 1), np.zeros((width + 1, width + 1))
-    for chunk in _chunks(given.train):
+    for chunk in chunks(given.train):
         rows = np.column_stack([inputs(chunk), change(chunk)])
         total += rows.sum(axis=0)
         products += rows.T @ rows
@@ -92,11 +90,11 @@ def linear(given: Given, starts: Starts) -> Power:
     correlation = covariance[:-1, :-1] / np.outer(scale, scale) + RIDGE * np.eye(width)
     weights = np.linalg.solve(correlation, covariance[:-1, -1] / scale) / scale
     return persistence(given, starts) + np.concatenate(
-        [(inputs(chunk) - mean[:-1]) @ weights + mean[-1] for chunk in _chunks(starts)]
+        [(inputs(chunk) - mean[:-1]) @ weights + mean[-1] for chunk in chunks(starts)]
     ).astype(np.float32)
 
 
-def _chunks(starts: Starts) -> list[Starts]:
+def chunks(starts: Starts) -> list[Starts]:
     """`starts` in pieces, since windows take `lookback` times the memory of their minutes."""
     return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from household.forecast import network  # before Keras, whose settings it makes
 
@@ -31,6 +31,15 @@ PARTS = ("train", "validation")
 Report = Callable[[pa.Table], None]
 
 
+class Data(NamedTuple):
+    """What a training learns from."""
+
+    scaling: Scaling
+    values: Values  # (minutes, features), the target first
+    train: Starts
+    validation: Starts
+
+
 def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
     """Gives `model` the loss and the optimizer of `settings` for a training of `steps` steps."""
     rate: Any = settings.learning_rate
@@ -51,31 +60,28 @@ def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
 
 def fit(
     model: keras.Model,
-    scaling: Scaling,
-    values: Values,
-    train: Starts,
-    validation: Starts,
+    data: Data,
     settings: Train,
     seed: int,
     kept: Path,
     report: Report,
-) -> pa.Table:
-    """Trains `model` in place on the series `values`; returns the losses (epoch, part, loss).
+) -> None:
+    """Trains `model` in place.
 
     The weights of the epoch with the lowest validation loss are kept, the last ones where there
-    is no validation part. After each epoch `report` is given the losses so far, and the state is
-    written to `kept`: a training of the same inputs, settings and code that finds it there goes on
-    from it, to the same weights. Raises Failure where the loss ends up as no number.
+    is no validation part. After each epoch `report` is given the losses so far (epoch, part, loss),
+    and the state is written to `kept`: a training of the same data, settings and code that finds
+    it there goes on from it, to the same weights. Raises Failure where the loss is no number.
     """
     lookback, size, epochs = model.input_shape[1], settings.batch_size, settings.epochs
     minutes = settings.stretch if settings.supervision == "every_minute" else 1
-    learner = network.build(lookback, scaling, settings, minutes)
+    learner = network.build(lookback, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
-    items = len(network.stretches(train, minutes))
+    items = len(network.stretches(data.train, minutes))
     steps = -(-items // size)
     compile_for(learner, settings, steps * epochs)
     learner.optimizer.build(learner.trainable_variables)
-    due = key(model, scaling, values, train, validation, settings, seed)
+    due = key(model, data, settings, seed)
     watch = _Epochs(items, settings, lambda state: checkpoint.write(kept, due, state), report)
     watch.set_model(learner)
     found = checkpoint.read(kept, due)
@@ -87,16 +93,20 @@ def fit(
     if not watch.over:
         learner.fit(
             network.shuffled_batches(
-                values, train, lookback, minutes, size, epochs, seed, watch.done
+                data.values, data.train, lookback, minutes, size, epochs, seed, watch.done
             ),
             steps_per_epoch=steps,
             initial_epoch=watch.done,
             epochs=epochs,
             validation_data=(
                 network.labelled_batches(
-                    values, validation, lookback, minutes, network.FORECAST_BATCH // minutes
+                    data.values,
+                    data.validation,
+                    lookback,
+                    minutes,
+                    network.FORECAST_BATCH // minutes,
                 )
-                if len(validation)
+                if len(data.validation)
                 else None
             ),
             callbacks=[watch],
@@ -105,24 +115,9 @@ def fit(
             verbose=0,
         )
     model.set_weights(watch.best or learner.get_weights())
-    losses = watch.losses()
-    if not all(math.isfinite(loss) for loss in losses["loss"].to_pylist()):
-        kept.unlink(missing_ok=True)
-        raise Failure(
-            "the loss is no longer a number: the training went astray; lower train.learning_rate"
-        )
-    return losses
 
 
-def key(
-    model: keras.Model,
-    scaling: Scaling,
-    values: Values,
-    train: Starts,
-    validation: Starts,
-    settings: Train,
-    seed: int,
-) -> str:
+def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
     """One for all that the weights depend on, code and libraries included."""
     record = [
         settings.model_dump(),
@@ -131,8 +126,7 @@ def key(
         [keras.__version__, tf.__version__, np.__version__, network.device()],
     ]
     code = [Path(str(each)).read_bytes() for each in (__file__, network.__file__)]
-    arrays: checkpoint.Arrays = [scaling.center, scaling.scale, values, train, validation]
-    return checkpoint.key([json.dumps(record).encode(), *code, *arrays])
+    return checkpoint.key([json.dumps(record).encode(), *code, *data.scaling, *data[1:]])
 
 
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
@@ -194,6 +188,11 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._bar.close()
+        if not all(math.isfinite(loss) for loss in (logs or {}).values()):
+            raise Failure(
+                "the loss is no longer a number: the training went astray; "
+                "lower train.learning_rate"
+            )
         self.done = epoch + 1
         said = f"train: epoch {self.done} of {self._settings.epochs}, loss {logs['loss']:.4f}"
         if "val_loss" in logs:

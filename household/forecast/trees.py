@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from household.forecast import windows
+from household.forecast import baselines, windows
 from household.forecast.baselines import Given, persistence
 from household.forecast.scores import Power
 from household.forecast.windows import Starts
@@ -41,7 +41,7 @@ def boosted(given: Given, starts: Starts) -> Power:
     class Inputs(lightgbm.Sequence):
         """The windows as rows, each gathered when it is due; only their bins stay in memory."""
 
-        batch_size = 4096
+        batch_size = baselines.CHUNK
 
         def __init__(self, starts: Starts) -> None:
             self._starts = starts
@@ -56,13 +56,10 @@ def boosted(given: Given, starts: Starts) -> Power:
     train = np.sort(given.train)
     change = windows.targets(given.values, train, given.lookback) - persistence(given, train)
     booster = lightgbm.train(SETTINGS, lightgbm.Dataset(Inputs(train), change), ROUNDS)
-    forecast = [
-        booster.predict(_inputs(given, starts[first : first + Inputs.batch_size]))
-        for first in range(0, len(starts), Inputs.batch_size)
-    ]
+    forecast = [booster.predict(_inputs(given, chunk)) for chunk in baselines.chunks(starts)]
     return persistence(given, starts) + np.concatenate(forecast).astype(np.float32)
 
 
 def _inputs(given: Given, starts: Starts) -> npt.NDArray[np.float64]:
-    rows = given.values[windows.input_minutes(starts, given.lookback)]
+    rows = windows.inputs(given.values, starts, given.lookback)
     return rows.reshape(len(starts), -1).astype(np.float64)

@@ -52,6 +52,11 @@ def target_minutes(starts: Any, lookback: int) -> Any:
     return starts + lookback
 
 
+def inputs(values: Values, starts: Starts, lookback: int) -> Values:
+    """The input minutes of each window: (windows, lookback, features)."""
+    return values[input_minutes(starts, lookback)]
+
+
 def targets(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float32]:
     """The target of each window, in kW: (windows,)."""
     return values[target_minutes(starts, lookback), 0]

@@ -32,10 +32,15 @@ def train(
         kept.unlink(missing_ok=True)
     network.make_repeatable(seed)
     model = network.build(LOOKBACK, SCALING, settings)
-    losses = training.fit(
-        model, SCALING, values, STARTS[:3], STARTS[3:], settings, seed, kept, report
-    )
-    return model, losses.to_pylist()
+    reported: list[pa.Table] = []
+
+    def both(losses: pa.Table) -> None:
+        reported.append(losses)
+        report(losses)
+
+    data = training.Data(SCALING, values, STARTS[:3], STARTS[3:])
+    training.fit(model, data, settings, seed, kept, both)
+    return model, reported[-1].to_pylist()
 
 
 def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch() -> None:
@@ -172,17 +177,25 @@ def test_whatever_a_training_depends_on_changes_its_key(
 ) -> None:
     model = network.build(LOOKBACK, SCALING, TINY)
     longer = network.build(LOOKBACK + 1, SCALING, TINY)
-    given: list[Any] = [model, SCALING, VALUES, STARTS[:3], STARTS[3:], TINY, 0]
-    others = [longer, SCALING._replace(center=SCALING.center + 1), VALUES + 1, STARTS[:2],
-              STARTS[2:], TINY.model_copy(update={"epochs": 9}), 1]  # fmt: skip
-    keys = [training.key(*given)] + [
-        training.key(*[*given[:place], other, *given[place + 1 :]])
-        for place, other in enumerate(others)
+    data = training.Data(SCALING, VALUES, STARTS[:3], STARTS[3:])
+    keys = [
+        training.key(model, data, TINY, 0),
+        training.key(longer, data, TINY, 0),
+        training.key(model, data, TINY.model_copy(update={"epochs": 9}), 0),
+        training.key(model, data, TINY, 1),
     ]
+    others: list[dict[str, Any]] = [
+        {"scaling": SCALING._replace(center=SCALING.center + 1)},
+        {"scaling": SCALING._replace(scale=SCALING.scale * 2)},
+        {"values": VALUES + 1},
+        {"train": STARTS[:2]},
+        {"validation": STARTS[2:]},
+    ]
+    keys += [training.key(model, data._replace(**other), TINY, 0) for other in others]
     code = tmp_path / "network.py"
     code.write_text("other")
     monkeypatch.setattr(network, "__file__", str(code))
-    keys.append(training.key(*given))
+    keys.append(training.key(model, data, TINY, 0))
     assert len(set(keys)) == len(keys)
 
 
