@@ -55,41 +55,75 @@ def device() -> str:
     return f"{len(gpus)} GPU" if gpus else "the CPU"
 
 
-def build(lookback: int, scaling: Scaling, settings: Train, minutes: int = 1) -> keras.Model:
+def build(lookback: int, scaling: Scaling, settings: Train) -> keras.Model:
     """The network, from readings in their own units to kW, not compiled.
 
     Takes (windows, lookback, features) and gives (windows, 1), the target of the minute after.
-    Between stand one LSTM for each of `settings.units`, each followed by dropout, and one linear
-    unit. With more `minutes` than one the same weights forecast the minutes after each of the
-    last of a stretch: (stretches, lookback - 1 + minutes, features) to (stretches, minutes, 1).
+    Between stand `settings.members` alike, which differ in the weights that they start with, and
+    the mean of what they give: Hansen and Salamon (1990), Neural network ensembles, IEEE
+    Transactions on Pattern Analysis and Machine Intelligence 12(10). Each has one LSTM for each of
+    `settings.units`, each followed by dropout, and one linear unit.
     """
+    return _network(lookback, scaling, settings, 1, keras.layers.Average)
+
+
+def learner(lookback: int, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
+    """The same weights in the same order, to be trained: each member with a forecast of its own.
+
+    Forecasts the minute after each of the last `minutes` of a stretch:
+    (stretches, lookback - 1 + minutes, features) to (stretches, minutes, members), or
+    (stretches, members) where `minutes` is 1.
+    """
+    return _network(lookback, scaling, settings, minutes, keras.layers.Concatenate)
+
+
+def _network(
+    lookback: int,
+    scaling: Scaling,
+    settings: Train,
+    minutes: int,
+    joined: Callable[..., keras.layers.Layer],
+) -> keras.Model:
     features = len(scaling.center)
     length = lookback - 1 + minutes
-    warm_up = keras.layers.Cropping1D((lookback - 1, 0), name="warm_up")
     readings = keras.Input((length, features), name="readings")
     # Keras lets a single column pass where several are expected, and the center would then be
     # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
     exact = keras.layers.Reshape((length, features), name="exact")(readings)
-    hidden = keras.layers.Rescaling(
+    scaled = keras.layers.Rescaling(
         (1 / scaling.scale).tolist(), (-scaling.center / scaling.scale).tolist(), name="scaled"
     )(exact)
     if settings.changes:
-        hidden = _with_changes(hidden)
-    for depth, units in enumerate(settings.units, 1):
-        last = depth == len(settings.units)
-        sequence = minutes > 1 or not last
-        hidden = keras.layers.LSTM(units, return_sequences=sequence, name=f"lstm_{depth}")(hidden)
-        if last and minutes > 1:
-            hidden = warm_up(hidden)
-        hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{depth}")(hidden)
-    # A forecast that starts as persistence has the least to learn.
-    first = "zeros" if settings.target == "change" else "glorot_uniform"
-    linear = keras.layers.Dense(1, kernel_initializer=first, name="linear")(hidden)
+        scaled = _with_changes(scaled)
+    members = [
+        _member(scaled, settings, minutes, f"{number}") for number in range(1, settings.members + 1)
+    ]
+    linear = joined(name="members")(members) if len(members) > 1 else members[0]
     offset = 0.0 if settings.target == "change" else float(scaling.center[0])
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
     if settings.target == "change":
         kilowatts = keras.layers.Add(name="forecast")([_last(exact, minutes), kilowatts])
     return keras.Model(readings, kilowatts, name="forecaster")
+
+
+def _member(
+    inputs: keras.KerasTensor, settings: Train, minutes: int, name: str
+) -> keras.KerasTensor:
+    """The LSTM layers, up to the one linear unit."""
+    hidden = inputs
+    for depth, units in enumerate(settings.units, 1):
+        last = depth == len(settings.units)
+        sequence = minutes > 1 or not last
+        hidden = keras.layers.LSTM(units, return_sequences=sequence, name=f"lstm_{name}_{depth}")(
+            hidden
+        )
+        if last and minutes > 1:
+            warm_up = inputs.shape[1] - minutes
+            hidden = keras.layers.Cropping1D((warm_up, 0), name=f"warm_up_{name}")(hidden)
+        hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{name}_{depth}")(hidden)
+    # A forecast that starts as persistence has the least to learn.
+    first = "zeros" if settings.target == "change" else "glorot_uniform"
+    return keras.layers.Dense(1, kernel_initializer=first, name=f"linear_{name}")(hidden)
 
 
 def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:

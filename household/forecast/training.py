@@ -75,7 +75,7 @@ def fit(
     """
     lookback, size, epochs = model.input_shape[1], settings.batch_size, settings.epochs
     minutes = settings.stretch if settings.supervision == "every_minute" else 1
-    learner = network.build(lookback, data.scaling, settings, minutes)
+    learner = network.learner(lookback, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
     items = len(network.stretches(data.train, minutes))
     steps = -(-items // size)

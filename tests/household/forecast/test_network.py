@@ -23,8 +23,11 @@ STARTS = np.array([3, 0, 24, 7, 11], np.int32)
 TUTORIAL = changed(tutorial()).train
 TINY = TUTORIAL.model_copy(update={"units": [3, 4], "batch_size": 2, "learning_rate": 0.01})
 DENSE = TINY.model_copy(
-    update={"supervision": "every_minute", "stretch": 5, "target": "change", "changes": True}
-)
+    update={
+        "supervision": "every_minute", "stretch": 5, "target": "change", "changes": True,
+        "members": 2,
+    }
+)  # fmt: skip
 
 
 def inputs_at(starts: list[int]) -> list[list[list[float]]]:
@@ -141,9 +144,9 @@ def test_every_setting_reaches_the_network() -> None:
     )  # fmt: skip
     model = network.build(LOOKBACK, SCALING, settings)
     assert model.input_shape == (None, LOOKBACK, 2)
-    assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 4, 1]
+    assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 3, 4, 4, 1, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
-    assert model.get_layer("lstm_1").cell.kernel.shape == (4, 12)  # each feature and its change
+    assert model.get_layer("lstm_1_1").cell.kernel.shape == (4, 12)  # each feature and its change
     training.compile_for(model, settings, steps=10)
     # Huber (1964): quadratic up to delta, linear beyond.
     errors = np.array([[0.5], [2.0]], np.float32)
@@ -184,13 +187,14 @@ def test_a_forecast_of_the_change_starts_as_persistence() -> None:
 @pytest.mark.parametrize("target", ["change", "level"])
 def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(target: str) -> None:
     settings = DENSE.model_copy(update={"target": target})
-    learner = network.build(LOOKBACK, SCALING, settings, minutes=5)
-    learner.set_weights(
-        [np.random.default_rng(0).normal(size=weight.shape) for weight in learner.get_weights()]
-    )
+    learner = network.learner(LOOKBACK, SCALING, settings, minutes=5)
+    draw = np.random.default_rng(0)
+    learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
     stretch = VALUES[np.newaxis, : LOOKBACK + 4]
-    found = learner(stretch).numpy()
-    assert found.shape == (1, 5, 1)
+    members = learner(stretch).numpy()
+    assert members.shape == (1, 5, 2)
+    assert not np.any(members[..., 0] == members[..., 1])
+    found = members.mean(axis=-1, keepdims=True)
     # The first forecast is that of the window of its own, which a stretch begins with.
     window = network.build(LOOKBACK, SCALING, settings)
     window.set_weights(learner.get_weights())

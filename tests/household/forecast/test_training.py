@@ -76,7 +76,7 @@ def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count() -> Non
 def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
     # So fast that the loss goes up and down.
     wild = settings.model_copy(
-        update={"epochs": 9, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
+        update={"epochs": 8, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
     )
     model, losses = train(wild)
     by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
