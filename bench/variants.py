@@ -84,17 +84,17 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     model = network.build(lookback, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        kept = Path(folder) / "checkpoint.npz"
         data = training.Data(scaled, values, split.train, split.validation)
-        training.fit(model, data, settings.train, seed, kept, lambda _: None)
+        state = Path(folder) / "checkpoint.npz"
+        training.fit(model, data, settings.train, seed, state, lambda _: None)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
+    # The training knows the loss of each member, and not that of their mean.
+    training.compile_for(model, settings.train, steps=1)
     for part in ("validation", "test"):
         chosen = np.sort(getattr(split, part))
         actual = windows.targets(values, chosen, lookback)
         forecast = network.forecast(model, values, chosen)
-        # The training knows the loss of each member, and not that of their mean.
-        training.compile_for(model, settings.train, steps=1)
         loss = model.loss(actual[:, np.newaxis], forecast[:, np.newaxis])
         row[f"{part}_loss"] = round(float(loss), 6)
         row[f"{part}_rmse"] = round(scores.rmse(actual, forecast), 5)

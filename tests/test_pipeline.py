@@ -102,7 +102,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     config = folder / ".dvc/config"
     config.write_text(without_remotes(config.read_text()))
     run(folder, "git", "init", "--quiet")
-    change(folder, fetch__sample__days=1, train__units=[3], train__epochs=1)
+    change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
     commit(folder)
     output = dvc(folder, "repro")
     commit(folder)
