@@ -207,6 +207,26 @@ def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(target: str) 
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("sequences", [True, False])
+def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
+    draw = np.random.default_rng(0)
+    inputs = tf.constant(draw.normal(size=(3, LOOKBACK, 2)), tf.float32)
+    weights = [draw.normal(size=shape) for shape in ((2, 20), (5, 20), (20,))]
+    found = []
+    for kind in (keras.layers.LSTM, network.FusedLSTM):
+        layer = kind(5, return_sequences=sequences)
+        layer.build(inputs.shape)
+        layer.set_weights(weights)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+            loss = tf.reduce_sum(outputs**2)
+        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
+        found.append([outputs, *gradients])
+    for expected, got in zip(*found, strict=True):
+        assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-6)
+
+
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
     model = network.build(LOOKBACK, SCALING, TINY)
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
