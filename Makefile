@@ -27,7 +27,7 @@ backtest: .venv/run.done    ## train up to each of five cuts, test on what comes
 	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
 
 test: .venv/dev.done    ## run the tests
-	@python -m pytest
+	@python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 lint: .venv/dev.done    ## check style and types
 	@python -m ruff check .
