@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots tutorial backtest test lint format verify lock clean
+.PHONY: help repro plots tutorial backtest test lint format verify page lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: .venv/dev.done    ## rewrite the code in the common style
 
 verify: .venv/run.done    ## reproduce everything from nothing and compare it with dvc.lock
 	@python -m tests.verify
+
+page: .venv/dev.done    ## renew .dvc/report.html, the page of plots, after a change of what is in it
+	@python -m household.report.page
 
 lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRADE=1 takes newer ones
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt

@@ -1,0 +1,48 @@
+"""The page of `dvc plots show`, in one file that needs no network.
+
+`python -m household.report.page` makes .dvc/report.html, which .dvc/config names as the template
+of the page, from the files in household/report/page and from vega, vega-lite and vega-embed as
+vl-convert-python holds them.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import vl_convert
+
+from household.pipeline import files
+
+HERE = Path(__file__).parent / "page"
+TEMPLATE = Path(".dvc/report.html")
+# The newest that the locked vl-convert-python holds, which fits its vega.
+VEGA_LITE = "6.4"
+
+
+def page() -> str:
+    """The HTML with DVC's places for the plots left open."""
+    parts = {name: _read(name) for name in ("page.css", "page.js", "licences.txt")}
+    parts["versions"] = (
+        f"vega {vl_convert.get_vega_version()}, vega-lite {VEGA_LITE}, "
+        f"vega-embed {vl_convert.get_vega_embed_version()}, "
+        f"from vl-convert-python {version('vl-convert-python')}"
+    )
+    parts["packages"] = packages()
+    html = _read("page.html")
+    for name, text in parts.items():
+        html = html.replace(f"[{name}]", text.strip(), 1)
+    return html
+
+
+def packages() -> str:
+    """The three packages and what they rest on; vega-embed under a name that DVC leaves free."""
+    return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", VEGA_LITE)
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with files.atomic_write(TEMPLATE) as partial:
+        partial.write_text(page(), encoding="utf-8")
+    print(f"page: {TEMPLATE}, {TEMPLATE.stat().st_size:,} bytes")
