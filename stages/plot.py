@@ -1,7 +1,8 @@
-"""Makes what a person looks at: tables for `dvc plots`, and the same as pictures.
+"""Makes what a person looks at: tables for `dvc plots`, the same as pictures, and a report.
 
-Reads reports/predictions.parquet, reports/train/history.csv, reports/metrics.json and
-data/raw/source.json. Writes reports/plots/*.csv and reports/figures/*.png.
+Reads reports/predictions.parquet, reports/train/history.csv, reports/metrics.json,
+reports/data_quality.json and data/raw/source.json. Writes reports/plots/*.csv,
+reports/figures/*.png and reports/report.md.
 """
 
 import pandas as pd
@@ -9,28 +10,31 @@ import pyarrow as pa
 
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
-from household.report import figures
+from household.report import figures, markdown, summary
+from household.report.tables import Results
 
 
 def main(params: Params) -> None:
-    results = figures.Results(
+    results = Results(
         predictions=pd.read_parquet(paths.PREDICTIONS),
         losses=pd.read_csv(paths.HISTORY),
         metrics=files.read_json(paths.METRICS),
-        steps=params.plot.steps,
-        household=figures.household(files.read_json(paths.SOURCE)),
+        quality=files.read_json(paths.QUALITY),
+        source=files.read_json(paths.SOURCE),
+        params=params,
     )
+    household = summary.household(results.source)
+    tables = {plot.name: plot.table(results).assign(household=household) for plot in figures.PLOTS}
     for plot in figures.PLOTS:
-        if callable(plot.table):
-            table = plot.table(results).assign(household=results.household)
-            files.write_csv(plot.path, pa.Table.from_pandas(table, preserve_index=False))
+        if plot.written is None:
+            table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
+            files.write_csv(plot.path, table)
+    for plot in figures.CHARTS:
         with files.atomic_write(paths.FIGURES / f"{plot.name}.png") as partial:
-            # Matplotlib would write its own version into the picture.
-            plot.picture(results).savefig(partial, metadata={"Software": None})
-    print(
-        f"plot: {len(figures.PLOTS)} pictures in {paths.FIGURES}; "
-        "`dvc plots show` makes a page of them"
-    )
+            partial.write_bytes(plot.picture(tables[plot.name]))
+    with files.atomic_write(paths.REPORT) as partial:
+        partial.write_text(markdown.report(tables), encoding="utf-8")
+    print(f"plot: {paths.REPORT}; `dvc plots show` makes a page of the same")
 
 
 if __name__ == "__main__":

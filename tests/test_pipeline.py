@@ -22,12 +22,11 @@ import vl_convert
 from ruamel.yaml import YAML
 
 from household.forecast.baselines import BASELINES
+from household.report import figures
 from tests.conftest import ROOT, section, tutorial
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
-PLOTS = ["forecast", "loss", "predicted_actual", "error_by_hour", "scores"]
-HOUSEHOLD = "simulated household"
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
@@ -96,9 +95,10 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("reproduced") / "clone"
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock":
+        kept = (ROOT / name).is_file() or (ROOT / name).is_symlink()
+        if kept and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     config = folder / ".dvc/config"
     config.write_text(without_remotes(config.read_text()))
     run(folder, "git", "init", "--quiet")
@@ -134,8 +134,8 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, s
     )
     assert f"RMSE {metrics['LSTM']['rmse_kw']:.4f} kW with the LSTM" in output
     assert "of a simulated household" in output
-    for name in PLOTS:
-        picture = (folder / f"reports/figures/{name}.png").read_bytes()
+    for plot in figures.CHARTS:
+        picture = (folder / f"reports/figures/{plot.name}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")
         assert len(picture) > 10_000
 
@@ -186,26 +186,28 @@ def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
     shown = json.loads(dvc(clone, "metrics", "diff", "--json"))
     assert shown["reports/metrics.json"]["LSTM.rmse_kw"]["diff"] != 0
     assert "LSTM.rmse_kw" in dvc(clone, "metrics", "show")
-    dvc(clone, "plots", "show")
-    assert all(name in (clone / "dvc_plots/index.html").read_text() for name in PLOTS)
-    dvc(clone, "plots", "diff")
-    for name in PLOTS:
-        for command, revisions in (
-            (["show", name], {"workspace"}),
-            (["diff", "--targets", name], {"workspace", "HEAD"}),
-        ):
-            spec = json.loads(dvc(clone, "plots", *command, "--show-vega"))
+    for command, revisions in (("show", ["workspace"]), ("diff", ["HEAD", "workspace"])):
+        # What the page is made of, and, split, what editors take.
+        shown = json.loads(dvc(clone, "plots", command, "--json"))["data"]
+        split = json.loads(dvc(clone, "plots", command, "--json", "--split"))["data"]
+        assert list(shown) == list(split) == [plot.name for plot in figures.PLOTS]
+        for plot in figures.PLOTS:
+            (entry,) = shown[plot.name]
+            spec = entry["content"]
             points = spec["data"]["values"]
-            assert {point["rev"] for point in points} == revisions
-            of, series = ({None}, "part") if name == "loss" else ({HOUSEHOLD}, "series")
-            assert {point.get("household") for point in points} == of
-            drawn = vl_convert.vegalite_to_svg(spec)
-            marks = re.findall(
-                r'<path[^>]* aria-roledescription="(?:line|point|bar)\b[^>]*>', drawn
-            )
-            several = len({point[series] for point in points}) * len(revisions)
-            assert len([mark for mark in marks if ' d="M' in mark]) >= several, name
+            assert {point["rev"] for point in points} == set(entry["revisions"]) == set(revisions)
+            if plot.written is None:
+                assert {point["household"] for point in points} == {"simulated household"}
+            del spec["$schema"]
+            drawn = vl_convert.vegalite_to_svg(spec, figures.VEGA_LITE)
+            marks = re.findall(r'aria-roledescription="(?:line|point|rect|text)\b', drawn)
+            assert len(marks) >= len(revisions), plot.name
             assert "NaN" not in drawn
+            (parted,) = split[plot.name]
+            assert parted["content"]["data"] == {"values": "<DVC_METRIC_DATA>"}
+            anchors = parted["anchor_definitions"]
+            assert anchors["<DVC_METRIC_DATA>"] == points
+            assert anchors["<DVC_METRIC_TITLE>"] == plot.title
 
 
 def test_experiments_run_and_show(clone: Path) -> None:

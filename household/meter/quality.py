@@ -47,8 +47,10 @@ def check_step(stamps: npt.NDArray[np.datetime64]) -> None:
         )
 
 
-def gaps(stamps: npt.NDArray[np.datetime64], present: npt.NDArray[np.bool_]) -> dict[str, int]:
+def gaps(stamps: npt.NDArray[np.datetime64], present: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """The stretches without a value: their number, the longest in minutes, the rows not there.
+
+    And `by_day`, the minutes without a value on each day that has some.
 
     A minute is without a value where its row says so or where there is no row for it.
     """
@@ -56,7 +58,13 @@ def gaps(stamps: npt.NDArray[np.datetime64], present: npt.NDArray[np.bool_]) -> 
     span = int(minutes[-1]) + 1
     known = np.concatenate([[-1], minutes[present], [span]])
     without = np.diff(known) - 1
+    missing = np.ones(span, dtype=bool)
+    missing[minutes[present]] = False
+    days, counts = np.unique(
+        (stamps[0] + np.flatnonzero(missing) * MINUTE).astype("datetime64[D]"), return_counts=True
+    )
     return {
+        "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
         "count": int(np.count_nonzero(without)),
         "longest_minutes": int(without.max()),
         "absent_rows": span - len(stamps),

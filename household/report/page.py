@@ -11,18 +11,17 @@ from pathlib import Path
 import vl_convert
 
 from household.pipeline import files
+from household.report import figures
 
 HERE = Path(__file__).parent / "page"
 TEMPLATE = Path(".dvc/report.html")
-# The newest that the locked vl-convert-python holds, which fits its vega.
-VEGA_LITE = "6.4"
 
 
 def page() -> str:
     """The HTML with DVC's places for the plots left open."""
     parts = {name: _read(name) for name in ("page.css", "page.js", "licences.txt")}
     parts["versions"] = (
-        f"vega {vl_convert.get_vega_version()}, vega-lite {VEGA_LITE}, "
+        f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}, "
         f"vega-embed {vl_convert.get_vega_embed_version()}, "
         f"from vl-convert-python {version('vl-convert-python')}"
     )
@@ -35,7 +34,7 @@ def page() -> str:
 
 def packages() -> str:
     """The three packages and what they rest on; vega-embed under a name that DVC leaves free."""
-    return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", VEGA_LITE)
+    return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", figures.VEGA_LITE)
 
 
 def _read(name: str) -> str:

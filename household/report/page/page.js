@@ -1,34 +1,32 @@
-// The page of `dvc plots show` and `dvc plots diff`. DVC hands each plot to vegaEmbed, as soon as
-// its place in the page is read; this keeps them all and lays them out as one report. What a plot
-// is for stands in `usermeta` of its template; one without is drawn at the end, as it is.
+// The page of `dvc plots show` and `dvc plots diff`. DVC hands each plot to vegaEmbed as soon as its
+// place in the page is read; this keeps them all and lays them out as one report. What the page is
+// to make of a plot stands in `usermeta` of its template; one without is drawn last, as it is.
 "use strict";
 (() => {
   const plots = [];
   window.vegaEmbed = (selector, spec) => plots.push({ id: selector.slice(1), spec });
 
-  // The same as in the templates: color and shape of the revisions, in the order of DVC.
-  const COLORS = ["#0072B2", "#D55E00", "#008A64", "#B0568F", "#8A6D00", "#6A5ACD"];
+  // Those of the templates: a revision has its color and shape in every plot.
+  const COLORS = ["#0A7CC0", "#D55E00", "#008A64", "#B0568F", "#8A6D00", "#7668D6"];
   const SHAPES = [
-    "M5,0A5,5,0,1,1,5,10A5,5,0,1,1,5,0Z", "M0.5,0.5H9.5V9.5H0.5Z", "M5,0L10,9.5H0Z",
-    "M5,0L10,5L5,10L0,5Z", "M3,0H7V3H10V7H7V10H3V7H0V3H3Z", "M0,0.5H10L5,10Z",
+    "M5,0A5,5,0,1,1,5,10A5,5,0,1,1,5,0Z", "M0.5,0.5H9.5V9.5H0.5Z", "M5,0.5L10,9.5H0Z",
+    "M5,0L10,5L5,10L0,5Z", "M3,0H7V3H10V7H7V10H3V7H0V3H3Z", "M0,0.5H10L5,9.5Z",
   ];
+  const INK = "currentColor";
   const CONFIG = {
     aria: false,
     background: null,
     font: "system-ui, 'Liberation Sans', Arial, sans-serif",
     axis: {
-      labelColor: "currentColor", titleColor: "currentColor", tickColor: "currentColor",
-      domainColor: "currentColor", gridColor: "currentColor", gridOpacity: 0.14,
-      labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500,
+      labelColor: INK, titleColor: INK, tickColor: INK, domainColor: INK, gridColor: INK,
+      gridOpacity: 0.14, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500,
     },
-    header: { labelColor: "currentColor", titleColor: "currentColor", labelFontSize: 13, labelFontWeight: 600 },
-    legend: {
-      labelColor: "currentColor", titleColor: "currentColor", labelFontSize: 12, titleFontSize: 12,
-      orient: "top", labelLimit: 260,
-    },
-    title: { color: "currentColor" },
+    header: { labelColor: INK, titleColor: INK },
+    legend: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, labelLimit: 240 },
+    rule: { color: INK },
     view: { stroke: null },
   };
+  const MOST_ROWS = 500;
 
   const rows = (spec) => spec.data?.values ?? [];
   const meta = (spec) => spec.usermeta ?? {};
@@ -42,62 +40,180 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const revisions = distinct(plots.flatMap(({ spec }) => rows(spec).map((row) => row.rev)));
+    const texts = (view) => plots.filter(({ spec }) => meta(spec).view === view).flatMap(({ spec }) => rows(spec));
+    const facts = texts("facts");
     const report = document.getElementById("report");
     const charts = [];
-    report.append(header(revisions));
-    for (const [place, section] of distinct(plots.map(({ spec }) => meta(spec).section ?? "Plots")).entries()) {
-      const part = element("section", { "aria-labelledby": `section-${place}` });
-      part.append(element("h2", { id: `section-${place}` }, section));
-      for (const plot of plots.filter(({ spec }) => (meta(spec).section ?? "Plots") === section)) {
-        part.append(...block(plot, revisions, charts));
-      }
-      report.append(part);
+    const sections = new Map();
+    for (const plot of plots.filter(({ spec }) => !meta(spec).view)) {
+      const title = meta(plot.spec).section ?? "More plots";
+      sections.set(title, [...(sections.get(title) ?? []), ...block(plot, revisions, charts)]);
+      if (sections.size === 1 && facts.length) sections.set("What to doubt", doubts(facts, revisions));
     }
-    // Pictures of other plots, which DVC puts into the page as they are.
-    const given = document.getElementById("given");
-    given.querySelectorAll("script").forEach((script) => script.remove());
-    plots.forEach(({ id }) => document.getElementById(id)?.remove());
-    if (given.textContent.trim() || given.querySelector("img")) given.hidden = false;
-    drawAll(charts);
+    if (facts.length) {
+      sections.set("Which shortcuts of the tutorial were taken?", [factTable(facts, ["shortcuts"], revisions)]);
+    }
+    if (texts("settings").length) sections.set("Settings", settings(texts("settings"), revisions));
+
+    report.append(header(facts, revisions, [...sections.keys()]));
+    [...sections].forEach(([title, parts], place) => {
+      const heading = element("h2", { id: `section-${place}`, tabindex: "-1" }, title);
+      report.append(element("section", { "aria-labelledby": heading.id }, heading, ...parts));
+    });
+    report.append(element("footer", {}, element("p", { class: "note" },
+      "Every plot but the first minutes counts all minutes of the test part. The page holds all that it needs; "
+      + "the licences of its packages stand in its source.")));
+    clear();
+    drawAll(charts, revisions);
   });
 
-  function header(revisions) {
-    const top = element("header");
-    top.append(element("p", { class: "source" }, "Household power"));
-    top.append(element("h1", {}, "The power of the next minute"));
-    const keys = element("p", {}, revisions.length > 1 ? "Revisions: " : "Revision: ");
-    revisions.forEach((revision, place) => {
-      keys.append(...(revisions.length > 1 ? [key(place)] : []), `${revision} `);
-    });
-    top.append(keys);
+  // What DVC put into the page other than these plots, such as pictures, stays as it is.
+  function clear() {
+    const given = document.getElementById("given");
+    plots.forEach(({ id }) => document.getElementById(id)?.remove());
+    given.querySelectorAll("script").forEach((script) => script.remove());
+    given.hidden = !given.textContent.trim() && !given.querySelector("img");
+  }
+
+  function header(facts, revisions, titles) {
+    const fact = (section, name) => facts.find((row) => row.section === section && row.name === name)?.text;
+    const simulated = distinct(facts.filter((row) => row.name === "source").map((row) => row.text.startsWith("No real")));
+    const source = element("p", { class: "source" }, "Household power: the next minute, from those before it ");
+    if (simulated.includes(true)) {
+      const all = simulated.length === 1 ? "Simulated, no real readings" : "Some of it simulated";
+      source.append(element("span", { class: "simulated" }, all));
+    }
+    const top = element("header", {}, source);
+    if (revisions.length > 1) {
+      const names = element("p", { class: "names" });
+      revisions.forEach((revision, place) => names.append(element("span", {}, key(place), revision)));
+      top.append(element("h1", {}, `${revisions.length} revisions compared`), names);
+      if (facts.length) top.append(factTable(facts, ["verdict", "data", "model"], revisions));
+    } else {
+      top.append(element("h1", {}, fact("verdict", "headline") ?? "The plots"));
+      for (const name of ["against persistence", "against the best baseline"]) {
+        if (fact("verdict", name)) top.append(element("p", {}, `${fact("verdict", name)}.`));
+      }
+      const revision = { section: "data", name: "revision", text: revisions[0] ?? "", rev: revisions[0] };
+      if (facts.length) top.append(factTable([...facts, revision], ["data", "model"], revisions));
+    }
+    const links = titles.map((title, place) => element("li", {}, element("a", { href: `#section-${place}` }, title)));
+    top.append(element("nav", { "aria-label": "Sections" }, element("ul", {}, ...links)));
     return top;
   }
 
   function key(place) {
     const space = "http://www.w3.org/2000/svg";
     const drawing = document.createElementNS(space, "svg");
-    drawing.setAttribute("viewBox", "0 0 10 10");
-    drawing.setAttribute("class", "key");
-    drawing.setAttribute("aria-hidden", "true");
     const path = document.createElementNS(space, "path");
+    const attributes = { viewBox: "0 0 10 10", class: "key", "aria-hidden": "true" };
+    Object.entries(attributes).forEach(([name, value]) => drawing.setAttribute(name, value));
     path.setAttribute("d", SHAPES[place % SHAPES.length]);
     path.setAttribute("fill", COLORS[place % COLORS.length]);
     drawing.append(path);
     return drawing;
   }
 
+  function doubts(facts, revisions) {
+    return revisions.flatMap((revision, place) => {
+      const said = facts.filter((row) => row.section === "doubts" && row.rev === revision);
+      const list = element("ul", { class: "doubts" }, ...said.map((row) => element("li", {}, row.text)));
+      return revisions.length > 1 ? [element("h3", {}, key(place), revision), list] : [list];
+    });
+  }
+
+  // A row for each name, a column for each revision; what differs is marked.
+  function factTable(facts, sections, revisions) {
+    const chosen = facts.filter((row) => sections.includes(row.section));
+    const names = distinct(chosen.map((row) => row.name)).filter((name) => name !== "headline");
+    const cells = names.map((name) => revisions.map(
+      (revision) => chosen.find((row) => row.name === name && row.rev === revision)?.text ?? "",
+    ));
+    return pivot(names, cells, revisions, sections.join(", "));
+  }
+
+  function settings(values, revisions) {
+    const names = distinct(values.map((row) => row.setting));
+    const cells = names.map((name) => revisions.map(
+      (revision) => values.find((row) => row.setting === name && row.rev === revision)?.value ?? "",
+    ));
+    const differ = names.map((_, place) => new Set(cells[place]).size > 1);
+    const all = element("details", {}, element("summary", {}, "All settings"), pivot(names, cells, revisions, "all settings"));
+    if (revisions.length < 2) return [all];
+    if (!differ.includes(true)) return [element("p", {}, "The revisions have the same settings."), all];
+    const those = (list) => list.filter((_, place) => differ[place]);
+    return [element("p", {}, "Those that differ:"), pivot(those(names), those(cells), revisions, "settings that differ"), all];
+  }
+
+  function pivot(names, cells, revisions, label) {
+    const several = revisions.length > 1;
+    const head = revisions.map((revision, place) => element("th", { scope: "col" }, key(place), revision));
+    const body = names.map((name, row) => element(
+      "tr",
+      several && new Set(cells[row]).size > 1 ? { class: "changed" } : {},
+      element("th", { scope: "row" }, name),
+      ...cells[row].map((cell) => element("td", {}, cell)),
+    ));
+    const table = element("table", {});
+    if (several) table.append(element("thead", {}, element("tr", {}, element("td"), ...head)));
+    table.append(element("tbody", {}, ...body));
+    return scrolling(table, label);
+  }
+
+  const scrolling = (table, label) => element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, table);
+
   function block({ id, spec }, revisions, charts) {
     const title = spec.title?.text ?? spec.title ?? id;
     const says = spec.description ?? "";
-    const chart = element("div", { class: "chart", role: "img", "aria-label": `${title}. ${says}` });
-    const figure = element("figure", { id: `figure-${id}` }, chart);
-    charts.push({ chart, spec, revisions });
-    return [element("h3", {}, title), ...(says ? [element("p", {}, says)] : []), figure];
+    const { zoom, columns, open, needs } = meta(spec);
+    if (!rows(spec).some((row) => !needs || row[needs])) {
+      return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
+    }
+    const named = revisions.length > 1 ? ` Revisions: ${revisions.join(", ")}.` : "";
+    const chart = element("div", { class: "chart", role: "img", "aria-label": `${title}. ${says}${named}` });
+    charts.push({ chart, spec });
+    const parts = [element("h3", {}, title)];
+    if (says) parts.push(element("p", {}, says));
+    parts.push(element("figure", { id: `figure-${id}` }, chart));
+    if (zoom) parts.push(element("p", { class: "hint" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
+    if (columns) {
+      const table = numbers(rows(spec), columns, revisions, title);
+      parts.push(open ? table : element("details", {}, element("summary", {}, `The numbers: ${title}`), table));
+    }
+    return parts;
+  }
+
+  function numbers(values, columns, revisions, title) {
+    const head = columns.map(({ title: name, digits, percent }) => (
+      element("th", { scope: "col", class: digits ?? percent ? "number" : "" }, name)
+    ));
+    const body = values.slice(0, MOST_ROWS).map((row) => {
+      const cells = columns.map(({ field, digits, percent }, place) => {
+        const numeric = digits ?? percent;
+        const text = numeric === undefined ? String(row[field]).replace("T00:00:00", "") : number(row[field], digits, percent);
+        return element(place ? "td" : "th", place ? { class: numeric === undefined ? "" : "number" } : { scope: "row" }, text);
+      });
+      if (revisions.length > 1) {
+        cells.splice(1, 0, element("td", {}, key(revisions.indexOf(row.rev)), row.rev));
+      }
+      return element("tr", {}, ...cells);
+    });
+    if (revisions.length > 1) head.splice(1, 0, element("th", { scope: "col" }, "revision"));
+    const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
+    if (values.length > MOST_ROWS) {
+      table.prepend(element("caption", {}, `The first ${MOST_ROWS} of ${values.length} rows`));
+    }
+    return scrolling(table, `numbers: ${title}`);
+  }
+
+  function number(value, digits, percent) {
+    if (value === "" || value === null || Number.isNaN(Number(value))) return "";
+    return percent === undefined ? Number(value).toFixed(digits) : `${(100 * value).toFixed(percent)} %`;
   }
 
   // The template with panels that fill `width` pixels, as many beside one another as are legible.
   function fitted(spec, revisions, width) {
-    const { panels = [], compared = panels, panelWidth = 340, axisWidth = 62 } = meta(spec);
+    const { panels = [], compared = panels, panelWidth = 360, axisWidth = 62, square } = meta(spec);
     const fields = revisions.length > 1 ? compared : panels;
     const count = distinct(rows(spec).map((row) => fields.map((field) => row[field]).join("\n"))).length;
     const columns = Math.max(1, Math.min(count, Math.floor(width / panelWidth)));
@@ -106,35 +222,33 @@
     delete copy.title;
     // It names the oldest version that can draw it, of which a newer one would warn.
     delete copy.$schema;
-    const widen = (part) => {
-      if (part.spec) {
-        if (part.facet?.field) part.columns = columns;
-        widen(part.spec);
-      } else if (part.vconcat) part.vconcat.forEach(widen);
-      else if (typeof part.width === "number") part.width = one;
-    };
-    widen(copy);
+    const inner = copy.spec ?? copy;
+    if (copy.facet?.field) copy.columns = columns;
+    if (typeof inner.width === "number") inner.width = one;
+    if (square) inner.height = one;
     return copy;
   }
 
-  function drawAll(charts) {
-    let drawn = 0;
+  function drawAll(charts, revisions) {
+    const report = document.getElementById("report");
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
-    const draw = () => {
-      const width = document.getElementById("report").clientWidth;
-      if (width === drawn) return;
-      drawn = width;
-      document.body.dataset.drawn = "";
-      const config = { ...CONFIG, legend: { ...CONFIG.legend, columns: Math.max(1, Math.floor(width / 190)) } };
-      const tooltip = { theme: dark.matches ? "dark" : "light" };
-      Promise.all(
-        charts.map(async (each) => {
-          each.view?.finalize();
-          const spec = fitted(each.spec, each.revisions, each.chart.clientWidth);
-          const options = { mode: "vega-lite", actions: false, renderer: "svg", config, tooltip };
-          each.view = (await window.drawPlot(each.chart, spec, options)).view;
-        }),
-      ).then(() => { document.body.dataset.drawn = String(charts.length); });
+    let drawn = 0;
+    const draw = async () => {
+      if (report.clientWidth === drawn) return;
+      drawn = report.clientWidth;
+      delete document.body.dataset.drawn;
+      const config = structuredClone(CONFIG);
+      config.legend.columns = Math.max(1, Math.floor(drawn / 170));
+      for (const each of charts) {
+        each.view?.finalize();
+        const options = {
+          mode: "vega-lite", actions: false, renderer: "svg", config,
+          tooltip: { theme: dark.matches ? "dark" : "light" },
+        };
+        const spec = fitted(each.spec, revisions, each.chart.clientWidth);
+        each.view = (await window.drawPlot(each.chart, spec, options)).view;
+      }
+      document.body.dataset.drawn = String(charts.length);
     };
     let due;
     window.addEventListener("resize", () => { clearTimeout(due); due = setTimeout(draw, 150); });

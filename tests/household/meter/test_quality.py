@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ def columns(
     table = pa.table(
         {
             "timestamp": pa.array(
-                np.datetime64("2007-01-01", "ms") + np.array(minutes) * np.timedelta64(1, "m")
+                np.datetime64("2006-12-31T23:58", "ms") + np.array(minutes) * np.timedelta64(1, "m")
             )
         }
         | {name: pa.nulls(len(minutes), pa.float32()) for name in series.NAMES}
@@ -43,14 +44,17 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
     nothing = {"min": None, "mean": None, "max": None}
     assert found == {
         "rows": 8,
-        "first": "2007-01-01T00:00",
-        "last": "2007-01-01T00:10",
+        "first": "2006-12-31T23:58",
+        "last": "2007-01-01T00:08",
         "skipped_lines": {
             "duplicate": 3, "fields": 2, "number": 0, "out_of_order": 0, "time": 1,
             "unreadable": 0,
         },
         "missing": dict.fromkeys(series.NAMES, 8) | {TARGET: 4, "voltage": 1},
-        "gaps": {"count": 4, "longest_minutes": 3, "absent_rows": 3},
+        "gaps": {
+            "count": 4, "longest_minutes": 3, "absent_rows": 3,
+            "by_day": {"2006-12-31": 2, "2007-01-01": 5},
+        },
         "columns": dict.fromkeys(series.NAMES, nothing)
         | {
             TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
@@ -59,7 +63,7 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
     }  # fmt: skip
 
 
-def gaps(minutes: list[int], power: list[float | None]) -> dict[str, int]:
+def gaps(minutes: list[int], power: list[float | None]) -> dict[str, Any]:
     table = columns(minutes, power)
     return quality.gaps(table["timestamp"].to_numpy(), table[TARGET].is_valid().to_numpy())
 
@@ -82,11 +86,12 @@ def gaps(minutes: list[int], power: list[float | None]) -> dict[str, int]:
 def test_gaps_are_stretches_without_a_value(
     minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
 ) -> None:
-    assert gaps(minutes, power) == {
-        "count": count,
-        "longest_minutes": longest,
-        "absent_rows": absent,
-    }
+    found = gaps(minutes, power)
+    assert [found["count"], found["longest_minutes"], found["absent_rows"]] == [
+        count,
+        longest,
+        absent,
+    ]
 
 
 @given(
@@ -102,6 +107,11 @@ def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]
         "count": len(stretches),
         "longest_minutes": max(map(len, stretches), default=0),
         "absent_rows": len(marks) - len(minutes),
+        "by_day": {
+            day: count
+            for day, part in (("2006-12-31", marks[:2]), ("2007-01-01", marks[2:]))
+            if (count := part.count(" "))
+        },
     }
 
 

@@ -1,0 +1,214 @@
+"""What the report says in words: the facts of a run, and what to doubt of them."""
+
+from typing import Any
+
+import pandas as pd
+
+from household.pipeline.params import Params
+from household.report import tables, verdict
+from household.report.tables import LSTM, Results
+
+# A shorter test part than this says little of other weeks.
+FEW_DAYS = 28
+
+
+def household(source: dict[str, Any]) -> str:
+    """Whose minutes these are, in plain words, from the record of where the data is from."""
+    if source["simulated"]:
+        return "simulated household"
+    return "UCI household" if source["licence"] else source["address"].rsplit("/", 1)[-1]
+
+
+def facts(results: Results) -> pd.DataFrame:
+    """Rows (section, name, text): verdict, data, model, shortcuts and doubts."""
+    sections = {
+        "verdict": _verdict(results),
+        "data": _data(results),
+        "model": _model(results.params),
+        "shortcuts": shortcuts(results.params),
+        "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
+    }
+    return pd.DataFrame(
+        [(section, *fact) for section, of in sections.items() for fact in of.items()],
+        columns=["section", "name", "text"],
+    )
+
+
+def settings(results: Results) -> pd.DataFrame:
+    """Rows (setting, value): every parameter by its dotted key."""
+    (flat,) = pd.json_normalize(results.params.model_dump(), sep=".").to_dict("records")
+    return pd.DataFrame(
+        {"setting": flat.keys(), "value": [_text(value) for value in flat.values()]}
+    )
+
+
+def shortcuts(params: Params) -> dict[str, str]:
+    """Which of the tutorial's shortcuts were taken, each with what it does to the score."""
+    window, split = params.window, params.split
+    taken = {
+        "both sides of a gap count as neighbours": (
+            window.gaps == "join",
+            "windows hold jumps that never were",
+        ),
+        "the mean of all windows is subtracted": (
+            window.center == "all",
+            "the test part is used in training",
+        ),
+        "validation windows are drawn from among the others": (
+            split.validation_from == "shuffled" and split.validation > 0,
+            "they share all but a few minutes with training windows, and their loss flatters",
+        ),
+        "windows share minutes across the cut": (
+            not split.embargo,
+            "training has seen some minutes of the test part",
+        ),
+        "only the first part of the series is used": (
+            window.fraction < 1,
+            "the score is of other minutes than that of the whole",
+        ),
+    }
+    return {name: f"yes: {effect}" if on else "no" for name, (on, effect) in taken.items()}
+
+
+def doubts(results: Results) -> list[str]:
+    """Why the score may not hold elsewhere, the gravest first."""
+    found = results.verdict
+    days = len(results.predictions) / 1440
+    gains = tables.gain_by_day(results)
+    lost = gains[(gains["series"] == "persistence") & (gains["gain"] <= 0)]
+    behind = _share_behind(tables.error_by_change(results))
+    taken = [name for name, text in shortcuts(results.params).items() if text != "no"]
+    missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
+    best = _best_epoch(results.losses)
+    epochs = results.losses["epoch"].max()
+    checks = [
+        (
+            results.source["simulated"],
+            "The household is simulated: the score shows that the method works, and says nothing "
+            "of a real house.",
+        ),
+        (
+            found["persistence_low"] is None,
+            "The test part is shorter than two days, so that the gain has no interval.",
+        ),
+        (
+            found["persistence_low"] is not None and found["persistence_low"] <= 0,
+            "The interval of the gain over persistence does not lie above 0: the difference may "
+            "be chance.",
+        ),
+        (
+            bool(taken),
+            f"Shortcuts of the tutorial were taken ({'; '.join(taken)}), so that the score is "
+            "not that of minutes which the model never saw.",
+        ),
+        (
+            days < FEW_DAYS,
+            f"The test part is {days:.1f} days of one season: other weeks may differ. "
+            "`make backtest` tests at other cuts.",
+        ),
+        (
+            not lost.empty,
+            f"On {len(lost)} of {gains['day'].nunique()} test days the LSTM does not beat "
+            "persistence.",
+        ),
+        (
+            behind > 0,
+            f"Persistence has the smaller error where the power moves little: in {behind:.0%} of "
+            "the minutes, see the error by the size of the change.",
+        ),
+        (
+            best == epochs > 1,
+            "The validation loss was smallest after the last epoch: more epochs may help.",
+        ),
+        (missing > 0.02, f"{missing:.1%} of the minutes have no value."),
+        (
+            True,
+            f"It is one training, with seed {results.params.seed}; another seed gives another "
+            "score.",
+        ),
+    ]
+    return [text for holds, text in checks if holds]
+
+
+def _verdict(results: Results) -> dict[str, str]:
+    skill = results.verdict["persistence_skill"]
+    if skill is None:
+        headline = "Persistence makes no error at all on this test part"
+    else:
+        better = "smaller" if skill > 0 else "larger"
+        headline = (
+            f"The LSTM's error is {abs(skill):.1%} {better} than that of “the same as a minute ago”"
+        )
+    said = verdict.lines(
+        results.metrics,
+        results.verdict,
+        len(results.predictions),
+        results.source["simulated"],
+    )
+    names = ("against persistence", "against the best baseline")
+    return {"headline": headline} | dict(zip(names, said, strict=False))
+
+
+def _data(results: Results) -> dict[str, str]:
+    quality, source = results.quality, results.source
+    missing, gaps = quality["missing"]["global_active_power"], quality["gaps"]
+    skipped = sum(quality["skipped_lines"].values())
+    stamps = results.predictions["timestamp"]
+    if source["simulated"]:
+        origin = f"No real readings: a {source['address']}"
+    else:
+        licence = f", {source['licence']}" if source["licence"] else ""
+        origin = f"Readings of a real meter: {source['address']}{licence}"
+    return {
+        "source": origin,
+        "record": f"{_when(quality['first'])} to {_when(quality['last'])}, "
+        f"{quality['rows']:,} minutes",
+        "without a value": f"{missing:,} minutes, and {gaps['absent_rows']:,} without a row; "
+        f"{gaps['count']:,} gaps, the longest of {gaps['longest_minutes']:,} minutes; "
+        f"{skipped:,} lines skipped",
+        "test part": f"{_when(stamps.iloc[0])} to {_when(stamps.iloc[-1])}, "
+        f"{len(stamps):,} minutes",
+    }
+
+
+def _model(params: Params) -> dict[str, str]:
+    window, train = params.window, params.train
+    columns = "1 column" if len(window.features) == 1 else f"{len(window.features)} columns"
+    members = "one network" if train.members == 1 else f"the mean of {train.members} networks"
+    layers = " and ".join(map(str, train.units))
+    return {
+        "reads": f"{window.lookback} minutes of {columns}"
+        + (" and their changes" if train.changes else ""),
+        "forecasts": "the change of the power in the next minute"
+        if train.target == "change"
+        else "the power of the next minute itself",
+        "network": f"{members}, LSTM layers of {layers} units",
+        "training": f"{train.epochs} epochs, {train.loss} loss, {train.optimizer}, a loss at "
+        + ("every minute" if train.supervision == "every_minute" else "the end of each window"),
+    }
+
+
+def _share_behind(by_change: pd.DataFrame) -> float:
+    """The share of the minutes that lie in groups where persistence has the smaller error."""
+    groups = by_change.set_index("change")
+    ours, theirs = (groups[groups["series"] == name] for name in (LSTM, "persistence"))
+    return float(ours.loc[ours["rmse_kw"] > theirs["rmse_kw"], "share"].sum())
+
+
+def _best_epoch(losses: pd.DataFrame) -> float | None:
+    validation = losses[losses["part"] == "validation"].sort_values("loss", kind="stable")
+    return None if validation.empty else float(validation["epoch"].iloc[0])
+
+
+def _when(stamp: Any) -> str:
+    return f"{pd.Timestamp(stamp):%Y-%m-%d %H:%M}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

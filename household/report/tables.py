@@ -1,0 +1,239 @@
+"""The tables behind `dvc plots`: what a person looks at, as rows.
+
+Every table but that of the first minutes counts all minutes of the test part, so that the page
+stays small without leaving any of them out.
+"""
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from household.forecast import comparison
+from household.forecast.scores import REFERENCE
+from household.pipeline.params import Params
+
+ACTUAL = "actual"
+LSTM = "LSTM"
+# Minutes of the first picture from which each stretch is drawn by its lowest and its highest.
+MAX_STEPS = 1_000
+# kW of change from the minute before, at which the groups of `error_by_change` begin.
+CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class Results(NamedTuple):
+    """What the stages before left, and with which parameters."""
+
+    predictions: pd.DataFrame  # timestamp, actual, and a column for each forecaster, in kW
+    losses: pd.DataFrame  # epoch, part, loss
+    metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
+    quality: dict[str, Any]  # of the parsed minutes
+    source: dict[str, Any]  # where the zip is from
+    params: Params
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        return self.metrics["verdict"]
+
+    @property
+    def compared(self) -> list[str]:
+        """Those that a plot of minutes has room for: the LSTM, persistence, the best baseline."""
+        return list(dict.fromkeys([LSTM, REFERENCE, self.verdict["best_baseline"]]))
+
+    @property
+    def forecasters(self) -> list[str]:
+        """All, those before the others, so that each has its color in every plot."""
+        others = self.predictions.columns.drop(["timestamp", ACTUAL, *self.compared])
+        return [*self.compared, *others]
+
+    @property
+    def actual(self) -> pd.Series:
+        return self.predictions[ACTUAL].astype("float64")
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """The error of each of the compared in each minute, in kW: forecast less actual."""
+        return self.predictions[self.compared].astype("float64").sub(self.actual, axis=0)
+
+    @property
+    def days(self) -> pd.Series:
+        """Of each minute the start of its day."""
+        return self.predictions["timestamp"].dt.floor("D").rename("day")
+
+
+def scores(results: Results) -> pd.DataFrame:
+    """Rows (series, rmse_kw, mae_kw, mase, skill, low, high, ratio, ratio_low, ratio_high).
+
+    `low` to `high` is the 95 % interval of the skill, by `comparison.skill_interval`; `ratio` is
+    the RMSE over that of persistence, which is 1 - skill, with the same interval.
+    """
+    rows = []
+    actual = results.predictions[ACTUAL].to_numpy()
+    reference = results.predictions[REFERENCE].to_numpy()
+    for name in results.forecasters:
+        found = None
+        if name != REFERENCE:
+            forecast = results.predictions[name].to_numpy()
+            found = comparison.skill_interval(actual, forecast, reference)
+        low, high = found or (math.nan, math.nan)
+        skill = results.metrics[name]["skill"]
+        skill = math.nan if skill is None else skill
+        ratio = {"ratio": 1 - skill, "ratio_low": 1 - high, "ratio_high": 1 - low}
+        rows.append({"series": name} | results.metrics[name] | {"low": low, "high": high} | ratio)
+    return pd.DataFrame(rows).round(6)
+
+
+def forecast(results: Results) -> pd.DataFrame:
+    """The first test minutes: rows (timestamp, series, power_kw).
+
+    Of more than `MAX_STEPS`, those at which a series is lowest and highest in each stretch of a few
+    minutes, so that no peak is lost.
+    """
+    shown = [ACTUAL, *results.compared]
+    first = results.predictions.head(results.params.plot.steps)
+    stretch = np.arange(len(first)) // math.ceil(2 * len(first) / MAX_STEPS)
+    kept = {
+        name: first.index
+        if len(first) <= MAX_STEPS
+        else np.unique(first[name].groupby(stretch).agg(["idxmin", "idxmax"]))
+        for name in shown
+    }
+    stamps = first["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"timestamp": stamps[rows], "series": name, "power_kw": first.loc[rows, name]}
+            )
+            for name, rows in kept.items()
+        ]
+    )
+
+
+def error_by_day(results: Results) -> pd.DataFrame:
+    """Rows (day, hour, rmse_kw, persistence_kw, minutes), for each hour with a test minute."""
+    squares = results.errors[[LSTM, REFERENCE]] ** 2
+    hours = results.predictions["timestamp"].dt.hour.rename("hour")
+    of_each = squares.groupby([results.days, hours])
+    table = (of_each.mean() ** 0.5).round(6).assign(minutes=of_each.size()).reset_index()
+    table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
+    return table.rename(columns={LSTM: "rmse_kw", REFERENCE: "persistence_kw"})
+
+
+def gain_by_day(results: Results) -> pd.DataFrame:
+    """Rows (day, series, gain, minutes): by what share the LSTM's RMSE is below that of `series`.
+
+    A day in which that makes no error has no gain and is left out.
+    """
+    of_each = (results.errors**2).groupby(results.days)
+    rmse = of_each.mean() ** 0.5
+    others = rmse.drop(columns=LSTM)
+    gains = (1 - others.rdiv(rmse[LSTM], axis=0)).where(others > 0).round(6)
+    gains["minutes"] = of_each.size()
+    table = gains.reset_index().melt(["day", "minutes"], var_name="series", value_name="gain")
+    table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
+    return table.dropna()[["day", "series", "gain", "minutes"]]
+
+
+def error_by_hour(results: Results) -> pd.DataFrame:
+    """Rows (hour, series, rmse_kw, low_kw, high_kw, minutes), for the hours of the test part.
+
+    From `low_kw` to `high_kw` are the middle half of the days: the quartiles of the RMSE that the
+    hour has on each of them.
+    """
+    squares = results.errors**2
+    hours = results.predictions["timestamp"].dt.hour.rename("hour")
+    by_day = squares.groupby([results.days, hours]).mean() ** 0.5
+    parts = {
+        "rmse_kw": squares.groupby(hours).mean() ** 0.5,
+        "low_kw": by_day.groupby("hour").quantile(0.25),
+        "high_kw": by_day.groupby("hour").quantile(0.75),
+    }
+    columns = {name: part.melt(ignore_index=False)["value"] for name, part in parts.items()}
+    table = parts["rmse_kw"].melt(ignore_index=False, var_name="series").drop(columns="value")
+    table = table.assign(**{name: values.round(6).to_numpy() for name, values in columns.items()})
+    table["minutes"] = hours.value_counts().reindex(table.index)
+    return table.reset_index()
+
+
+def error_by_change(results: Results) -> pd.DataFrame:
+    """Rows (change, series, rmse_kw, minutes, share), by how far the power moved in that minute.
+
+    `change` says the size of the change from the minute before, in kW; `share` is that of the
+    group among all test minutes.
+    """
+    changes = (results.actual - results.predictions[REFERENCE].astype("float64")).abs()
+    names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(CHANGES)]
+    groups = pd.cut(
+        # Power has three decimals; float32 has it a little off.
+        changes.round(4),
+        [*CHANGES, math.inf],
+        right=False,
+        labels=[*names, f"{CHANGES[-1]:g} or more"],
+    ).rename("change")
+    of_each = (results.errors**2).groupby(groups, observed=True)
+    table = (of_each.mean() ** 0.5).round(6).reset_index()
+    table = table.melt("change", var_name="series", value_name="rmse_kw")
+    table["minutes"] = of_each.size().reindex(table["change"]).to_numpy()
+    return table.assign(share=(table["minutes"] / len(changes)).round(6))
+
+
+def predicted_actual(results: Results) -> pd.DataFrame:
+    """Rows (series, actual_kw, forecast_kw, width_kw, minutes): counts in squares of the plane.
+
+    A square begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
+    """
+    power = results.predictions[[ACTUAL, *results.compared]].astype("float64")
+    width = step(np.ptp(power.to_numpy()) / 50)
+    squares = (power / width + 1e-6).apply(np.floor)
+    counts = [
+        squares.groupby([ACTUAL, name])
+        .size()
+        .rename_axis(["actual_kw", "forecast_kw"])
+        .reset_index(name="minutes")
+        .assign(series=name, width_kw=width)
+        for name in results.compared
+    ]
+    table = pd.concat(counts)
+    table[["actual_kw", "forecast_kw"]] = (table[["actual_kw", "forecast_kw"]] * width).round(6)
+    return table[["series", "actual_kw", "forecast_kw", "width_kw", "minutes"]]
+
+
+def error_distribution(results: Results) -> pd.DataFrame:
+    """Rows (series, error_kw, share, minutes): how often the error is near `error_kw`.
+
+    Each stands for the errors that are nearer to it than to its neighbours, a step away; the steps
+    without an error beside one with some are there, with 0.
+    """
+    errors = results.errors
+    width = step(np.ptp(errors.to_numpy()) / 100)
+    places = (errors / width).round().astype(int)
+    parts = []
+    for name in results.compared:
+        counts = places[name].value_counts()
+        near = np.unique([counts.index + beside for beside in (-1, 0, 1)])
+        minutes = counts.reindex(near, fill_value=0).to_numpy()
+        part = {"error_kw": (near * width).round(6), "share": (minutes / len(errors)).round(8)}
+        parts.append(pd.DataFrame({"series": name, **part, "minutes": minutes}))
+    return pd.concat(parts)
+
+
+def gaps_by_day(results: Results) -> pd.DataFrame:
+    """Rows (month, day, missing): of each day of the record the minutes without a value."""
+    missing = results.quality["gaps"]["by_day"]
+    days = pd.date_range(results.quality["first"][:10], results.quality["last"][:10], freq="D")
+    return pd.DataFrame(
+        {
+            "month": days.strftime("%Y-%m"),
+            "day": days.day,
+            "missing": [missing.get(day, 0) for day in days.strftime("%Y-%m-%d")],
+        }
+    )
+
+
+def step(least: float) -> float:
+    """The first of 0.001, 0.002, 0.005, 0.01 and so on that is `least` or more."""
+    least = max(least, 0.001)
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))

@@ -1,0 +1,56 @@
+"""Results of a run, made by hand for the tests of the report."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from household.forecast import comparison, scores
+from household.report.tables import Results
+from tests.conftest import changed
+
+FORECASTERS = ["LSTM", "persistence", "linear"]
+SAMPLE = {"simulated": True, "licence": None, "address": "simulated household, seed 0"}
+QUALITY: dict[str, Any] = {
+    "first": "2007-01-30T17:24",
+    "last": "2007-04-01T23:59",
+    "rows": 89_676,
+    "missing": {"global_active_power": 1_443},
+    "skipped_lines": {"number": 2, "time": 0},
+    "gaps": {
+        "absent_rows": 5,
+        "count": 2,
+        "longest_minutes": 1_440,
+        "by_day": {"2007-02-01": 3, "2007-03-31": 1_440},
+    },
+}
+
+
+def predictions(n: int, seed: int = 0) -> pd.DataFrame:
+    """A minute in seven from 31 March on, of power that moves at random."""
+    draw = np.random.default_rng(seed)
+    actual = draw.integers(100, 9_000, n) / 1000
+    power = pd.DataFrame({"actual": actual})
+    # The best baseline is linear, the LSTM better than both.
+    for name, off in (("LSTM", 0.2), ("persistence", 2.0), ("linear", 1.0)):
+        power[name] = actual + draw.normal(0, off, n).round(3)
+    stamps = pd.Timestamp("2007-03-31 21:58") + pd.to_timedelta(np.arange(n) * 7, "min")
+    return power.astype(np.float32).assign(timestamp=stamps)[["timestamp", "actual", *FORECASTERS]]
+
+
+def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
+    """What the stages would have left of these predictions."""
+    power = {name: made[name].to_numpy() for name in ("actual", *made.columns[2:])}
+    actual = power.pop("actual")
+    verdict = comparison.verdict(actual, power, "LSTM")
+    # Of a few minutes at random another one may be the best.
+    verdict["best_baseline"] = "linear"
+    losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
+    return Results(
+        predictions=made,
+        losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
+        metrics=scores.of_each(actual, power, 1.0) | {"verdict": verdict},
+        quality=QUALITY,
+        source=SAMPLE,
+        params=changed({"plot.steps": steps} | params),
+    )

@@ -1,0 +1,90 @@
+"""What the report says in words."""
+
+from typing import Any
+
+import pytest
+
+from household.report import summary
+from tests.conftest import leaves, tutorial
+from tests.household.report.made import SAMPLE, predictions, results
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ({"simulated": True, "licence": None, "address": "simulated"}, "simulated household"),
+        ({"simulated": False, "licence": "CC BY 4.0", "address": "x.zip"}, "UCI household"),
+        ({"simulated": False, "licence": None, "address": "https://a.org/b/c.zip"}, "c.zip"),
+    ],
+)
+def test_the_source_has_a_plain_name(source: dict[str, object], name: str) -> None:
+    assert summary.household(source) == name
+
+
+def test_the_facts_are_those_of_the_run() -> None:
+    table = summary.facts(results(predictions(4_000))).set_index("name")["text"]
+    assert table["source"] == "No real readings: a simulated household, seed 0"
+    assert table["record"] == "2007-01-30 17:24 to 2007-04-01 23:59, 89,676 minutes"
+    assert table["without a value"] == (
+        "1,443 minutes, and 5 without a row; 2 gaps, the longest of 1,440 minutes; 2 lines skipped"
+    )
+    assert table["test part"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
+    assert table["reads"] == "49 minutes of 7 columns and their changes"
+    assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 64 units"
+    assert table["headline"].startswith("The LSTM's error is 90.1% smaller than")
+    real = results(predictions(9))._replace(
+        source=SAMPLE | {"simulated": False, "address": "a.zip"}
+    )
+    assert summary.facts(real).set_index("name")["text"]["source"] == (
+        "Readings of a real meter: a.zip"
+    )
+
+
+def test_a_loss_is_said_as_plainly_as_a_win() -> None:
+    made = predictions(4_000)
+    made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
+    facts = summary.facts(results(made)).set_index("name")["text"]
+    assert "% larger than" in facts["headline"]
+    assert any("may be chance" in doubt for doubt in summary.doubts(results(made)))
+
+
+def test_the_shortcuts_are_those_of_the_tutorial() -> None:
+    ours, theirs = results(predictions(9)), results(predictions(9), **tutorial())
+    assert set(summary.shortcuts(ours.params).values()) == {"no"}
+    taken = [name for name, text in summary.shortcuts(theirs.params).items() if text != "no"]
+    assert len(taken) == 4
+    assert any(taken[0] in doubt for doubt in summary.doubts(theirs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "The household is simulated"),
+        ({}, "with seed 0"),
+        ({"seed": 7}, "with seed 7"),
+        ({}, "no interval"),
+        ({}, "of one season"),
+        ({"window.fraction": 0.5}, "only the first part"),
+    ],
+)
+def test_what_there_is_to_doubt_is_said(changes: dict[str, Any], said: str) -> None:
+    assert any(said in doubt for doubt in summary.doubts(results(predictions(9), **changes)))
+
+
+def test_a_real_household_and_a_long_test_part_leave_fewer_doubts() -> None:
+    made = results(predictions(1440 * 28))._replace(source=SAMPLE | {"simulated": False})
+    said = " ".join(summary.doubts(made))
+    assert "simulated" not in said
+    assert "season" not in said
+    assert "chance" not in said
+
+
+def test_the_settings_are_all_parameters() -> None:
+    made = results(predictions(9))
+    table = summary.settings(made).set_index("setting")["value"]
+    assert table.index.tolist() == [key for key, _ in leaves(made.params.model_dump())]
+    assert table["train.units"] == "64, 64"
+    assert table["train.patience"] == "none"
+    assert table["seed"] == "0"
+    assert table["split.embargo"] == "true"
+    assert table["window.fraction"] == "1"

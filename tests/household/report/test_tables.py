@@ -1,0 +1,221 @@
+"""The tables behind the plots, against the same said with plain Python."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from household.forecast import comparison, scores
+from household.report import tables
+from tests.household.report.made import FORECASTERS, predictions, results
+
+SIZES = st.integers(2, 300)
+SEEDS = st.integers(0, 5)
+few = settings(max_examples=25, deadline=None)
+
+
+def grouped(
+    made: pd.DataFrame, key: Callable[[dict[str, Any]], Any]
+) -> dict[Any, dict[str, list[float]]]:
+    """The errors of each forecaster in each group of minutes."""
+    found: dict[Any, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in records(made):
+        for name in FORECASTERS:
+            found[key(row)][name].append(float(row[name]) - float(row["actual"]))
+    return found
+
+
+def day(row: dict[str, Any]) -> str:
+    return f"{row['timestamp']:%Y-%m-%dT00:00:00}"
+
+
+def rms(errors: list[float]) -> float:
+    return math.sqrt(sum(error**2 for error in errors) / len(errors))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return table.to_dict("records")  # type: ignore[return-value]
+
+
+def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
+    made = predictions(9)
+    table = tables.forecast(results(made, steps=4))
+    assert table.columns.tolist() == ["timestamp", "series", "power_kw"]
+    names = ["actual", "LSTM", "persistence", "linear"]
+    assert table["series"].tolist() == [name for name in names for _ in range(4)]
+    assert table["timestamp"].tolist()[:2] == ["2007-03-31T21:58:00", "2007-03-31T22:05:00"]
+    for name in names:
+        assert table.loc[table["series"] == name, "power_kw"].tolist() == made[name].tolist()[:4]
+
+
+def test_more_steps_than_there_are_minutes_show_all() -> None:
+    assert len(tables.forecast(results(predictions(9)))) == 4 * 9
+
+
+@few
+@given(st.integers(tables.MAX_STEPS - 2, 5_000))
+def test_a_long_forecast_is_thinned_and_keeps_every_peak(n: int) -> None:
+    made = predictions(n)
+    table = tables.forecast(results(made, steps=n))
+    for name, rows in table.groupby("series"):
+        assert len(rows) <= tables.MAX_STEPS or n <= tables.MAX_STEPS == len(rows)
+        assert rows["timestamp"].is_monotonic_increasing
+        whole, stretch = made[str(name)], math.ceil(2 * n / tables.MAX_STEPS)
+        kept = set(rows["power_kw"])
+        for start in range(0, n, stretch):
+            part = whole.iloc[start : start + stretch]
+            assert {part.min(), part.max()} <= kept
+
+
+@few
+@given(SIZES, SEEDS)
+def test_error_by_hour_is_the_rmse_of_the_minutes_of_that_hour(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    expected = grouped(made, lambda row: row["timestamp"].hour)
+    by_day = grouped(made, lambda row: (row["timestamp"].hour, row["timestamp"].date()))
+    table = records(tables.error_by_hour(results(made)))
+    assert Counter((row["hour"], row["series"]) for row in table) == Counter(
+        (hour, name) for hour in expected for name in FORECASTERS
+    )
+    for row in table:
+        errors = expected[row["hour"]][row["series"]]
+        assert row["rmse_kw"] == pytest.approx(rms(errors), abs=2e-6)
+        assert row["minutes"] == len(errors)
+        days = [rms(of[row["series"]]) for (hour, _), of in by_day.items() if hour == row["hour"]]
+        quartiles = np.quantile(days, [0.25, 0.75])
+        assert [row["low_kw"], row["high_kw"]] == pytest.approx(quartiles, abs=2e-6)
+
+
+@few
+@given(SIZES, SEEDS)
+def test_error_and_gain_of_each_day(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    hours = grouped(
+        made, lambda row: (f"{row['timestamp']:%Y-%m-%dT00:00:00}", row["timestamp"].hour)
+    )
+    table = records(tables.error_by_day(results(made)))
+    assert [(row["day"], row["hour"]) for row in table] == sorted(hours)
+    for row in table:
+        errors = hours[row["day"], row["hour"]]
+        assert row["rmse_kw"] == pytest.approx(rms(errors["LSTM"]), abs=2e-6)
+        assert row["persistence_kw"] == pytest.approx(rms(errors["persistence"]), abs=2e-6)
+        assert row["minutes"] == len(errors["LSTM"])
+    days = grouped(made, day)
+    gains = records(tables.gain_by_day(results(made)))
+    assert [row["series"] for row in gains] == ["persistence"] * len(days) + ["linear"] * len(days)
+    for row in gains:
+        of_day = days[row["day"]]
+        expected = 1 - rms(of_day["LSTM"]) / rms(of_day[row["series"]])
+        assert row["gain"] == pytest.approx(expected, abs=1e-5)
+        assert row["minutes"] == len(of_day["LSTM"])
+
+
+def test_a_day_without_an_error_of_persistence_has_no_gain_over_it() -> None:
+    made = predictions(9).assign(persistence=lambda made: made["actual"])
+    assert set(tables.gain_by_day(results(made))["series"]) == {"linear"}
+
+
+@few
+@given(SIZES, SEEDS)
+def test_error_by_change_groups_the_minutes_by_how_far_the_power_moved(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    edges = tables.CHANGES
+
+    def group(row: dict[str, Any]) -> int:
+        change = round(abs(float(row["actual"]) - float(row["persistence"])), 4)
+        return max(place for place, edge in enumerate(edges) if change >= edge)
+
+    expected = grouped(made, group)
+    table = records(tables.error_by_change(results(made)))
+    assert len(table) == len(expected) * len(FORECASTERS)
+    for row in table:
+        place = edges.index(float(row["change"].split()[0]))
+        errors = expected[place][row["series"]]
+        assert row["rmse_kw"] == pytest.approx(rms(errors), abs=2e-6)
+        assert row["minutes"] == len(errors)
+        assert row["share"] == pytest.approx(len(errors) / n, abs=1e-6)
+
+
+@few
+@given(SIZES, SEEDS)
+def test_the_squares_of_predicted_and_actual_hold_every_minute_once(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    table = tables.predicted_actual(results(made))
+    assert table.groupby("series")["minutes"].sum().to_dict() == dict.fromkeys(FORECASTERS, n)
+    (width,) = set(table["width_kw"])
+    for row in records(table):
+        inside = (made["actual"] >= row["actual_kw"] - 1e-4) & (
+            made["actual"] < row["actual_kw"] + width + 1e-4
+        )
+        forecast = made[row["series"]]
+        inside &= (forecast >= row["forecast_kw"] - 1e-4) & (
+            forecast < row["forecast_kw"] + width + 1e-4
+        )
+        assert inside.sum() >= row["minutes"] > 0
+    power = made[["actual", *FORECASTERS]].to_numpy()
+    assert 20 <= np.ptp(power) / width <= 50.01
+
+
+@few
+@given(SIZES, SEEDS)
+def test_the_distribution_holds_every_error_once_and_ends_in_nothing(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    table = tables.error_distribution(results(made))
+    for name, rows in table.groupby("series"):
+        assert rows["minutes"].sum() == n
+        assert rows["share"].sum() == pytest.approx(1, abs=1e-5)
+        assert rows["minutes"].iloc[[0, -1]].tolist() == [0, 0]
+        errors = made[str(name)].astype(float) - made["actual"].astype(float)
+        mean = (rows["minutes"] * rows["error_kw"]).sum() / n
+        assert mean == pytest.approx(errors.mean(), abs=np.diff(rows["error_kw"]).min())
+
+
+@few
+@given(st.floats(1e-6, 1e6))
+def test_a_step_is_round_and_little_more_than_asked_for(least: float) -> None:
+    step = tables.step(least)
+    assert float(f"{step:.0e}") == pytest.approx(step)
+    assert f"{step:.0e}"[0] in "125"
+    assert step >= max(least, 0.001) * (1 - 1e-8)
+    assert step <= max(least, 0.001) * 2.5 * (1 + 1e-8)
+
+
+def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill() -> None:
+    made = predictions(4_000)
+    table = tables.scores(results(made)).set_index("series")
+    assert table.index.tolist() == FORECASTERS
+    actual, naive = made["actual"].to_numpy(), made["persistence"].to_numpy()
+    for name in FORECASTERS:
+        forecast = made[name].to_numpy()
+        assert table.loc[name, "rmse_kw"] == pytest.approx(scores.rmse(actual, forecast), abs=1e-5)
+        assert table.loc[name, "ratio"] == pytest.approx(
+            scores.rmse(actual, forecast) / scores.rmse(actual, naive), abs=1e-5
+        )
+    found = comparison.skill_interval(actual, made["LSTM"].to_numpy(), naive)
+    assert found is not None
+    assert list(table.loc["LSTM", ["low", "high"]]) == pytest.approx(list(found), abs=1e-5)
+    ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])
+    assert ends == pytest.approx([1 - found[1], 1 - found[0]], abs=1e-5)
+    assert table.loc["persistence", ["low", "high"]].isna().all()
+
+
+def test_a_short_test_part_has_scores_without_intervals() -> None:
+    assert tables.scores(results(predictions(9)))[["low", "high"]].isna().all(axis=None)
+
+
+def test_every_day_of_the_record_has_its_gaps() -> None:
+    made = results(predictions(9))
+    table = tables.gaps_by_day(made)
+    days = [f"{row['month']}-{row['day']:02}" for row in records(table)]
+    assert days == pd.date_range("2007-01-30", "2007-04-01").strftime("%Y-%m-%d").tolist()
+    missing = dict(zip(days, table["missing"], strict=True))
+    assert {day: minutes for day, minutes in missing.items() if minutes} == {
+        "2007-02-01": 3,
+        "2007-03-31": 1440,
+    }
