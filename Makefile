@@ -3,10 +3,11 @@
 SHELL := bash
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots tutorial backtest test lint format verify page lock clean
+.PHONY: help repro plots report tutorial backtest test lint format verify page lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +17,12 @@ repro: .venv/run.done    ## run what is not up to date, from the zip to the plot
 
 plots: repro    ## the same, then make the page of plots
 	@python -m dvc plots show
+
+report: .venv/run.done    ## print as Markdown what differs from AGAINST=main, and the report
+	@printf '# What differs from %s\n\n' "$(AGAINST)"
+	@python -m dvc params diff --md --no-path "$(AGAINST)"
+	@python -m dvc metrics diff --md --no-path "$(AGAINST)"
+	@cat reports/report.md
 
 tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment beside the defaults
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true

@@ -1,5 +1,12 @@
-"""What several tests share: the shipped parameters, changed, and an empty folder to work in."""
+"""What several tests share: the shipped parameters, changed, and folders to work in."""
 
+import configparser
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,3 +59,89 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder for the time of the test."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """As the one that is activated by hand, of a person without settings of their own."""
+    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name}
+
+
+def run(folder: Path, *command: str, fails: bool = False) -> str:
+    """What `command` printed, run as in the activated environment; asserts how it ended."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
+    return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
+
+
+def without_remotes(config: str) -> str:
+    """A .dvc/config as it was before its user added a remote, which no test may reach."""
+    parser = configparser.ConfigParser()
+    parser.read_string(config)
+    for name in parser.sections():
+        if "remote" in name:
+            parser.remove_section(name)
+    parser.remove_option("core", "remote")
+    lines = io.StringIO()
+    parser.write(lines)
+    return lines.getvalue()
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "all")
+
+
+def change(folder: Path, **values: Any) -> None:
+    """Changes parameters as a person would in an editor: comments stay."""
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    for dotted, value in values.items():
+        where, key = section(params, dotted.replace("__", "."))
+        where[key] = value
+    yaml.dump(params, folder / "params.yaml")
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)'", output, re.M)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone in which the pipeline has run on a day of the sample, and what it printed."""
+    folder = tmp_path_factory.mktemp("reproduced") / "clone"
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        kept = (ROOT / name).is_file() or (ROOT / name).is_symlink()
+        if kept and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
+    config = folder / ".dvc/config"
+    config.write_text(without_remotes(config.read_text()))
+    run(folder, "git", "init", "--quiet")
+    change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
+    commit(folder)
+    output = dvc(folder, "repro")
+    commit(folder)
+    return folder, output
+
+
+@pytest.fixture
+def clone(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    shutil.copytree(reproduced[0], tmp_path / "clone", symlinks=True)
+    return tmp_path / "clone"

@@ -1,8 +1,6 @@
 """The commands that people type, typed in a temporary clone with a small sample."""
 
-import configparser
 import csv
-import io
 import json
 import os
 import re
@@ -19,101 +17,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import vl_convert
-from ruamel.yaml import YAML
 
 from household.forecast.baselines import BASELINES
 from household.report import figures
-from tests.conftest import ROOT, section, tutorial
+from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, section, tutorial
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 UP_TO_DATE = "Data and pipelines are up to date."
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """As the one that is activated by hand, of a person without settings of their own."""
-    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name}
-
-
-def run(folder: Path, *command: str, fails: bool = False) -> str:
-    """What `command` printed, run as in the activated environment; asserts how it ended."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert (done.returncode != 0) == fails, done.stdout
-    return done.stdout
-
-
-def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
-    return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
-
-
-def without_remotes(config: str) -> str:
-    """A .dvc/config as it was before its user added a remote, which no test may reach."""
-    parser = configparser.ConfigParser()
-    parser.read_string(config)
-    for name in parser.sections():
-        if "remote" in name:
-            parser.remove_section(name)
-    parser.remove_option("core", "remote")
-    lines = io.StringIO()
-    parser.write(lines)
-    return lines.getvalue()
-
-
-def commit(folder: Path) -> None:
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "all")
-
-
-def change(folder: Path, **values: Any) -> None:
-    """Changes parameters as a person would in an editor: comments stay."""
-    yaml = YAML()
-    params = yaml.load(folder / "params.yaml")
-    for dotted, value in values.items():
-        where, key = section(params, dotted.replace("__", "."))
-        where[key] = value
-    yaml.dump(params, folder / "params.yaml")
-
-
-def ran(output: str) -> list[str]:
-    return re.findall(r"^Running stage '(\w+)'", output, re.M)
-
-
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A clone in which the pipeline has run on a day of the sample, and what it printed."""
-    folder = tmp_path_factory.mktemp("reproduced") / "clone"
-    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
-        kept = (ROOT / name).is_file() or (ROOT / name).is_symlink()
-        if kept and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-    config = folder / ".dvc/config"
-    config.write_text(without_remotes(config.read_text()))
-    run(folder, "git", "init", "--quiet")
-    change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
-    commit(folder)
-    output = dvc(folder, "repro")
-    commit(folder)
-    return folder, output
-
-
-@pytest.fixture
-def clone(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of it to change."""
-    shutil.copytree(reproduced[0], tmp_path / "clone", symlinks=True)
-    return tmp_path / "clone"
 
 
 def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, str]) -> None:
@@ -334,12 +245,35 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone
     assert (clone / "models/lstm/network.keras").read_bytes() == resumed
 
 
-def test_the_tutorial_is_one_command(clone: Path) -> None:
-    """Its settings reach the run, its experiment stands beside, and the workspace is left alone."""
+def pretend_that_the_environment_is_made(clone: Path) -> None:
     for done in (".venv", ".venv/bin"):
         (clone / done).mkdir()
     for done in (".venv/bin/python", ".venv/run.done"):
         (clone / done).touch()
+
+
+def test_the_report_is_one_command_and_says_what_differs_from_main(clone: Path) -> None:
+    pretend_that_the_environment_is_made(clone)
+    run(clone, "git", "branch", "--move", "main")
+    change(clone, plot__steps=50)
+    dvc(clone, "repro")
+    output = run(clone, "make", "report")
+    assert re.search(r"\| plot\.steps +\| 100 +\| 50 +\|", output)
+    report = (clone / "reports/report.md").read_text()
+    assert output.endswith(report)
+    pictures = re.findall(r"!\[[^]]+\]\((.*?)\)", report)
+    assert pictures == [f"figures/{plot.name}.png" for plot in figures.CHARTS]
+    assert all((clone / "reports" / picture).is_file() for picture in pictures)
+    scores = json.loads((clone / "reports/metrics.json").read_text())
+    assert f"| LSTM | {scores['LSTM']['rmse_kw']:.4f} |" in report
+    assert "| plot.steps | 50 |" in report
+    for line in (line for line in report.splitlines() if line.startswith("|")):
+        assert line.count(" | ") in (1, 6)
+
+
+def test_the_tutorial_is_one_command(clone: Path) -> None:
+    """Its settings reach the run, its experiment stands beside, and the workspace is left alone."""
+    pretend_that_the_environment_is_made(clone)
     before = (clone / "dvc.lock").read_bytes()
     for _ in range(2):  # A second time it takes the place of the first.
         output = run(clone, "make", "tutorial")

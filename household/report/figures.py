@@ -37,7 +37,7 @@ NOTHING = {
     "width": 600,
     "height": 60,
 }
-SCALE = 1.6  # pixels of a picture for one of its template
+SCALE = 1.25  # pixels of a picture for one of its template
 
 
 class Plot(NamedTuple):

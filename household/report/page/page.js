@@ -22,7 +22,10 @@
       gridOpacity: 0.14, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500,
     },
     header: { labelColor: INK, titleColor: INK },
-    legend: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, labelLimit: 240 },
+    legend: {
+      labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, labelLimit: 240,
+      layout: { top: { anchor: "start", direction: "vertical" } },
+    },
     rule: { color: INK },
     view: { stroke: null },
   };
@@ -170,8 +173,10 @@
       return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
     }
     const named = revisions.length > 1 ? ` Revisions: ${revisions.join(", ")}.` : "";
-    const chart = element("div", { class: "chart", role: "img", "aria-label": `${title}. ${says}${named}` });
-    charts.push({ chart, spec });
+    // What is drawn is hidden from screen readers, which get the sentence and the numbers.
+    const drawing = element("div", { "aria-hidden": "true" });
+    const chart = element("div", { class: "chart", role: "img", "aria-label": `${title}. ${says}${named}` }, drawing);
+    charts.push({ drawing, spec });
     const parts = [element("h3", {}, title)];
     if (says) parts.push(element("p", {}, says));
     parts.push(element("figure", { id: `figure-${id}` }, chart));
@@ -232,26 +237,28 @@
   function drawAll(charts, revisions) {
     const report = document.getElementById("report");
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    const drawOne = async (each) => {
+      each.view?.finalize();
+      const config = structuredClone(CONFIG);
+      config.legend.columns = Math.max(1, Math.floor(report.clientWidth / 170));
+      const spec = fitted(each.spec, revisions, each.drawing.clientWidth);
+      each.view = (await window.drawPlot(each.drawing, spec, {
+        mode: "vega-lite", actions: false, renderer: "svg", config,
+        tooltip: { theme: dark.matches ? "dark" : "light" },
+      })).view;
+    };
     let drawn = 0;
     const draw = async () => {
       if (report.clientWidth === drawn) return;
       drawn = report.clientWidth;
       delete document.body.dataset.drawn;
-      const config = structuredClone(CONFIG);
-      config.legend.columns = Math.max(1, Math.floor(drawn / 170));
-      for (const each of charts) {
-        each.view?.finalize();
-        const options = {
-          mode: "vega-lite", actions: false, renderer: "svg", config,
-          tooltip: { theme: dark.matches ? "dark" : "light" },
-        };
-        const spec = fitted(each.spec, revisions, each.chart.clientWidth);
-        each.view = (await window.drawPlot(each.chart, spec, options)).view;
-      }
+      for (const each of charts) await drawOne(each);
       document.body.dataset.drawn = String(charts.length);
     };
     let due;
     window.addEventListener("resize", () => { clearTimeout(due); due = setTimeout(draw, 150); });
+    // Vega-Lite has a double click for it as well, which does nothing in a plot of panels.
+    charts.forEach((each) => each.drawing.addEventListener("dblclick", () => drawOne(each)));
     draw();
   }
 })();

@@ -1,0 +1,185 @@
+"""The page of `dvc plots show` and `dvc plots diff` in a real browser without a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from household.report import figures
+from tests.browser import Scheme, browser, executable, opened
+from tests.conftest import change, commit, dvc, run
+
+pytestmark = pytest.mark.skipif(
+    executable() is None, reason="NO BROWSER: the page of plots is not tested; install chromium"
+)
+REVISIONS = ["workspace", "first", "longer"]  # as DVC sorts them
+COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
+LOOKS: list[tuple[int, Scheme]] = [(400, "light"), (400, "dark"), (1400, "light"), (1400, "dark")]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as given:
+        yield given
+
+
+@pytest.fixture(scope="module")
+def pages(reproduced: tuple[Path, str]) -> dict[str, Path]:
+    """The page of one run, and of three runs that differ."""
+    folder = reproduced[0].parent / "pages"
+    run(folder.parent, "cp", "-a", str(reproduced[0]), str(folder))
+    dvc(folder, "plots", "show", "--out", "one")
+    run(folder, "git", "tag", "first")
+    change(folder, train__epochs=2)
+    dvc(folder, "repro")
+    commit(folder)
+    run(folder, "git", "tag", "longer")
+    change(folder, window__gaps="join", split__embargo=False)
+    dvc(folder, "repro")
+    dvc(folder, "plots", "diff", "first", "longer", "workspace", "--out", "several")
+    return {name: folder / name / "index.html" for name in ("one", "several")}
+
+
+def drawn(page: Page) -> dict[str, Any]:
+    """Of each plot: its marks, the texts in it, and the colors of the marks."""
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("figure")].map((figure) => {
+            const marks = figure.querySelectorAll(["symbol", "line", "rect", "area"]
+                .map((kind) => `.role-mark.mark-${kind} path`).join());
+            const color = (mark) => [mark.getAttribute("fill"), mark.getAttribute("stroke")];
+            return [figure.id.replace("figure-", ""), {
+                marks: marks.length,
+                texts: [...figure.querySelectorAll("text")].map((text) => text.textContent),
+                colors: [...new Set([...marks].flatMap(color))],
+                over: figure.querySelector("svg").getBoundingClientRect().right
+                    - figure.getBoundingClientRect().right,
+            }];
+        }))"""
+    )
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize("name", ["one", "several"])
+def test_every_plot_is_drawn_without_a_request_or_a_complaint(
+    chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
+) -> None:
+    with opened(chromium, pages[name], width, scheme) as (page, faults):
+        found = drawn(page)
+        assert faults == []
+        assert list(found) == [plot.name for plot in figures.CHARTS]
+        for plot, of in found.items():
+            assert of["marks"] > 0, plot
+            assert of["over"] <= 0, plot
+            assert not any("NaN" in text or "undefined" in text for text in of["texts"]), plot
+            if name == "several":
+                for revision in REVISIONS:
+                    assert any(revision in text for text in of["texts"]), (plot, revision)
+                    assert COLORS[revision] in of["colors"], (plot, revision)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize("name", ["one", "several"])
+def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
+    chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
+) -> None:
+    with opened(chromium, pages[name], width, scheme) as (page, _):
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        violations = Axe().run(page).response["violations"]
+        assert [
+            (violation["id"], violation["impact"], [node["html"] for node in violation["nodes"]])
+            for violation in violations
+        ] == []
+
+
+def test_the_page_says_in_words_what_was_found(chromium: Browser, pages: dict[str, Path]) -> None:
+    with opened(chromium, pages["one"], 1400, "light") as (page, _):
+        text = page.inner_text("main")
+        assert "Simulated, no real readings" in text
+        assert "than that of “the same as a minute ago”" in page.inner_text("h1")
+        for heading in ("What to doubt", "Which shortcuts of the tutorial were taken?", "Settings"):
+            assert page.get_by_role("heading", name=heading).count() == 1
+        assert "no interval" in text
+        rows = page.locator("section").first.locator("tbody tr")
+        assert rows.locator("th").all_inner_texts()[:2] == ["LSTM", "persistence"]
+
+
+def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[str, Path]) -> None:
+    with opened(chromium, pages["several"], 1400, "light") as (page, _):
+        assert page.inner_text("h1") == "3 revisions compared"
+        assert page.locator("header .names span").all_inner_texts() == REVISIONS
+        table = page.get_by_role("region", name="settings that differ")
+        cells = [row.inner_text().split("\t") for row in table.locator("tbody tr").all()]
+        assert cells == [
+            ["window.gaps", "join", "break", "break"],
+            ["split.embargo", "false", "true", "true"],
+            ["train.epochs", "2", "1", "2"],
+        ]
+        scores = page.locator("section").first.locator("tbody tr").all_inner_texts()
+        lstm = [row.split("\t") for row in scores if row.startswith("LSTM")]
+        assert [row[1] for row in lstm] == REVISIONS
+        assert lstm[0][2] != lstm[1][2]
+
+
+def test_a_plot_zooms_moves_back_and_tells_its_values(
+    chromium: Browser, pages: dict[str, Path]
+) -> None:
+    with opened(chromium, pages["one"], 1400, "light") as (page, faults):
+        chart = page.locator("#figure-forecast .chart")
+        chart.scroll_into_view_if_needed()
+        before = drawn(page)["forecast"]["texts"]
+        box = chart.bounding_box()
+        assert box is not None
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.move(*middle)
+        page.mouse.wheel(0, -240)
+        page.wait_for_timeout(500)
+        assert drawn(page)["forecast"]["texts"] == before, "a wheel alone moves the page"
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -400)
+        page.keyboard.up("Control")
+        page.wait_for_timeout(500)
+        assert drawn(page)["forecast"]["texts"] != before
+        page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(500)
+        assert drawn(page)["forecast"]["texts"] == before
+
+        page.locator("#figure-scores .mark-symbol path[fill='#0A7CC0']").first.hover()
+        tooltip = page.locator("#vg-tooltip-element.visible")
+        tooltip.wait_for()
+        assert "LSTM" in tooltip.inner_text()
+        assert faults == []
+
+
+def test_the_keyboard_reaches_the_report_and_its_tables(
+    chromium: Browser, pages: dict[str, Path]
+) -> None:
+    with opened(chromium, pages["one"], 400, "light") as (page, _):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "report"
+        images = page.locator("[role=img]")
+        assert images.count() == len(figures.CHARTS)
+        assert all(len(image.get_attribute("aria-label") or "") > 40 for image in images.all())
+
+
+def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
+    chromium: Browser, pages: dict[str, Path]
+) -> None:
+    with opened(chromium, pages["one"], 1400, "dark") as (page, _):
+        page.emulate_media(media="print")
+        colors = page.evaluate(
+            "() => { const of = getComputedStyle(document.querySelector('.chart'));"
+            " return [of.color, getComputedStyle(document.body).backgroundColor]; }"
+        )
+        assert colors == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+        assert not page.locator("nav").is_visible()
+        assert len(page.pdf()) > 50_000
