@@ -7,7 +7,7 @@ AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial backtest test lint format verify page lock clean
+.PHONY: help repro plots report tutorial backtest test lint format verify page screenshots lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ verify: .venv/run.done    ## reproduce everything from nothing and compare it wi
 
 page: .venv/dev.done    ## renew .dvc/report.html, the page of plots, after a change of what is in it
 	@python -m household.report.page
+
+screenshots: .venv/dev.done repro tutorial    ## renew the pictures of the page in docs/
+	@python -m tests.screenshots
 
 lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRADE=1 takes newer ones
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt

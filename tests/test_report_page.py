@@ -15,7 +15,7 @@ from tests.conftest import change, commit, dvc, run
 pytestmark = pytest.mark.skipif(
     executable() is None, reason="NO BROWSER: the page of plots is not tested; install chromium"
 )
-REVISIONS = ["workspace", "first", "longer"]  # as DVC sorts them
+REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC sorts them
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
 LOOKS: list[tuple[int, Scheme]] = [(400, "light"), (400, "dark"), (1400, "light"), (1400, "dark")]
 
@@ -36,10 +36,10 @@ def pages(reproduced: tuple[Path, str]) -> dict[str, Path]:
     change(folder, train__epochs=2)
     dvc(folder, "repro")
     commit(folder)
-    run(folder, "git", "tag", "longer")
+    run(folder, "git", "tag", REVISIONS[2])
     change(folder, window__gaps="join", split__embargo=False)
     dvc(folder, "repro")
-    dvc(folder, "plots", "diff", "first", "longer", "workspace", "--out", "several")
+    dvc(folder, "plots", "diff", *REVISIONS, "--out", "several")
     return {name: folder / name / "index.html" for name in ("one", "several")}
 
 

@@ -88,23 +88,22 @@ def doubts(results: Results) -> list[str]:
             "of a real house.",
         ),
         (
-            found["persistence_low"] is None,
+            days < 2,
             "The test part is shorter than two days, so that the gain has no interval.",
         ),
         (
-            found["persistence_low"] is not None and found["persistence_low"] <= 0,
-            "The interval of the gain over persistence does not lie above 0: the difference may "
-            "be chance.",
+            found["persistence_low"] is not None
+            and found["persistence_low"] <= 0 <= found["persistence_high"],
+            "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
         (
             bool(taken),
-            f"Shortcuts of the tutorial were taken ({'; '.join(taken)}), so that the score is "
-            "not that of minutes which the model never saw.",
+            f"Shortcuts of the tutorial were taken, which bear on the score: {'; '.join(taken)}.",
         ),
         (
             days < FEW_DAYS,
             f"The test part is {days:.1f} days of one season: other weeks may differ. "
-            "`make backtest` tests at other cuts.",
+            "“make backtest” tests at other cuts.",
         ),
         (
             not lost.empty,
@@ -113,8 +112,8 @@ def doubts(results: Results) -> list[str]:
         ),
         (
             behind > 0,
-            f"Persistence has the smaller error where the power moves little: in {behind:.0%} of "
-            "the minutes, see the error by the size of the change.",
+            f"Persistence has the smaller error in {behind:.0%} of the minutes, grouped by how far "
+            "the power moved; see the error by the size of the change.",
         ),
         (
             best == epochs > 1,

@@ -23,7 +23,7 @@
     },
     header: { labelColor: INK, titleColor: INK },
     legend: {
-      labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, labelLimit: 240,
+      labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12,
       layout: { top: { anchor: "start", direction: "vertical" } },
     },
     rule: { color: INK },
@@ -63,9 +63,11 @@
       const heading = element("h2", { id: `section-${place}`, tabindex: "-1" }, title);
       report.append(element("section", { "aria-labelledby": heading.id }, heading, ...parts));
     });
-    report.append(element("footer", {}, element("p", { class: "note" },
-      "Every plot but the first minutes counts all minutes of the test part. The page holds all that it needs; "
-      + "the licences of its packages stand in its source.")));
+    if (facts.length) {
+      report.append(element("footer", {}, element("p", { class: "note" },
+        "The plots of the test part count every minute of it; only the first minutes are a part. The page holds "
+        + "all that it needs; the licences of its packages stand in its source.")));
+    }
     clear();
     drawAll(charts, revisions);
   });
@@ -228,7 +230,10 @@
     // It names the oldest version that can draw it, of which a newer one would warn.
     delete copy.$schema;
     const inner = copy.spec ?? copy;
-    if (copy.facet?.field) copy.columns = columns;
+    if (copy.facet?.field) {
+      copy.columns = columns;
+      copy.facet.header = { ...copy.facet.header, labelLimit: one };
+    }
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
     return copy;
@@ -240,7 +245,10 @@
     const drawOne = async (each) => {
       each.view?.finalize();
       const config = structuredClone(CONFIG);
-      config.legend.columns = Math.max(1, Math.floor(report.clientWidth / 170));
+      // As wide as the longest name that a legend may hold, of a revision or a forecaster.
+      const entry = Math.max(170, ...revisions.map((revision) => 40 + 8 * revision.length));
+      config.legend.columns = Math.max(1, Math.floor(report.clientWidth / entry));
+      config.legend.labelLimit = report.clientWidth - 100;
       const spec = fitted(each.spec, revisions, each.drawing.clientWidth);
       each.view = (await window.drawPlot(each.drawing, spec, {
         mode: "vega-lite", actions: false, renderer: "svg", config,

@@ -13,12 +13,14 @@ from household.report import figures
 from tests.household.report.made import predictions, results
 
 COLORS = ["#0A7CC0", "#D55E00", "#008A64"]
+# The oldest stands for editors, which draw the templates with a version of their own.
+VERSIONS = [vl_convert.get_vegalite_versions()[0], figures.VEGA_LITE]
 NAMES = [plot.name for plot in figures.CHARTS]
 
 
-def svg(plot: figures.Plot, revisions: list[str], household: str = "a household") -> str:
-    """The plot of these revisions as DVC fills its template."""
-    table = plot.table(results(predictions(300))).assign(household=household)
+def svg(plot: figures.Plot, revisions: list[str], version: str = figures.VEGA_LITE) -> str:
+    """The plot of these revisions as DVC fills its template, drawn by a version of Vega-Lite."""
+    table = plot.table(results(predictions(300))).assign(household="a household")
     rows = [row | {"rev": rev} for rev in revisions for row in table.to_dict("records")]
     renderer = VegaRenderer(
         rows, plot.name, template=plot.name, template_dir=str(figures.TEMPLATES),
@@ -26,12 +28,15 @@ def svg(plot: figures.Plot, revisions: list[str], household: str = "a household"
     )  # fmt: skip
     filled = renderer.get_filled_template()
     del filled["$schema"]
-    return vl_convert.vegalite_to_svg(filled, figures.VEGA_LITE)
+    return vl_convert.vegalite_to_svg(filled, version)
 
 
 @pytest.mark.parametrize("plot", figures.CHARTS, ids=NAMES)
-def test_a_picture_names_the_plot_the_household_and_every_series(plot: figures.Plot) -> None:
-    drawn = svg(plot, ["workspace"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_picture_names_the_plot_the_household_and_every_series(
+    plot: figures.Plot, version: str
+) -> None:
+    drawn = svg(plot, ["workspace"], version)
     texts = set(re.findall(r"<text[^>]*>([^<]*)<", drawn))
     assert plot.title in texts
     assert any("a household" in text for text in texts)
@@ -40,7 +45,7 @@ def test_a_picture_names_the_plot_the_household_and_every_series(plot: figures.P
     table = plot.table(results(predictions(300)))
     series = next((name for name in ("series", "part") if name in table), None)
     for name in table[series].unique() if series else ():
-        assert any(text.endswith(name) for text in texts), name
+        assert any(name in text for text in texts), name
 
 
 @pytest.mark.parametrize("plot", figures.CHARTS, ids=NAMES)

@@ -45,6 +45,14 @@ def test_a_loss_is_said_as_plainly_as_a_win() -> None:
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
     facts = summary.facts(results(made)).set_index("name")["text"]
     assert "% larger than" in facts["headline"]
+    assert not any("may be chance" in doubt for doubt in summary.doubts(results(made)))
+    assert any("does not beat persistence" in doubt for doubt in summary.doubts(results(made)))
+
+
+def test_a_gain_that_may_be_none_is_doubted() -> None:
+    made = predictions(4_000)
+    errors = made["persistence"] - made["actual"]
+    made["LSTM"] = made["actual"] + errors.sample(frac=1, random_state=0).to_numpy()
     assert any("may be chance" in doubt for doubt in summary.doubts(results(made)))
 
 
