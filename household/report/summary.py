@@ -97,6 +97,11 @@ def doubts(results: Results) -> list[str]:
             "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
         (
+            (found["best_skill"] or 0) < 0,
+            f"{found['best_baseline'].capitalize()} has the smaller error: a simpler forecaster "
+            "does better.",
+        ),
+        (
             bool(taken),
             f"Shortcuts of the tutorial were taken, which bear on the score: {'; '.join(taken)}.",
         ),
@@ -182,7 +187,8 @@ def _model(params: Params) -> dict[str, str]:
         if train.target == "change"
         else "the power of the next minute itself",
         "network": f"{members}, LSTM layers of {layers} units",
-        "training": f"{train.epochs} epochs, {train.loss} loss, {train.optimizer}, a loss at "
+        "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
+        + f", {train.loss} loss, {train.optimizer}, a loss at "
         + ("every minute" if train.supervision == "every_minute" else "the end of each window"),
     }
 

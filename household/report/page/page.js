@@ -224,7 +224,7 @@
     const fields = revisions.length > 1 ? compared : panels;
     const count = distinct(rows(spec).map((row) => fields.map((field) => row[field]).join("\n"))).length;
     const columns = Math.max(1, Math.min(count, Math.floor(width / panelWidth)));
-    const one = Math.max(120, Math.floor((width - axisWidth) / columns) - 24);
+    const one = Math.max(120, Math.floor((width - axisWidth) / columns) - 28);
     const copy = structuredClone(spec);
     delete copy.title;
     // It names the oldest version that can draw it, of which a newer one would warn.

@@ -46,7 +46,9 @@ def test_a_loss_is_said_as_plainly_as_a_win() -> None:
     facts = summary.facts(results(made)).set_index("name")["text"]
     assert "% larger than" in facts["headline"]
     assert not any("may be chance" in doubt for doubt in summary.doubts(results(made)))
-    assert any("does not beat persistence" in doubt for doubt in summary.doubts(results(made)))
+    said = " ".join(summary.doubts(results(made)))
+    assert "does not beat persistence" in said
+    assert "Linear has the smaller error" in said
 
 
 def test_a_gain_that_may_be_none_is_doubted() -> None:
