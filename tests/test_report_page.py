@@ -1,5 +1,6 @@
 """The page of `dvc plots show` and `dvc plots diff` in a real browser without a network."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,13 @@ def pages(reproduced: tuple[Path, str]) -> dict[str, Path]:
     folder = reproduced[0].parent / "pages"
     run(folder.parent, "cp", "-a", str(reproduced[0]), str(folder))
     dvc(folder, "plots", "show", "--out", "one")
+    # The first of the three is of a time without that plot.
+    pipeline = (folder / "dvc.yaml").read_text()
+    without = re.sub(r"  - gaps:\n(      .*\n)+", "", pipeline)
+    (folder / "dvc.yaml").write_text(without)
+    commit(folder)
     run(folder, "git", "tag", "first")
+    (folder / "dvc.yaml").write_text(pipeline)
     change(folder, train__epochs=2)
     dvc(folder, "repro")
     commit(folder)
@@ -76,6 +83,8 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
             assert not any("NaN" in text or "undefined" in text for text in of["texts"]), plot
             if name == "several":
                 for revision in REVISIONS:
+                    if (plot, revision) == ("gaps", "first"):
+                        continue
                     assert any(revision in text for text in of["texts"]), (plot, revision)
                     assert COLORS[revision] in of["colors"], (plot, revision)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

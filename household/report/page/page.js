@@ -236,7 +236,21 @@
     }
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
+    if (revisions.length > 1 && meta(spec).section) name(copy, [inner, ...(inner.layer ?? [])], revisions);
     return copy;
+  }
+
+  // A template knows of the revisions that have rows in it; here also one that lacks the plot counts,
+  // so that the others keep their names and colors.
+  function name(copy, parts, revisions) {
+    copy.transform[0] = { calculate: String(revisions.length), as: "revisions" };
+    for (const channel of parts.flatMap((part) => Object.values(part.encoding ?? {}))) {
+      const { field, scale } = channel;
+      if (!scale?.range || !["line", "rev"].includes(field)) continue;
+      scale.domain = scale.range.length > COLORS.length ? ["actual", ...revisions] : revisions;
+      // Of one domain, the legends of color and of shape become one.
+      if (field === "line") channel.legend = { orient: "top" };
+    }
   }
 
   function drawAll(charts, revisions) {
