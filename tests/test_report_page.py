@@ -1,6 +1,7 @@
 """The page of `dvc plots show` and `dvc plots diff` in a real browser without a network."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,19 @@ COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
 LOOKS: list[tuple[int, Scheme]] = [(400, "light"), (400, "dark"), (1400, "light"), (1400, "dark")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with browser() as given:
         yield given
 
 
-@pytest.fixture(scope="module")
-def pages(reproduced: tuple[Path, str]) -> dict[str, Path]:
+@pytest.fixture(scope="session")
+def pages(
+    reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """The page of one run, and of three runs that differ."""
-    folder = reproduced[0].parent / "pages"
-    run(folder.parent, "cp", "-a", str(reproduced[0]), str(folder))
+    folder = tmp_path_factory.mktemp("pages") / "clone"
+    shutil.copytree(reproduced[0], folder, symlinks=True)
     dvc(folder, "plots", "show", "--out", "one")
     # The first of the three is of a time without that plot.
     pipeline = (folder / "dvc.yaml").read_text()
@@ -191,4 +194,11 @@ def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
         )
         assert colors == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
         assert not page.locator("nav").is_visible()
+        # A sheet is narrower than the screen for which the plots were drawn.
+        page.evaluate("document.getElementById('report').style.width = '600px'")
+        widths = page.locator("svg.marks").evaluate_all(
+            "(plots) => plots.map((plot) => plot.getBoundingClientRect().width)"
+        )
+        assert len(widths) == len(figures.CHARTS)
+        assert max(widths) <= 600
         assert len(page.pdf()) > 50_000

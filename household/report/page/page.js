@@ -143,7 +143,12 @@
       (revision) => values.find((row) => row.setting === name && row.rev === revision)?.value ?? "",
     ));
     const differ = names.map((_, place) => new Set(cells[place]).size > 1);
-    const all = element("details", {}, element("summary", {}, "All settings"), pivot(names, cells, revisions, "all settings"));
+    const all = element(
+      "details",
+      { class: "settings" },
+      element("summary", {}, "All settings"),
+      pivot(names, cells, revisions, "all settings"),
+    );
     if (revisions.length < 2) return [all];
     if (!differ.includes(true)) return [element("p", {}, "The revisions have the same settings."), all];
     const those = (list) => list.filter((_, place) => differ[place]);
@@ -249,7 +254,7 @@
       if (!scale?.range || !["line", "rev"].includes(field)) continue;
       scale.domain = scale.range.length > COLORS.length ? ["actual", ...revisions] : revisions;
       // Of one domain, the legends of color and of shape become one.
-      if (field === "line") channel.legend = { orient: "top" };
+      if (field === "line") channel.legend = { orient: "top", symbolOpacity: 1 };
     }
   }
 
