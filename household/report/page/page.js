@@ -196,18 +196,15 @@
   }
 
   function numbers(values, columns, revisions, title) {
-    const head = columns.map(({ title: name, digits, percent }) => (
-      element("th", { scope: "col", class: digits ?? percent ? "number" : "" }, name)
-    ));
+    const kind = ({ digits, percent }) => ({ class: digits === undefined && percent === undefined ? "text" : "number" });
+    const head = columns.map((column) => element("th", { scope: "col", ...kind(column) }, column.title));
     const body = values.slice(0, MOST_ROWS).map((row) => {
-      const cells = columns.map(({ field, digits, percent }, place) => {
-        const numeric = digits ?? percent;
-        const text = numeric === undefined ? String(row[field]).replace("T00:00:00", "") : number(row[field], digits, percent);
-        return element(place ? "td" : "th", place ? { class: numeric === undefined ? "" : "number" } : { scope: "row" }, text);
-      });
-      if (revisions.length > 1) {
-        cells.splice(1, 0, element("td", {}, key(revisions.indexOf(row.rev)), row.rev));
-      }
+      const cells = columns.map((column, place) => element(
+        place ? "td" : "th",
+        { ...kind(column), ...(place ? {} : { scope: "row" }) },
+        written(row[column.field], column),
+      ));
+      if (revisions.length > 1) cells.splice(1, 0, element("td", {}, key(revisions.indexOf(row.rev)), row.rev));
       return element("tr", {}, ...cells);
     });
     if (revisions.length > 1) head.splice(1, 0, element("th", { scope: "col" }, "revision"));
@@ -218,8 +215,11 @@
     return scrolling(table, `numbers: ${title}`);
   }
 
-  function number(value, digits, percent) {
-    if (value === "" || value === null || Number.isNaN(Number(value))) return "";
+  function written(value, { digits, percent }) {
+    if (digits === undefined && percent === undefined) {
+      return String(value).replace("T00:00:00", "").replace(/(\d)T(\d)/, "$1 $2");
+    }
+    if (value === "" || Number.isNaN(Number(value))) return "";
     return percent === undefined ? Number(value).toFixed(digits) : `${(100 * value).toFixed(percent)} %`;
   }
 
