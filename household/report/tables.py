@@ -150,11 +150,10 @@ def error_by_hour(results: Results) -> pd.DataFrame:
         "low_kw": by_day.groupby("hour").quantile(0.25),
         "high_kw": by_day.groupby("hour").quantile(0.75),
     }
-    columns = {name: part.melt(ignore_index=False)["value"] for name, part in parts.items()}
-    table = parts["rmse_kw"].melt(ignore_index=False, var_name="series").drop(columns="value")
-    table = table.assign(**{name: values.round(6).to_numpy() for name, values in columns.items()})
-    table["minutes"] = hours.value_counts().reindex(table.index)
-    return table.reset_index()
+    columns = pd.concat(parts, axis=1, names=["score", "series"])
+    table = columns.stack("series", future_stack=True)  # noqa: PD013, melt would mix the scores
+    table = table.round(6).reset_index()
+    return table.assign(minutes=table["hour"].map(hours.value_counts()))
 
 
 def error_by_change(results: Results) -> pd.DataFrame:
