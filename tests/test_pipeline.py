@@ -115,7 +115,7 @@ def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
             assert len(marks) >= len(revisions), plot.name
             assert "NaN" not in drawn
             (parted,) = split[plot.name]
-            assert parted["content"]["data"] == {"values": "<DVC_METRIC_DATA>"}
+            assert parted["content"]["data"]["values"] == "<DVC_METRIC_DATA>"
             anchors = parted["anchor_definitions"]
             assert anchors["<DVC_METRIC_DATA>"] == points
             assert anchors["<DVC_METRIC_TITLE>"] == plot.title
