@@ -47,7 +47,7 @@ def pages(
     dvc(folder, "repro")
     commit(folder)
     run(folder, "git", "tag", REVISIONS[2])
-    change(folder, window__gaps="join", split__embargo=False)
+    change(folder, plot__steps=50)
     dvc(folder, "repro")
     dvc(folder, "plots", "diff", *REVISIONS, "--out", "several")
     return {name: folder / name / "index.html" for name in ("one", "several")}
@@ -99,7 +99,8 @@ def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
     chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
 ) -> None:
     with opened(chromium, pages[name], width, scheme) as (page, _):
-        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        if (name, scheme) == ("one", "dark"):  # The tables are long, and all of a kind.
+            page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
         violations = Axe().run(page).response["violations"]
         assert [
             (violation["id"], violation["impact"], [node["html"] for node in violation["nodes"]])
@@ -126,9 +127,8 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[st
         table = page.get_by_role("region", name="settings that differ")
         cells = [row.inner_text().split("\t") for row in table.locator("tbody tr").all()]
         assert cells == [
-            ["window.gaps", "join", "break", "break"],
-            ["split.embargo", "false", "true", "true"],
             ["train.epochs", "2", "1", "2"],
+            ["plot.steps", "50", "100", "100"],
         ]
         scores = page.locator("section").first.locator("tbody tr").all_inner_texts()
         lstm = [row.split("\t") for row in scores if row.startswith("LSTM")]
