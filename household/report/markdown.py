@@ -9,16 +9,6 @@ import pandas as pd
 
 from household.report import figures
 
-SCORES = {
-    "series": "forecaster",
-    "rmse_kw": "RMSE (kW)",
-    "mae_kw": "MAE (kW)",
-    "mase": "MASE",
-    "skill": "gain over persistence",
-    "low": "from",
-    "high": "to (95 %)",
-}
-
 
 def report(tables: Mapping[str, pd.DataFrame]) -> str:
     """The report, from the table of each plot by its name; the pictures stand in figures/.
@@ -33,7 +23,10 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
     sections = itertools.groupby(
         figures.CHARTS, lambda plot: _template(plot)["usermeta"]["section"]
     )
-    (first, charts), *others = [(name, [*map(_chart, plots)]) for name, plots in sections]
+    (first, charts), *others = [
+        (name, [_chart(plot, tables[plot.name]) for plot in plots]) for name, plots in sections
+    ]
+    settings = tables["settings"][["setting", "value"]]
     parts = [
         "# Household power: the next minute",
         f"**{headline}**",
@@ -41,41 +34,43 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
         _table(["", ""], (said["data"] | said["model"]).items()),
         f"## {first}",
         *charts,
-        _scores(tables["scores"]),
         "## What to doubt",
         "\n".join(f"- {doubt}" for doubt in said["doubts"].values()),
         "## Which shortcuts of the tutorial were taken?",
         _table(["shortcut", "taken"], said["shortcuts"].items()),
         *(_folded(name, *charts) for name, charts in others),
-        _folded("Settings", _table(["setting", "value"], _rows(tables["settings"].iloc[:, :2]))),
+        _folded(
+            "Settings",
+            _table([*settings], settings.to_numpy()),
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _chart(plot: figures.Plot) -> str:
-    says = _template(plot)["description"]
-    return f"### {plot.title}\n\n{says}\n\n![{plot.title}](figures/{plot.name}.png)"
+def _chart(plot: figures.Plot, table: pd.DataFrame) -> str:
+    template = _template(plot)
+    picture = f"![{plot.title}](figures/{plot.name}.png)"
+    parts = [f"### {plot.title}", template["description"], picture]
+    if template["usermeta"].get("open"):
+        columns = template["usermeta"]["columns"]
+        rows = [
+            [_written(row[column["field"]], column) for column in columns]
+            for row in table.to_dict("records")
+        ]
+        parts.append(_table([column["title"] for column in columns], rows))
+    return "\n\n".join(parts)
 
 
 def _template(plot: figures.Plot) -> Any:
     return json.loads((figures.TEMPLATES / f"{plot.name}.json").read_text(encoding="utf-8"))
 
 
-def _scores(scores: pd.DataFrame) -> str:
-    shown = scores[list(SCORES)].astype(object)
-    for column, form in (("rmse_kw", ".4f"), ("mae_kw", ".4f"), ("mase", ".3f")):
-        shown[column] = shown[column].map(lambda value, form=form: _number(value, form))
-    for column in ("skill", "low", "high"):
-        shown[column] = shown[column].map(lambda value: _number(value, ".1%"))
-    return _table(list(SCORES.values()), _rows(shown))
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if pd.isna(value) else format(value, form)
-
-
-def _rows(table: pd.DataFrame) -> list[list[Any]]:
-    return table.to_numpy().tolist()
+def _written(value: Any, column: Mapping[str, Any]) -> str:
+    if pd.isna(value):
+        return ""
+    if "percent" in column:
+        return f"{value:.{column['percent']}%}"
+    return f"{value:.{column['digits']}f}" if "digits" in column else str(value)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
