@@ -143,23 +143,17 @@ def test_a_plot_zooms_moves_back_and_tells_its_values(
         chart = page.locator("#figure-forecast .chart")
         chart.scroll_into_view_if_needed()
         before = drawn(page)["forecast"]["texts"]
-        box = chart.bounding_box()
-        assert box is not None
-        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.move(*middle)
+        chart.hover()
         page.mouse.wheel(0, -240)
         page.wait_for_timeout(500)
         assert drawn(page)["forecast"]["texts"] == before, "a wheel alone moves the page"
-        chart.scroll_into_view_if_needed()
-        box = chart.bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        chart.hover()
         page.keyboard.down("Control")
         page.mouse.wheel(0, -400)
         page.keyboard.up("Control")
         page.wait_for_timeout(500)
         assert drawn(page)["forecast"]["texts"] != before
-        page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        chart.dblclick()
         page.wait_for_timeout(500)
         assert drawn(page)["forecast"]["texts"] == before
 

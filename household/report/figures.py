@@ -5,6 +5,7 @@ DVC finds it by way of .dvc/plots. dvc.yaml has to repeat what DVC needs of that
 no file of its own that a stage makes; a test holds the two together.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,13 +72,15 @@ class Plot(NamedTuple):
             }
         }
 
-    def picture(self, table: pd.DataFrame) -> bytes:
-        """The plot of `table` as PNG, drawn by the template and the renderer of `dvc plots`."""
-        drawn = table.dropna(subset=[self.x, self.y])
-        if drawn.empty:
-            return _png({"title": self.title, "mark": "text"} | NOTHING)
-        filled = VegaRenderer(
-            drawn.assign(rev="workspace").to_dict("records"),
+    @property
+    def template(self) -> Any:
+        """Its template, which says in `usermeta` what the page is to make of the plot."""
+        return json.loads((TEMPLATES / f"{self.name}.json").read_text(encoding="utf-8"))
+
+    def filled(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
+        """The template with `rows`, each with its revision `rev`, as `dvc plots` fills it."""
+        spec = VegaRenderer(
+            rows,
             self.name,
             template=self.name,
             template_dir=str(TEMPLATES),
@@ -88,12 +91,16 @@ class Plot(NamedTuple):
             title=self.title,
         ).get_filled_template()
         # It names the oldest version that can draw it, of which a newer one would warn.
-        del filled["$schema"]
-        return _png(filled)
+        del spec["$schema"]
+        return spec
 
-
-def _png(spec: dict[str, Any]) -> bytes:
-    return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
+    def picture(self, table: pd.DataFrame) -> bytes:
+        """The plot of `table` as PNG."""
+        drawn = table.dropna(subset=[self.x, self.y])
+        spec = {"title": self.title, "mark": "text"} | NOTHING
+        if not drawn.empty:
+            spec = self.filled(drawn.assign(rev="workspace").to_dict("records"))
+        return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
 
 
 # What the page makes a heading and tables of.

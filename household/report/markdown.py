@@ -1,7 +1,6 @@
 """The report as Markdown, fit for a pull request: facts, scores, what to doubt, pictures."""
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +19,7 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
         for section, rows in tables["facts"].groupby("section", sort=False)
     }
     headline, *verdict = said["verdict"].values()
-    sections = itertools.groupby(
-        figures.CHARTS, lambda plot: _template(plot)["usermeta"]["section"]
-    )
+    sections = itertools.groupby(figures.CHARTS, lambda plot: plot.template["usermeta"]["section"])
     (first, charts), *others = [
         (name, [_chart(plot, tables[plot.name]) for plot in plots]) for name, plots in sections
     ]
@@ -48,7 +45,7 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _chart(plot: figures.Plot, table: pd.DataFrame) -> str:
-    template = _template(plot)
+    template = plot.template
     picture = f"![{plot.title}](figures/{plot.name}.png)"
     parts = [f"### {plot.title}", template["description"], picture]
     if template["usermeta"].get("open"):
@@ -59,10 +56,6 @@ def _chart(plot: figures.Plot, table: pd.DataFrame) -> str:
         ]
         parts.append(_table([column["title"] for column in columns], rows))
     return "\n\n".join(parts)
-
-
-def _template(plot: figures.Plot) -> Any:
-    return json.loads((figures.TEMPLATES / f"{plot.name}.json").read_text(encoding="utf-8"))
 
 
 def _written(value: Any, column: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from household.forecast.scores import REFERENCE
 from household.pipeline.params import Params
 from household.report import tables, verdict
 from household.report.tables import LSTM, Results
@@ -75,7 +76,7 @@ def doubts(results: Results) -> list[str]:
     found = results.verdict
     days = len(results.predictions) / 1440
     gains = tables.gain_by_day(results)
-    lost = gains[(gains["series"] == "persistence") & (gains["gain"] <= 0)]
+    lost = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
     behind = _share_behind(tables.error_by_change(results))
     taken = [name for name, text in shortcuts(results.params).items() if text != "no"]
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
@@ -196,7 +197,7 @@ def _model(params: Params) -> dict[str, str]:
 def _share_behind(by_change: pd.DataFrame) -> float:
     """The share of the minutes that lie in groups where persistence has the smaller error."""
     groups = by_change.set_index("change")
-    ours, theirs = (groups[groups["series"] == name] for name in (LSTM, "persistence"))
+    ours, theirs = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
     return float(ours.loc[ours["rmse_kw"] > theirs["rmse_kw"], "share"].sum())
 
 

@@ -33,6 +33,8 @@
 
   const rows = (spec) => spec.data?.values ?? [];
   const meta = (spec) => spec.usermeta ?? {};
+  // The parts of a template that draw marks.
+  const units = (spec) => [spec.spec ?? spec, ...((spec.spec ?? spec).layer ?? [])];
   const distinct = (values) => [...new Set(values)];
   const element = (name, attributes = {}, ...children) => {
     const made = document.createElement(name);
@@ -45,6 +47,7 @@
     const revisions = distinct(plots.flatMap(({ spec }) => rows(spec).map((row) => row.rev)));
     const texts = (view) => plots.filter(({ spec }) => meta(spec).view === view).flatMap(({ spec }) => rows(spec));
     const facts = texts("facts");
+    const values = texts("settings").map(({ setting, value, rev }) => ({ name: setting, text: value, rev }));
     const report = document.getElementById("report");
     const charts = [];
     const sections = new Map();
@@ -56,7 +59,7 @@
     if (facts.length) {
       sections.set("Which shortcuts of the tutorial were taken?", [factTable(facts, ["shortcuts"], revisions)]);
     }
-    if (texts("settings").length) sections.set("Settings", settings(texts("settings"), revisions));
+    if (values.length) sections.set("Settings", settings(values, revisions));
 
     report.append(header(facts, revisions, [...sections.keys()]));
     [...sections].forEach(([title, parts], place) => {
@@ -82,7 +85,7 @@
 
   function header(facts, revisions, titles) {
     const fact = (section, name) => facts.find((row) => row.section === section && row.name === name)?.text;
-    const simulated = distinct(facts.filter((row) => row.name === "source").map((row) => row.text.startsWith("No real")));
+    const simulated = distinct(facts.map((row) => row.household === "simulated household"));
     const source = element("p", { class: "source" }, "Household power: the next minute, from those before it ");
     if (simulated.includes(true)) {
       const all = simulated.length === 1 ? "Simulated, no real readings" : "Some of it simulated";
@@ -127,43 +130,42 @@
     });
   }
 
-  // A row for each name, a column for each revision; what differs is marked.
   function factTable(facts, sections, revisions) {
-    const chosen = facts.filter((row) => sections.includes(row.section));
-    const names = distinct(chosen.map((row) => row.name)).filter((name) => name !== "headline");
-    const cells = names.map((name) => revisions.map(
-      (revision) => chosen.find((row) => row.name === name && row.rev === revision)?.text ?? "",
-    ));
-    return pivot(names, cells, revisions, sections.join(", "));
+    const chosen = facts.filter((row) => sections.includes(row.section) && row.name !== "headline");
+    return pivot(chosen, revisions, sections.join(", "));
   }
 
   function settings(values, revisions) {
-    const names = distinct(values.map((row) => row.setting));
-    const cells = names.map((name) => revisions.map(
-      (revision) => values.find((row) => row.setting === name && row.rev === revision)?.value ?? "",
-    ));
-    const differ = names.map((_, place) => new Set(cells[place]).size > 1);
     const all = element(
       "details",
       { class: "settings" },
       element("summary", {}, "All settings"),
-      pivot(names, cells, revisions, "all settings"),
+      pivot(values, revisions, "all settings"),
     );
     if (revisions.length < 2) return [all];
-    if (!differ.includes(true)) return [element("p", {}, "The revisions have the same settings."), all];
-    const those = (list) => list.filter((_, place) => differ[place]);
-    return [element("p", {}, "Those that differ:"), pivot(those(names), those(cells), revisions, "settings that differ"), all];
+    const differ = values.filter((row) => new Set(across(values, row.name, revisions)).size > 1);
+    if (!differ.length) return [element("p", {}, "The revisions have the same settings."), all];
+    return [element("p", {}, "Those that differ:"), pivot(differ, revisions, "settings that differ"), all];
   }
 
-  function pivot(names, cells, revisions, label) {
+  // The text of that name in each revision.
+  function across(values, name, revisions) {
+    return revisions.map((revision) => values.find((row) => row.name === name && row.rev === revision)?.text ?? "");
+  }
+
+  // A row for each name, a column for each revision; what differs is marked.
+  function pivot(values, revisions, label) {
     const several = revisions.length > 1;
     const head = revisions.map((revision, place) => element("th", { scope: "col" }, key(place), revision));
-    const body = names.map((name, row) => element(
-      "tr",
-      several && new Set(cells[row]).size > 1 ? { class: "changed" } : {},
-      element("th", { scope: "row" }, name),
-      ...cells[row].map((cell) => element("td", {}, cell)),
-    ));
+    const body = distinct(values.map((row) => row.name)).map((name) => {
+      const cells = across(values, name, revisions);
+      return element(
+        "tr",
+        several && new Set(cells).size > 1 ? { class: "changed" } : {},
+        element("th", { scope: "row" }, name),
+        ...cells.map((cell) => element("td", {}, cell)),
+      );
+    });
     const table = element("table", {});
     if (several) table.append(element("thead", {}, element("tr", {}, element("td"), ...head)));
     table.append(element("tbody", {}, ...body));
@@ -175,7 +177,8 @@
   function block({ id, spec }, revisions, charts) {
     const title = spec.title?.text ?? spec.title ?? id;
     const says = spec.description ?? "";
-    const { zoom, columns, open, needs } = meta(spec);
+    const { columns, open, needs } = meta(spec);
+    const zooms = units(spec).some(({ params = [] }) => params.some(({ bind }) => bind === "scales"));
     if (!rows(spec).some((row) => !needs || row[needs])) {
       return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
     }
@@ -187,7 +190,7 @@
     const parts = [element("h3", {}, title)];
     if (says) parts.push(element("p", {}, says));
     parts.push(element("figure", { id: `figure-${id}` }, chart));
-    if (zoom) parts.push(element("p", { class: "hint" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
+    if (zooms) parts.push(element("p", { class: "hint" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
     if (columns) {
       const table = numbers(rows(spec), columns, revisions, title);
       parts.push(open ? table : element("details", {}, element("summary", {}, `The numbers: ${title}`), table));
@@ -241,20 +244,21 @@
     }
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
-    if (revisions.length > 1 && meta(spec).section) name(copy, [inner, ...(inner.layer ?? [])], revisions);
+    if (revisions.length > 1 && meta(spec).section) nameAll(copy, revisions);
     return copy;
   }
 
   // A template knows of the revisions that have rows in it; here also one that lacks the plot counts,
   // so that the others keep their names and colors.
-  function name(copy, parts, revisions) {
-    copy.transform[0] = { calculate: String(revisions.length), as: "revisions" };
-    for (const channel of parts.flatMap((part) => Object.values(part.encoding ?? {}))) {
-      const { field, scale } = channel;
-      if (!scale?.range || !["line", "rev"].includes(field)) continue;
-      scale.domain = scale.range.length > COLORS.length ? ["actual", ...revisions] : revisions;
+  function nameAll(copy, revisions) {
+    const counts = ({ joinaggregate = [] }) => joinaggregate.some(({ as }) => as === "revisions");
+    const count = { calculate: String(revisions.length), as: "revisions" };
+    copy.transform = (copy.transform ?? []).map((each) => (counts(each) ? count : each));
+    for (const channel of units(copy).flatMap((unit) => Object.values(unit.encoding ?? {}))) {
+      if (!channel.scale?.range || !["line", "rev"].includes(channel.field)) continue;
+      channel.scale.domain = [...(meta(copy).before ?? []), ...revisions];
       // Of one domain, the legends of color and of shape become one.
-      if (field === "line") channel.legend = { orient: "top", symbolOpacity: 1 };
+      if (channel.field === "line") channel.legend = { orient: "top", symbolOpacity: 1 };
     }
   }
 
