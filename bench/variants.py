@@ -69,19 +69,20 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     """The scores of one training, on the validation and on the test part."""
     name, seed = task
     settings = changed(VARIANTS[name], seed)
-    window, lookback = settings.window, settings.window.lookback
+    window = settings.window
+    shape = windows.Shape(window.lookback, window.horizon)
     table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
     kept = series.valid(table, window.features, window.fraction)
     values = series.values(kept)
-    starts = windows.starts(kept["timestamp"].to_numpy(), lookback, window.gaps)
-    split = parts.split(starts, lookback, settings.split, seed)
+    starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
+    split = parts.split(starts, shape, settings.split, seed)
     counted = {"all": starts, "train": split.train, "none": None}
-    scaled = scaling.measure(values, counted[window.center], counted[window.scale], lookback)
+    scaled = scaling.measure(values, counted[window.center], counted[window.scale], shape)
     # Imports TensorFlow, which the process that prints the table does without.
     from household.forecast import network, training  # noqa: PLC0415
 
     network.make_repeatable(seed)
-    model = network.build(lookback, scaled, settings.train)
+    model = network.build(shape, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         data = training.Data(scaled, values, split.train, split.validation)
@@ -93,9 +94,9 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     training.compile_for(model, settings.train, steps=1)
     for part in ("validation", "test"):
         chosen = np.sort(getattr(split, part))
-        actual = windows.targets(values, chosen, lookback)
+        actual = windows.targets(values, chosen, shape)
         forecast = network.forecast(model, values, chosen)
-        loss = model.loss(actual[:, np.newaxis], forecast[:, np.newaxis])
+        loss = model.loss(actual, forecast)
         row[f"{part}_loss"] = round(float(loss), 6)
         row[f"{part}_rmse"] = round(scores.rmse(actual, forecast), 5)
         row[f"{part}_mae"] = round(scores.mae(actual, forecast), 5)

@@ -23,27 +23,30 @@ def main(params: Params) -> None:
         values=series.values(minutes),
         timestamps=minutes["timestamp"].to_numpy(),
         train=windows.read(paths.TRAIN),
-        lookback=model.input_shape[1],
+        shape=network.shape(model),
     )
     test = windows.read(paths.TEST)
+    every = windows.apart(len(test), given.shape.horizon)
+    test = test[::every]
     due = baselines.BASELINES | ({trees.NAME: trees.boosted} if params.evaluate.trees else {})
 
-    actual = windows.targets(given.values, test, given.lookback)
+    actual = windows.targets(given.values, test, given.shape)
     forecasts = {network.NAME: network.forecast(model, given.values, test, sys.stdout.isatty())} | {
         name: baseline(given, test) for name, baseline in due.items()
     }
+    one_ahead = given._replace(shape=given.shape._replace(horizon=1))
     scale = scores.mae(
-        windows.targets(given.values, given.train, given.lookback),
-        baselines.persistence(given, given.train),
+        windows.targets(given.values, given.train, one_ahead.shape),
+        baselines.persistence(one_ahead, given.train),
     )
     metrics = scores.of_each(actual, forecasts, scale)
-    found = comparison.verdict(actual, forecasts, network.NAME)
-    stamps = given.timestamps[windows.target_minutes(test, given.lookback)]
+    found = comparison.verdict(actual, forecasts, network.NAME, every)
+    stamps = given.timestamps[windows.target_minutes(test, given.shape)]
     files.write_json(paths.METRICS, metrics | {"verdict": found})
     files.write_csv(paths.BREAKDOWN, comparison.breakdown(stamps, actual, forecasts, scale))
     files.write_table(paths.PREDICTIONS, scores.predictions(stamps, actual, forecasts))
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    for line in verdict.lines(metrics, found, len(test), simulated):
+    for line in verdict.lines(metrics, found, len(test), given.shape.horizon, simulated):
         print(f"evaluate: {line}")
 
 

@@ -30,6 +30,8 @@ def main(params: Params) -> None:
             table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
             files.write_csv(plot.path, table)
     for plot in figures.CHARTS:
+        if not plot.shown(tables[plot.name]):
+            continue
         with files.atomic_write(paths.FIGURES / f"{plot.name}.png") as partial:
             partial.write_bytes(plot.picture(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:

@@ -18,11 +18,12 @@ from household.pipeline.params import Params
 def main(params: Params) -> None:
     window = params.window
     starts = windows.read(paths.WINDOWS)
-    split = parts.split(starts, window.lookback, params.split, params.seed)
+    shape = windows.Shape(window.lookback, window.horizon)
+    split = parts.split(starts, shape, params.split, params.seed)
     minutes = pq.read_table(paths.SERIES)
     counted = {"all": starts, "train": split.train, "none": None}
     measured = scaling.measure(
-        series.values(minutes), counted[window.center], counted[window.scale], window.lookback
+        series.values(minutes), counted[window.center], counted[window.scale], shape
     )
     windows.write(paths.TRAIN, split.train)
     windows.write(paths.VALIDATION, split.validation)

@@ -24,7 +24,8 @@ def main(params: Params) -> None:
     )
 
     network.make_repeatable(params.seed)
-    model = network.build(params.window.lookback, scaled, params.train)
+    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    model = network.build(shape, scaled, params.train)
     print(
         f"train: {len(data.train):,} windows, {model.count_params():,} weights, "
         f"on {network.device()}"

@@ -19,17 +19,18 @@ def main(params: Params) -> None:
     kept = series.valid(table, window.features, window.fraction)
     if not kept.num_rows:
         raise Failure(f"{paths.PARSED}: no minute has a value for {' and '.join(window.features)}")
-    starts = windows.starts(kept["timestamp"].to_numpy(), window.lookback, window.gaps)
+    shape = windows.Shape(window.lookback, window.horizon)
+    starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
     if not len(starts):
         raise Failure(
-            f"{kept.num_rows:,} minutes hold no window of window.lookback {window.lookback} with "
-            f"window.gaps {window.gaps}; shorten the lookback, or use more minutes "
-            "(window.fraction, fetch.source)"
+            f"{kept.num_rows:,} minutes hold no window of window.lookback {window.lookback} "
+            f"and window.horizon {window.horizon} with window.gaps {window.gaps}; shorten them, or "
+            "use more minutes (window.fraction, fetch.source)"
         )
     files.write_table(paths.SERIES, kept)
     windows.write(paths.WINDOWS, starts)
     print(
-        f"window: {len(starts):,} windows of {window.lookback} + 1 minutes "
+        f"window: {len(starts):,} windows of {window.lookback} + {window.horizon} minutes "
         f"in {kept.num_rows:,} minutes"
     )
 

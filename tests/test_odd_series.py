@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,31 @@ def test_the_shortest_windows_predict_a_minute_from_the_one_before() -> None:
     assert predictions["persistence"][1:] == predictions["actual"][:-1]
 
 
+def test_several_minutes_are_forecast_at_once_and_scored_by_step() -> None:
+    power = [float(minute % 7) for minute in range(700)]
+    put(power)
+    run(with_window(lookback=9, horizon=3), *AFTER_PARSE)
+    assert files.read_json(paths.FORECASTER)["output"]["shape"] == ["windows", 3]
+    rows = pa.parquet.read_table(paths.PREDICTIONS).to_pylist()
+    begin = datetime(2007, 1, 1)
+    for place, row in enumerate(rows):
+        minute = int((row["timestamp"] - begin) / timedelta(minutes=1))
+        assert row["step"] == place % 3 + 1
+        assert row["actual"] == power[minute]
+        assert row["persistence"] == power[minute - row["step"]]
+        # What recurs every 7 minutes is a linear function of the last 9.
+        assert row["linear"] == pytest.approx(power[minute], abs=0.1)
+    # The windows of the test part begin a minute apart, and the last of them ends where they do.
+    assert len(rows) == 3 * 69
+    broken_down = pa.csv.read_csv(paths.BREAKDOWN).to_pylist()
+    steps = {row["group"]: row["minutes"] for row in broken_down if row["by"] == "step"}
+    assert steps == {"1": 69, "2": 69, "3": 69}
+    shown = pa.csv.read_csv(paths.PLOTS / "error_by_step.csv").to_pylist()
+    assert {row["step"] for row in shown} == {1, 2, 3}
+    assert (paths.FIGURES / "error_by_step.png").exists()
+    assert "error_by_step.png" in paths.REPORT.read_text()
+
+
 @pytest.mark.parametrize("lookback", [2, 49])
 def test_the_defaults_take_a_series_that_never_changes(
     lookback: int, capsys: pytest.CaptureFixture[str]
@@ -150,7 +176,7 @@ def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:
 
 def test_the_pictures_name_the_zip_that_was_given() -> None:
     put([float(minute % 7) for minute in range(400)])
-    run(with_window(lookback=4), *AFTER_PARSE)
+    run(with_window(lookback=4, horizon=2), *AFTER_PARSE)
     for table in paths.PLOTS.glob("*.csv"):
         assert set(pa.csv.read_csv(table)["household"].to_pylist()) == {"mine.zip"}, table
 
@@ -161,7 +187,7 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     put([float(minute % 7) for minute in range(400)])
     forecasters = baselines.BASELINES | {
         "a week of minutes ago": lambda given, starts: baselines.persistence(
-            given._replace(lookback=given.lookback - 6), starts
+            given._replace(shape=given.shape._replace(lookback=given.shape.lookback - 6)), starts
         )
     }
     monkeypatch.setattr(baselines, "BASELINES", forecasters)
@@ -175,7 +201,7 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     for table in paths.PLOTS.glob("*.csv"):
         shown = pa.csv.read_csv(table)
         # Over a forecaster without an error there is no gain.
-        if "series" in shown.column_names and table.stem != "gain_by_day":
+        if shown.num_rows and "series" in shown.column_names and table.stem != "gain_by_day":
             assert "a week of minutes ago" in shown["series"].to_pylist(), table
     broken_down = pa.csv.read_csv(paths.BREAKDOWN)["forecaster"].to_pylist()
     assert set(broken_down) == set(names)

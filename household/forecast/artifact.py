@@ -29,20 +29,21 @@ def description(
     `source` is the record of where the data is from, `stamps` (minutes,) the time of each row of
     the series, `train` the starts of the training windows in it.
     """
-    lookback = params.window.lookback
-    last = windows.target_minutes(train.max(), lookback)
+    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    last = windows.last_minutes(train.max(), shape)
     return {
         "input": {
-            "shape": ["windows", lookback, len(features)],
+            "shape": ["windows", shape.lookback, len(features)],
             "features": [{"name": name, "unit": series.UNITS[name]} for name in features],
-            "lookback": lookback,
+            "lookback": shape.lookback,
             "step": "1 minute, oldest first",
             "gaps": GAPS[params.window.gaps],
         },
         "output": {
-            "shape": ["windows", 1],
+            "shape": ["windows", shape.horizon],
+            "horizon": shape.horizon,
             "target": {"name": TARGET, "unit": series.UNITS[TARGET]},
-            "when": "the minute after the last input",
+            "when": "the minutes after the last input, one a column",
         },
         "trained_on": {
             "source": source,

@@ -1,6 +1,7 @@
 """Whether one forecast is better than another by more than chance, and where.
 
-Every function takes the power and two forecasts of it (windows,), in kW and in time order.
+Every function takes the power and forecasts of it, in kW and in time order: (windows, horizon), or
+(windows,) where the horizon is a minute. Windows begin `every` minutes.
 """
 
 import calendar
@@ -22,13 +23,22 @@ RESAMPLES = 2000
 SWITCHING = 0.5
 
 
+def day(every: int) -> int:
+    """How many windows begin in a day."""
+    return max(DAY // every, 1)
+
+
 class Interval(NamedTuple):
     low: float
     high: float
 
 
 def skill_interval(
-    actual: Power, forecast: Power, reference: Power, block: int = DAY, seed: int = 0
+    actual: Power,
+    forecast: Power,
+    reference: Power,
+    block: int = DAY,
+    seed: int = 0,
 ) -> Interval | None:
     """The 95 % interval of the skill of `forecast` against `reference`, on the root of the error.
 
@@ -44,11 +54,11 @@ def skill_interval(
 def skills(
     actual: Power, forecast: Power, reference: Power, block: int, seed: int
 ) -> npt.NDArray[np.float64]:
-    """The skill in each of `RESAMPLES` samples of the minutes, by a moving-block bootstrap.
+    """The skill in each of `RESAMPLES` samples of the windows, by a moving-block bootstrap.
 
     Samples in which the reference makes no error have none and are left out.
 
-    A sample has as many minutes as there are, up to a whole block, in blocks of `block` neighbours
+    A sample has as many windows as there are, up to a whole block, in blocks of `block` neighbours
     that begin anywhere, so that what follows on what within a block stays so.
     Künsch (1989), The jackknife and the bootstrap for general stationary observations, Annals of
     Statistics 17(3).
@@ -70,18 +80,22 @@ class EqualError(NamedTuple):
     p: float  # of as large a statistic, of either sign, where both are as good
 
 
-def diebold_mariano(actual: Power, forecast: Power, reference: Power) -> EqualError | None:
+def diebold_mariano(
+    actual: Power, forecast: Power, reference: Power, every: int = 1
+) -> EqualError | None:
     """The test of Diebold and Mariano; None where the errors always differ by the same.
 
     The mean of the differences of the squared errors over its standard error, which follows the
-    standard normal. The error is by the weights of Bartlett to floor(4 (n / 100)^(2/9)) lags.
+    standard normal. The error is by the weights of Bartlett to floor(4 (n / 100)^(2/9)) lags, or
+    as many as a window shares targets with, if those are more.
     Diebold and Mariano (1995), Comparing predictive accuracy, Journal of Business and Economic
     Statistics 13(3); Newey and West (1987), Econometrica 55(3), for the error; (1994), Review of
     Economic Studies 61(4), for the lags.
     """
     better = _squares(actual, reference) - _squares(actual, forecast)
     n = len(better)
-    lags = min(math.floor(4 * (n / 100) ** (2 / 9)), n - 1)
+    shared = math.ceil(actual[0].size / every) - 1
+    lags = min(max(math.floor(4 * (n / 100) ** (2 / 9)), shared), n - 1)
     off = better - better.mean()
     variance = off @ off / n
     for lag in range(1, lags + 1):
@@ -92,7 +106,9 @@ def diebold_mariano(actual: Power, forecast: Power, reference: Power) -> EqualEr
     return EqualError(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
 
 
-def verdict(actual: Power, forecasts: Mapping[str, Power], name: str) -> dict[str, Any]:
+def verdict(
+    actual: Power, forecasts: Mapping[str, Power], name: str, every: int = 1
+) -> dict[str, Any]:
     """How the forecaster `name` does against persistence and against the best of the others.
 
     `best_baseline`, of the smallest RMSE; and against each of the two, as `persistence_...` and
@@ -107,8 +123,8 @@ def verdict(actual: Power, forecasts: Mapping[str, Power], name: str) -> dict[st
     own = scores.rmse(actual, forecasts[name])
     for prefix, other in (("persistence", scores.REFERENCE), ("best", best)):
         reference = forecasts[other]
-        interval = skill_interval(actual, forecasts[name], reference) or (None, None)
-        test = diebold_mariano(actual, forecasts[name], reference) or (None, None)
+        interval = skill_interval(actual, forecasts[name], reference, day(every)) or (None, None)
+        test = diebold_mariano(actual, forecasts[name], reference, every) or (None, None)
         figures = (scores.skill(own, errors[other]), *interval, *test)
         for key, figure in zip(("skill", "low", "high", "dm", "p"), figures, strict=True):
             found[f"{prefix}_{key}"] = scores.rounded(figure)
@@ -121,26 +137,30 @@ def breakdown(
     forecasts: Mapping[str, Power],
     scale: float,
 ) -> pa.Table:
-    """The scores by hour, by weekday, and of quiet minutes and those of switching.
+    """The scores by hour, weekday and step, and of quiet minutes and those of switching.
 
     Rows (by, group, minutes, forecaster, rmse_kw, mae_kw, mase, skill), the scores as of
-    `scores.of_each` in those minutes. A minute is one of switching where the power is more than
-    `SWITCHING` off persistence.
+    `scores.of_each` in those minutes, of which `timestamps` are the times. A minute is one of
+    switching where the power is more than `SWITCHING` off persistence. A step is that of the
+    horizon, from 1; a horizon of one minute has none.
     """
-    when = pd.DatetimeIndex(timestamps)
+    when = pd.DatetimeIndex(timestamps.ravel())
+    hours, weekdays = (
+        each.to_numpy().reshape(actual.shape) for each in (when.hour, when.day_of_week)
+    )
     change = np.abs(actual - forecasts[scores.REFERENCE])
-    groups = {
-        "hour": [(str(hour), when.hour == hour) for hour in range(24)],
-        "weekday": [
-            (day, when.day_of_week == place) for place, day in enumerate(calendar.day_name)
-        ],
+    horizon = actual[0].size
+    groups: dict[str, list[tuple[str, Any]]] = {
+        "hour": [(str(hour), hours == hour) for hour in range(24)],
+        "weekday": [(day, weekdays == place) for place, day in enumerate(calendar.day_name)],
         "minute": [("quiet", change <= SWITCHING), ("switching", change > SWITCHING)],
+        "step": [(str(step + 1), np.s_[:, step]) for step in range(horizon) if horizon > 1],
     }
     rows = [
-        {"by": by, "group": group, "minutes": int(chosen.sum()), "forecaster": name} | record
+        {"by": by, "group": group, "minutes": minutes, "forecaster": name} | record
         for by, of in groups.items()
         for group, chosen in of
-        if chosen.any()
+        if (minutes := actual[chosen].size)
         for name, record in scores.of_each(
             actual[chosen], {name: each[chosen] for name, each in forecasts.items()}, scale
         ).items()
@@ -149,7 +169,9 @@ def breakdown(
 
 
 def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
-    return np.square(np.subtract(forecast, actual, dtype=np.float64))
+    """The mean squared error of each window: (windows,)."""
+    squares = np.square(np.subtract(forecast, actual, dtype=np.float64))
+    return squares.reshape(len(squares), -1).mean(axis=1)
 
 
 def _block_sums(squares: npt.NDArray[np.float64], block: int) -> npt.NDArray[np.float64]:

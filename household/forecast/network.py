@@ -34,7 +34,7 @@ with _without_stderr():
 
 from household.forecast import artifact, windows
 from household.forecast.scaling import Scaling
-from household.forecast.windows import Starts
+from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
 from household.pipeline import files
 from household.pipeline.params import Train
@@ -56,28 +56,34 @@ def device() -> str:
     return f"{len(gpus)} GPU" if gpus else "the CPU"
 
 
-def build(lookback: int, scaling: Scaling, settings: Train) -> keras.Model:
+def shape(model: keras.Model) -> Shape:
+    """The shape of the windows that `model` was built for."""
+    return Shape(model.input_shape[1], model.output_shape[1])
+
+
+def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
     """The network, from readings in their own units to kW, not compiled.
 
-    Takes (windows, lookback, features) and gives (windows, 1), the target of the minute after.
-    Between stand `settings.members` alike, which differ in the weights that they start with, and
-    the mean of what they give: Hansen and Salamon (1990), Neural network ensembles, IEEE
-    Transactions on Pattern Analysis and Machine Intelligence 12(10). Each has one LSTM for each of
-    `settings.units`, each followed by dropout, and one linear unit.
+    Takes (windows, lookback, features) and gives (windows, horizon), the target in each of the
+    minutes after. Between stand `settings.members` alike, which differ in the weights that they
+    start with, and the mean of what they give: Hansen and Salamon (1990), Neural network
+    ensembles, IEEE Transactions on Pattern Analysis and Machine Intelligence 12(10). Each has one
+    LSTM for each of `settings.units`, each followed by dropout, and a linear unit for each minute
+    of the horizon.
     """
-    return _network(lookback, scaling, settings, 1, keras.layers.LSTM, keras.layers.Average)
+    return _network(shape, scaling, settings, 1, keras.layers.LSTM, keras.layers.Average)
 
 
-def learner(lookback: int, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
-    """The same weights in the same order, to be trained: each member with a forecast of its own.
+def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
+    """The same weights in the same order, to be trained: each member with forecasts of its own.
 
-    Forecasts the minute after each of the last `minutes` of a stretch:
-    (stretches, lookback - 1 + minutes, features) to (stretches, minutes, members), or
-    (stretches, members) where `minutes` is 1.
+    Forecasts the minutes after each of the last `minutes` of a stretch:
+    (stretches, lookback - 1 + minutes, features) to (stretches, minutes, members * horizon), all of
+    a member's side by side, or (stretches, members * horizon) where `minutes` is 1.
     """
     # On a GPU Keras takes the LSTM of cuDNN.
     lstm = keras.layers.LSTM if tf.config.list_physical_devices("GPU") else FusedLSTM
-    return _network(lookback, scaling, settings, minutes, lstm, keras.layers.Concatenate)
+    return _network(shape, scaling, settings, minutes, lstm, keras.layers.Concatenate)
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -118,7 +124,7 @@ def _first_version(weights: tf.Tensor) -> tf.Tensor:
 
 
 def _network(
-    lookback: int,
+    shape: Shape,
     scaling: Scaling,
     settings: Train,
     minutes: int,
@@ -126,7 +132,7 @@ def _network(
     joined: type[keras.layers.Layer],
 ) -> keras.Model:
     features = len(scaling.center)
-    length = lookback - 1 + minutes
+    length = shape.lookback - 1 + minutes
     readings = keras.Input((length, features), name="readings")
     # Keras lets a single column pass where several are expected, and the center would then be
     # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
@@ -137,7 +143,7 @@ def _network(
     if settings.changes:
         scaled = _with_changes(scaled)
     members = [
-        _member(scaled, settings, minutes, lstm, number)
+        _member(scaled, shape.horizon, settings, minutes, lstm, number)
         for number in range(1, settings.members + 1)
     ]
     linear = joined(name="members")(members) if len(members) > 1 else members[0]
@@ -150,12 +156,13 @@ def _network(
 
 def _member(
     inputs: keras.KerasTensor,
+    horizon: int,
     settings: Train,
     minutes: int,
     lstm: type[keras.layers.LSTM],
     number: int,
 ) -> keras.KerasTensor:
-    """The LSTM layers, up to the one linear unit."""
+    """The LSTM layers, up to the linear units."""
     hidden = inputs
     for depth, units in enumerate(settings.units, 1):
         last = depth == len(settings.units)
@@ -167,7 +174,7 @@ def _member(
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
     # A forecast that starts as persistence has the least to learn.
     first = "zeros" if settings.target == "change" else "glorot_uniform"
-    return keras.layers.Dense(1, kernel_initializer=first, name=f"linear_{number}")(hidden)
+    return keras.layers.Dense(horizon, kernel_initializer=first, name=f"linear_{number}")(hidden)
 
 
 def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:
@@ -202,24 +209,25 @@ def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> t
 
 
 def labelled_batches(
-    values: Values, starts: Starts, lookback: int, minutes: int, batch_size: int
+    values: Values, starts: Starts, shape: Shape, minutes: int, batch_size: int
 ) -> tf.data.Dataset:
     """The windows at `starts` with their targets, `minutes` of them in each stretch.
 
     With 1 minute a stretch is a window, in the order of `starts`. With more a stretch holds as
     many windows, each a minute after the last. Batches of inputs
-    (batch, lookback - 1 + minutes, features), targets (batch, minutes, 1) and weights
-    (batch, minutes): 1 for a window at `starts`, else 0, so that one which crosses a gap or
-    belongs to another part counts for nothing. No row of `values` after the last target is read.
+    (batch, lookback - 1 + minutes, features), targets (batch, minutes, horizon), or
+    (batch, horizon) where `minutes` is 1, and weights (batch, minutes): 1 for a window at
+    `starts`, else 0, so that one which crosses a gap or belongs to another part counts for
+    nothing. No row of `values` after the last target is read.
     """
     order = tf.data.Dataset.from_tensor_slices(stretches(starts, minutes)).batch(batch_size)
-    return order.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
+    return order.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
 def shuffled_batches(
     values: Values,
     starts: Starts,
-    lookback: int,
+    shape: Shape,
     minutes: int,
     batch_size: int,
     epochs: int,
@@ -240,7 +248,7 @@ def shuffled_batches(
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
     each_epoch = tf.data.Dataset.range(done, epochs).flat_map(order)
-    return each_epoch.map(_labelled(values, starts, lookback, minutes)).prefetch(2)
+    return each_epoch.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
 def stretches(starts: Starts, minutes: int) -> Starts:
@@ -251,20 +259,28 @@ def stretches(starts: Starts, minutes: int) -> Starts:
 
 
 def _labelled(
-    values: Values, starts: Starts, lookback: int, minutes: int
+    values: Values, starts: Starts, shape: Shape, minutes: int
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    last = int(windows.target_minutes(starts.max(), lookback))
+    last = int(windows.last_minutes(starts.max(), shape))
     known = tf.constant(values[: last + 1])
     # A stretch may begin before the first window and end after the last one.
     weights = np.zeros(len(values) + 2 * minutes, np.float32)
     weights[starts + minutes] = 1
     weight = tf.constant(weights)
+    # In a stretch the rows of the inputs, and after the first lookback those of the targets.
+    inputs = shape.lookback - 1 + minutes
+    targets = windows.input_minutes(np.arange(minutes, dtype=np.int32), shape.horizon)
 
     def labelled(firsts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        rows = windows.input_minutes(firsts, lookback + minutes)
+        rows = windows.input_minutes(firsts, inputs + shape.horizon)
         stretch = tf.gather(known, tf.clip_by_value(rows, 0, last))
+        power = tf.gather(stretch[:, shape.lookback :, 0], targets, axis=1)
         held = windows.input_minutes(firsts + minutes, minutes)
-        return stretch[:, :-1], stretch[:, lookback:, :1], tf.gather(weight, held)
+        return (
+            stretch[:, :inputs],
+            power if minutes > 1 else power[:, 0],
+            tf.gather(weight, held),
+        )
 
     return labelled
 
@@ -287,9 +303,9 @@ def load(path: Path) -> keras.Model:
 def forecast(
     model: keras.Model, values: Values, starts: Starts, progress: bool = False
 ) -> npt.NDArray[np.float32]:
-    """The model's forecast for each window of the series `values`, in kW: (windows,).
+    """The model's forecasts for each window of the series `values`, in kW: (windows, horizon).
 
-    The target minute need not be there yet: the last start is len(values) - lookback.
+    The target minutes need not be there yet: the last start is len(values) - lookback.
     """
     inputs = batches(values, starts, model.input_shape[1], FORECAST_BATCH)
-    return model.predict(inputs, verbose=int(progress))[:, 0]
+    return model.predict(inputs, verbose=int(progress))

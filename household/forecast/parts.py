@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from household.forecast import windows
-from household.forecast.windows import Starts
+from household.forecast.windows import Shape, Starts
 from household.pipeline.failure import Failure
 from household.pipeline.params import Split
 
@@ -17,29 +17,28 @@ class Parts(NamedTuple):
     test: Starts
 
 
-def split(starts: Starts, lookback: int, settings: Split, seed: int) -> Parts:
+def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
     """Cuts windows that are in time order, as the tutorial does with its settings.
 
     The first round(train * n) train, the rest test. Of those that train, shuffled or (with
-    `validation_from` "tail") as they come, the last share of `validation` is set aside. With
-    `embargo` no window before a cut in time shares a minute with one after it. Training windows
-    come shuffled by `seed`, test windows in time order.
+    `validation_from` "tail") as they come, the last share of `validation` is set aside. No window
+    before a cut in time has a target at or after the first target behind it; with `embargo` it
+    shares no minute at all with a window behind it. Training windows come shuffled by `seed`, test
+    windows in time order.
 
     Raises Failure where a part would be empty.
     """
     shuffle = np.random.default_rng(seed).permutation
     cut = round(settings.train * len(starts))
     before, test = starts[:cut], starts[cut:]
-    if settings.embargo:
-        before = windows.without_overlap(before, test, lookback)
+    before = windows.without_overlap(before, test, shape, embargo=settings.embargo)
     kept = math.floor(len(before) * (1.0 - settings.validation))
     if settings.validation_from == "shuffled":
         before = shuffle(before)
         train, validation = before[:kept], before[kept:]
     else:
         train, validation = before[:kept], before[kept:]
-        if settings.embargo:
-            train = windows.without_overlap(train, validation, lookback)
+        train = windows.without_overlap(train, validation, shape, embargo=settings.embargo)
         train = shuffle(train)
     for part, key in ((train, "train"), (validation, "validation"), (test, "train")):
         if not len(part) and (key != "validation" or settings.validation):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.forecast import windows
-from household.forecast.windows import Starts
+from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
 from household.pipeline import files
 
@@ -20,7 +20,7 @@ class Scaling(NamedTuple):
 
 
 def measure(
-    values: Values, centered: Starts | None, scaled: Starts | None, lookback: int
+    values: Values, centered: Starts | None, scaled: Starts | None, shape: Shape
 ) -> Scaling:
     """The mean of the windows at `centered` and the standard deviation of those at `scaled`.
 
@@ -28,8 +28,8 @@ def measure(
     which has no scale.
     """
     none = np.zeros(values.shape[1])
-    center = none if centered is None else windows.mean(values, centered, lookback)
-    spread = none if scaled is None else windows.deviation(values, scaled, lookback)
+    center = none if centered is None else windows.mean(values, centered, shape)
+    spread = none if scaled is None else windows.deviation(values, scaled, shape)
     return Scaling(center, np.where(spread > 0, spread, 1.0))
 
 

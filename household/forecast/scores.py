@@ -1,4 +1,4 @@
-"""Scores of a forecast: small pure functions of two arrays (windows,), in kW."""
+"""Scores of a forecast: small pure functions of two arrays of one shape, in kW."""
 
 from collections.abc import Mapping
 
@@ -23,8 +23,9 @@ def mae(actual: Power, forecast: Power) -> float:
 
 
 def mase(actual: Power, forecast: Power, scale: float) -> float | None:
-    """The mean absolute scaled error: the MAE over `scale`, the MAE of persistence in training.
+    """The mean absolute scaled error: the MAE over `scale`, that of persistence in training.
 
+    `scale` is of forecasts one minute ahead, whatever the horizon.
     None where `scale` is 0, since a series that never changes has no scale.
     Hyndman and Koehler (2006), Another look at measures of forecast accuracy, International
     Journal of Forecasting 22(4), equation for q_t with m = 1.
@@ -65,12 +66,24 @@ def rounded(score: float | None) -> float | None:
 def predictions(
     timestamps: npt.NDArray[np.datetime64], actual: Power, forecasts: Mapping[str, Power]
 ) -> pa.Table:
-    """A row for each target minute: its time, its power and each forecast of it, in kW."""
+    """A row for each target minute of each window: its time, its power and each forecast of it.
+
+    Arrays are (windows, horizon). Where the horizon is more than a minute, `step` counts its
+    minutes from 1.
+    """
     power = {"actual": actual, **forecasts}
     fields = [
         pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
     ]
-    return pa.table([timestamps, *power.values()], schema=pa.schema([series.TIMESTAMP, *fields]))
+    table = pa.table(
+        [timestamps.ravel(), *(each.ravel() for each in power.values())],
+        schema=pa.schema([series.TIMESTAMP, *fields]),
+    )
+    count, horizon = actual.shape
+    if horizon > 1:
+        steps = np.tile(np.arange(1, horizon + 1, dtype=np.int16), count)
+        table = table.add_column(1, pa.field("step", pa.int16(), nullable=False), [steps])
+    return table
 
 
 def _error(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:

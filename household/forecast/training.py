@@ -73,14 +73,19 @@ def fit(
     and the state is written to `kept`: a training of the same data, settings and code that finds
     it there goes on from it, to the same weights. Raises Failure where the loss is no number.
     """
-    lookback, size, epochs = model.input_shape[1], settings.batch_size, settings.epochs
+    shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
     minutes = settings.stretch if settings.supervision == "every_minute" else 1
-    learner = network.learner(lookback, data.scaling, settings, minutes)
+    learner = network.learner(shape, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
     items = len(network.stretches(data.train, minutes))
     steps = -(-items // size)
     compile_for(learner, settings, steps * epochs)
     learner.optimizer.build(learner.trainable_variables)
+
+    def for_each_member(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        inputs, targets, weights = batch
+        return inputs, tf.concat([targets] * settings.members, axis=-1), weights
+
     due = key(model, data, settings, seed)
     watch = _Epochs(items, settings, lambda state: checkpoint.write(kept, due, state), report)
     watch.set_model(learner)
@@ -93,8 +98,8 @@ def fit(
     if not watch.over:
         learner.fit(
             network.shuffled_batches(
-                data.values, data.train, lookback, minutes, size, epochs, seed, watch.done
-            ),
+                data.values, data.train, shape, minutes, size, epochs, seed, watch.done
+            ).map(for_each_member),
             steps_per_epoch=steps,
             initial_epoch=watch.done,
             epochs=epochs,
@@ -102,10 +107,10 @@ def fit(
                 network.labelled_batches(
                     data.values,
                     data.validation,
-                    lookback,
+                    shape,
                     minutes,
                     network.FORECAST_BATCH // minutes,
-                )
+                ).map(for_each_member)
                 if len(data.validation)
                 else None
             ),
@@ -122,7 +127,7 @@ def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
     record = [
         settings.model_dump(),
         seed,
-        model.input_shape,
+        network.shape(model),
         [keras.__version__, tf.__version__, np.__version__, network.device()],
     ]
     code = [Path(str(each)).read_bytes() for each in (__file__, network.__file__)]

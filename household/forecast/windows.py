@@ -1,13 +1,13 @@
 """Windows as start offsets into one series; nothing here copies a window out.
 
 A series is an array (minutes, features), the target in the first column. The window at start s
-holds `lookback` input minutes, the rows s to s + lookback - 1 with all their features, and one
-target minute, row s + lookback, whose first feature is what is forecast.
+holds `lookback` input minutes, the rows from s on with all their features, and after them `horizon`
+target minutes, whose first feature is what is forecast.
 """
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,23 +18,36 @@ from household.meter.series import Values
 from household.pipeline import files
 
 Starts = npt.NDArray[np.int32]
+# Targets, of which more would take more memory than they say.
+SCORED = 2_000_000
 SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
 
 
-def starts(timestamps: npt.NDArray[np.datetime64], lookback: int, gaps: str) -> Starts:
+class Shape(NamedTuple):
+    """The minutes of a window: `lookback` that are input, then `horizon` that are forecast."""
+
+    lookback: int
+    horizon: int
+
+    @property
+    def length(self) -> int:
+        return self.lookback + self.horizon
+
+
+def starts(timestamps: npt.NDArray[np.datetime64], shape: Shape, gaps: str) -> Starts:
     """The start of every window in a series of `timestamps` (minutes,), in time order.
 
-    There is one for each start in range(n - lookback - 1), the tutorial's count, which leaves
-    the last possible one out. With `gaps` "join" minutes on either side of a gap are neighbours;
+    There is one for each start in range(n - length), the tutorial's count, which leaves the last
+    possible one out. With `gaps` "join" minutes on either side of a gap are neighbours;
     with "break" only windows of consecutive minutes stay.
     """
     n = len(timestamps)
-    every = np.arange(max(n - lookback - 1, 0), dtype=np.int32)
+    every = np.arange(max(n - shape.length, 0), dtype=np.int32)
     if gaps == "join":
         return every
     after_gap = np.diff(timestamps) != np.timedelta64(1, "m")
     first_of_run = np.maximum.accumulate(np.append(0, np.where(after_gap, np.arange(1, n), 0)))
-    return every[first_of_run[target_minutes(every, lookback)] <= every]
+    return every[first_of_run[last_minutes(every, shape)] <= every]
 
 
 def input_minutes(starts: Any, lookback: int) -> Any:
@@ -47,9 +60,27 @@ def last_input_minutes(starts: Any, lookback: int) -> Any:
     return starts + (lookback - 1)
 
 
-def target_minutes(starts: Any, lookback: int) -> Any:
-    """The row of the target minute of each window: (windows,), array or tensor."""
-    return starts + lookback
+def target_minutes(starts: Starts, shape: Shape) -> Starts:
+    """The rows of the target minutes of each window: (windows, horizon)."""
+    return input_minutes(starts + shape.lookback, shape.horizon)
+
+
+def last_minutes(starts: Any, shape: Shape) -> Any:
+    """The row of the last target minute of each window: (windows,)."""
+    return starts + (shape.length - 1)
+
+
+def apart(count: int, horizon: int) -> int:
+    """How many minutes apart windows are to be scored, of `count` that begin a minute apart.
+
+    1 where the horizon is a minute, or few targets: neighbours share nearly all of a long horizon,
+    so that a part of them says as much. No divisor of a day but 1, so that windows begin at every
+    minute of the hour.
+    """
+    every = 1 if horizon == 1 else max(1, math.ceil(count * horizon / SCORED))
+    while math.gcd(every, 1440) > 1:
+        every += 1
+    return every
 
 
 def inputs(values: Values, starts: Starts, lookback: int) -> Values:
@@ -57,42 +88,48 @@ def inputs(values: Values, starts: Starts, lookback: int) -> Values:
     return values[input_minutes(starts, lookback)]
 
 
-def targets(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float32]:
-    """The target of each window, in kW: (windows,)."""
-    return values[target_minutes(starts, lookback), 0]
+def targets(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float32]:
+    """The targets of each window, in kW: (windows, horizon)."""
+    return values[target_minutes(starts, shape), 0]
 
 
-def without_overlap(before: Starts, after: Starts, lookback: int) -> Starts:
-    """Those of `before` whose last minute comes before the first minute of `after`."""
-    return before[target_minutes(before, lookback) < after[0]] if len(after) else before
+def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: bool) -> Starts:
+    """Those of `before` whose last minute comes before the first target of `after`.
+
+    With `embargo` it comes before the first minute of `after`.
+    """
+    if not len(after):
+        return before
+    first = after[0] if embargo else after[0] + shape.lookback
+    return before[last_minutes(before, shape) < first]
 
 
-def mean(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float64]:
+def mean(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float64]:
     """The mean of all minutes in the windows at `starts`, for each feature: (features,).
 
     That is `mean(windows)` without the windows: each minute counts as often as windows hold it.
     The sum is exact (Shewchuk's, by `math.fsum`), so the result is within 1 ulp of the true mean.
     """
     # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
-    weighted = values.astype(np.float64) * _times_held(len(values), starts, lookback)
-    total = len(starts) * (lookback + 1)
+    weighted = values.astype(np.float64) * _times_held(len(values), starts, shape)
+    total = len(starts) * shape.length
     return np.array([math.fsum(column) / total for column in weighted.T])
 
 
-def deviation(values: Values, starts: Starts, lookback: int) -> npt.NDArray[np.float64]:
+def deviation(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float64]:
     """The standard deviation of all minutes in the windows at `starts`: (features,).
 
     That is `std(windows, ddof=0)` without the windows, as in `mean`.
     """
-    off = values - mean(values, starts, lookback)
-    weighted = np.square(off) * _times_held(len(values), starts, lookback)
-    total = len(starts) * (lookback + 1)
+    off = values - mean(values, starts, shape)
+    weighted = np.square(off) * _times_held(len(values), starts, shape)
+    total = len(starts) * shape.length
     return np.array([math.sqrt(math.fsum(column) / total) for column in weighted.T])
 
 
-def _times_held(minutes: int, starts: Starts, lookback: int) -> npt.NDArray[np.int64]:
+def _times_held(minutes: int, starts: Starts, shape: Shape) -> npt.NDArray[np.int64]:
     """How many of the windows at `starts` hold each of the minutes: (minutes, 1)."""
-    ends = target_minutes(starts, lookback) + 1
+    ends = last_minutes(starts, shape) + 1
     edges = np.bincount(starts, minlength=minutes + 1) - np.bincount(ends, minlength=minutes + 1)
     return np.cumsum(edges[:minutes])[:, np.newaxis]
 

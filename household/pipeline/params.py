@@ -62,6 +62,7 @@ class Parse(Section):
 
 class Window(Section):
     lookback: int = Field(ge=1)
+    horizon: int = Field(ge=1, le=1440)
     features: list[Feature] = Field(min_length=1)
     gaps: Literal["join", "break"]
     fraction: float = Field(gt=0, le=1)

@@ -77,6 +77,10 @@ class Plot(NamedTuple):
         """Its template, which says in `usermeta` what the page is to make of the plot."""
         return json.loads((TEMPLATES / f"{self.name}.json").read_text(encoding="utf-8"))
 
+    def shown(self, table: pd.DataFrame) -> bool:
+        """Whether a report has it: one that may be without rows is left out where it is."""
+        return not (table.empty and self.template["usermeta"].get("optional"))
+
     def filled(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
         """The template with `rows`, each with its revision `rev`, as `dvc plots` fills it."""
         spec = VegaRenderer(
@@ -153,11 +157,20 @@ CHARTS = (
         tables.error_by_hour,
     ),
     Plot(
+        "error_by_step",
+        "Error by the minute of the horizon",
+        "step",
+        "rmse_kw",
+        "minutes ahead",
+        "RMSE (kW)",
+        tables.error_by_step,
+    ),
+    Plot(
         "error_by_change",
         "Error by the size of the change",
         "change",
         "rmse_kw",
-        "change from the minute before (kW)",
+        "change from the last input minute (kW)",
         "RMSE (kW)",
         tables.error_by_change,
     ),

@@ -21,11 +21,12 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
     headline, *verdict = said["verdict"].values()
     sections = itertools.groupby(figures.CHARTS, lambda plot: plot.template["usermeta"]["section"])
     (first, charts), *others = [
-        (name, [_chart(plot, tables[plot.name]) for plot in plots]) for name, plots in sections
+        (name, [_chart(plot, tables[plot.name]) for plot in plots if plot.shown(tables[plot.name])])
+        for name, plots in sections
     ]
     settings = tables["settings"][["setting", "value"]]
     parts = [
-        "# Household power: the next minute",
+        "# Household power: the forecast",
         f"**{headline}**",
         *(f"{line}." for line in verdict),
         _table(["", ""], (said["data"] | said["model"]).items()),

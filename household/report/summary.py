@@ -74,7 +74,7 @@ def shortcuts(params: Params) -> dict[str, str]:
 def doubts(results: Results) -> list[str]:
     """Why the score may not hold elsewhere, the gravest first."""
     found = results.verdict
-    days = len(results.predictions) / 1440
+    days = len(results.windows(tables.ACTUAL)) * results.every / 1440
     gains = tables.gain_by_day(results)
     lost = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
     behind = _share_behind(tables.error_by_change(results))
@@ -141,13 +141,15 @@ def _verdict(results: Results) -> dict[str, str]:
         headline = "Persistence makes no error at all on this test part"
     else:
         better = "smaller" if skill > 0 else "larger"
+        same = "a minute ago" if results.horizon == 1 else "the last minute"
         headline = (
-            f"The LSTM's error is {abs(skill):.1%} {better} than that of “the same as a minute ago”"
+            f"The LSTM's error is {abs(skill):.1%} {better} than that of “the same as {same}”"
         )
     said = verdict.lines(
         results.metrics,
         results.verdict,
-        len(results.predictions),
+        len(results.windows(tables.ACTUAL)),
+        results.horizon,
         results.source["simulated"],
     )
     names = ("against persistence", "against the best baseline")
@@ -172,7 +174,8 @@ def _data(results: Results) -> dict[str, str]:
         f"{gaps['count']:,} gaps, the longest of {gaps['longest_minutes']:,} minutes; "
         f"{skipped:,} lines skipped",
         "test part": f"{_when(stamps.iloc[0])} to {_when(stamps.iloc[-1])}, "
-        f"{len(stamps):,} minutes",
+        f"{len(stamps) // results.horizon:,} "
+        + ("minutes" if results.horizon == 1 else f"windows, {results.every} minutes apart"),
     }
 
 
@@ -181,12 +184,14 @@ def _model(params: Params) -> dict[str, str]:
     columns = "1 column" if len(window.features) == 1 else f"{len(window.features)} columns"
     members = "one network" if train.members == 1 else f"the mean of {train.members} networks"
     layers = " and ".join(map(str, train.units))
+    what = "the change of the power" if train.target == "change" else "the power itself"
+    ahead = (
+        "the next minute" if window.horizon == 1 else f"each of the next {window.horizon} minutes"
+    )
     return {
         "reads": f"{window.lookback} minutes of {columns}"
         + (" and their changes" if train.changes else ""),
-        "forecasts": "the change of the power in the next minute"
-        if train.target == "change"
-        else "the power of the next minute itself",
+        "forecasts": f"{what} in {ahead}",
         "network": f"{members}, LSTM layers of {layers} units",
         "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
         + f", {train.loss} loss, {train.optimizer}, a loss at "

@@ -9,16 +9,19 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from household.forecast import comparison
-from household.forecast.scores import REFERENCE
+from household.forecast.scores import REFERENCE, of_each
 from household.pipeline.params import Params
 
 ACTUAL = "actual"
 LSTM = "LSTM"
 # Minutes of the first picture from which each stretch is drawn by its lowest and its highest.
 MAX_STEPS = 1_000
+# Steps of the horizon, of which a plot draws no more.
+MAX_HORIZON = 120
 # kW of change from the minute before, at which the groups of `error_by_change` begin.
 CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
@@ -26,7 +29,9 @@ CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 class Results(NamedTuple):
     """What the stages before left, and with which parameters."""
 
-    predictions: pd.DataFrame  # timestamp, actual, and a column for each forecaster, in kW
+    # timestamp, step where the horizon is more than a minute, actual, and a column for each
+    # forecaster, in kW
+    predictions: pd.DataFrame
     losses: pd.DataFrame  # epoch, part, loss
     metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
     quality: dict[str, Any]  # of the parsed minutes
@@ -45,8 +50,24 @@ class Results(NamedTuple):
     @property
     def forecasters(self) -> list[str]:
         """All, those before the others, so that each has its color in every plot."""
-        others = self.predictions.columns.drop(["timestamp", ACTUAL, *self.compared])
-        return [*self.compared, *others]
+        known = ["timestamp", "step", ACTUAL, *self.compared]
+        return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
+
+    @property
+    def horizon(self) -> int:
+        return self.params.window.horizon
+
+    def windows(self, column: str) -> npt.NDArray[Any]:
+        """A column of the predictions as an array (windows, horizon)."""
+        return self.predictions[column].to_numpy().reshape(-1, self.horizon)
+
+    @property
+    def every(self) -> int:
+        """How many minutes apart the windows begin, as `windows.apart` has set it."""
+        begin = self.windows("timestamp")[:, 0]
+        if self.horizon == 1 or len(begin) < 2:
+            return 1
+        return int(np.diff(begin).min() / np.timedelta64(1, "m"))
 
     @property
     def actual(self) -> pd.Series:
@@ -70,13 +91,13 @@ def scores(results: Results) -> pd.DataFrame:
     the RMSE over that of persistence, which is 1 - skill, with the same interval.
     """
     rows = []
-    actual = results.predictions[ACTUAL].to_numpy()
-    reference = results.predictions[REFERENCE].to_numpy()
+    actual, reference = results.windows(ACTUAL), results.windows(REFERENCE)
     for name in results.forecasters:
         found = None
         if name != REFERENCE:
-            forecast = results.predictions[name].to_numpy()
-            found = comparison.skill_interval(actual, forecast, reference)
+            found = comparison.skill_interval(
+                actual, results.windows(name), reference, comparison.day(results.every)
+            )
         low, high = found or (math.nan, math.nan)
         skill = results.metrics[name]["skill"]
         skill = math.nan if skill is None else skill
@@ -88,11 +109,15 @@ def scores(results: Results) -> pd.DataFrame:
 def forecast(results: Results) -> pd.DataFrame:
     """The first test minutes: rows (timestamp, series, power_kw).
 
-    Of more than `MAX_STEPS`, those at which a series is lowest and highest in each stretch of a few
+    They are of windows whose targets follow on one another, so that each minute is there once. Of
+    more than `MAX_STEPS`, those at which a series is lowest and highest in each stretch of a few
     minutes, so that no peak is lost.
     """
     shown = [ACTUAL, *results.compared]
-    first = results.predictions.head(results.params.plot.steps)
+    apart = math.ceil(results.horizon / results.every)
+    window = np.arange(len(results.predictions)) // results.horizon
+    first = results.predictions[window % apart == 0].head(results.params.plot.steps)
+    first = first.reset_index(drop=True)
     stretch = np.arange(len(first)) // math.ceil(2 * len(first) / MAX_STEPS)
     kept = {
         name: first.index
@@ -156,10 +181,32 @@ def error_by_hour(results: Results) -> pd.DataFrame:
     return table.assign(minutes=table["hour"].map(hours.value_counts()))
 
 
-def error_by_change(results: Results) -> pd.DataFrame:
-    """Rows (change, series, rmse_kw, minutes, share), by how far the power moved in that minute.
+def error_by_step(results: Results) -> pd.DataFrame:
+    """Rows (step, series, rmse_kw, mae_kw, skill), for the minutes of the horizon from 1 on.
 
-    `change` says the size of the change from the minute before, in kW; `share` is that of the
+    Of more than `MAX_HORIZON` some are left out, the more the later. None where the horizon is one
+    minute, whose error is that of all.
+    """
+    spread = np.geomspace(1, results.horizon, min(results.horizon, MAX_HORIZON))
+    every = np.arange(1, results.horizon + 1)
+    steps = every if results.horizon <= MAX_HORIZON else np.unique(spread.round().astype(int))
+    actual = results.windows(ACTUAL)
+    forecasts = {name: results.windows(name) for name in results.forecasters}
+    rows = [
+        {"step": step, "series": name} | record
+        for step in steps.tolist()
+        if results.horizon > 1
+        for name, record in of_each(
+            actual[:, step - 1], {name: each[:, step - 1] for name, each in forecasts.items()}, 0
+        ).items()
+    ]
+    return pd.DataFrame(rows, columns=["step", "series", "rmse_kw", "mae_kw", "skill"])
+
+
+def error_by_change(results: Results) -> pd.DataFrame:
+    """Rows (change, series, rmse_kw, minutes, share), by how far the power had moved.
+
+    `change` says the size of the change from the last input minute, in kW; `share` is that of the
     group among all test minutes.
     """
     changes = (results.actual - results.predictions[REFERENCE].astype("float64")).abs()

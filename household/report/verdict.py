@@ -8,6 +8,7 @@ def lines(
     metrics: Mapping[str, Mapping[str, Any]],
     verdict: Mapping[str, Any],
     windows: int,
+    horizon: int,
     simulated: bool,
 ) -> list[str]:
     """The LSTM against persistence, and against the best baseline where that is another one.
@@ -17,9 +18,11 @@ def lines(
     """
     lstm, best = metrics["LSTM"]["rmse_kw"], verdict["best_baseline"]
     naive = metrics["persistence"]["rmse_kw"]
+    same = "a minute ago" if horizon == 1 else "the last minute"
     said = [
-        f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as a minute ago": '
+        f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as {same}": '
         f"{_against(verdict, 'persistence', 'persistence')}, on {windows:,} windows"
+        + ("" if horizon == 1 else f" of {horizon} minutes ahead")
         + (" of a simulated household" if simulated else "")
     ]
     if best != "persistence":

@@ -86,7 +86,7 @@
   function header(facts, revisions, titles) {
     const fact = (section, name) => facts.find((row) => row.section === section && row.name === name)?.text;
     const simulated = distinct(facts.map((row) => row.household === "simulated household"));
-    const source = element("p", { class: "source" }, "Household power: the next minute, from those before it ");
+    const source = element("p", { class: "source" }, "Household power: what comes, from the minutes before it ");
     if (simulated.includes(true)) {
       const all = simulated.length === 1 ? "Simulated, no real readings" : "Some of it simulated";
       source.append(element("span", { class: "simulated" }, all));
@@ -177,10 +177,10 @@
   function block({ id, spec }, revisions, charts) {
     const title = spec.title?.text ?? spec.title ?? id;
     const says = spec.description ?? "";
-    const { columns, open, needs } = meta(spec);
+    const { columns, open, needs, optional } = meta(spec);
     const zooms = units(spec).some(({ params = [] }) => params.some(({ bind }) => bind === "scales"));
     if (!rows(spec).some((row) => !needs || row[needs])) {
-      return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
+      return optional ? [] : [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
     }
     const named = revisions.length > 1 ? ` Revisions: ${revisions.join(", ")}.` : "";
     // What is drawn is hidden from screen readers, which get the sentence and the numbers.

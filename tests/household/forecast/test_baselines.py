@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from household.forecast import baselines, trees, windows
 from household.forecast.baselines import Baseline, Given
-from household.forecast.windows import Starts
+from household.forecast.windows import Shape, Starts
 from household.pipeline.failure import Failure
 
 ALL = [*baselines.BASELINES.values(), trees.boosted]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
 
 
-def house(minutes: int, features: int = 3, lookback: int = 4, seed: int = 0) -> Given:
+def house(
+    minutes: int, features: int = 3, lookback: int = 4, horizon: int = 1, seed: int = 0
+) -> Given:
     """Minutes with gaps whose next power depends on the last two and on another column."""
     draw = np.random.default_rng(seed)
     values = draw.uniform(0, 5, (minutes, features)).astype(np.float32)
@@ -28,53 +30,60 @@ def house(minutes: int, features: int = 3, lookback: int = 4, seed: int = 0) -> 
             + 0.1 * draw.normal()
         )
     clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
-    starts = windows.starts(BEGIN + np.arange(minutes), lookback, "join")
-    return Given(values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], lookback)
+    shape = Shape(lookback, horizon)
+    starts = windows.starts(BEGIN + np.arange(minutes), shape, "join")
+    return Given(values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape)
 
 
 def due(given: Given) -> Starts:
-    """The windows after the training part, the last of which has its target yet to come."""
-    return np.arange(len(given.train), len(given.values) - given.lookback, dtype=np.int32)
+    """The windows after the training part, up to the last one that holds its targets."""
+    return np.arange(len(given.train), len(given.values) - given.shape.length + 1, dtype=np.int32)
 
 
-@given(st.integers(20, 300), st.integers(1, 9), st.integers(0, 9))
-def test_the_window_mean_is_the_mean_of_its_power(minutes: int, lookback: int, seed: int) -> None:
-    made = house(minutes, lookback=lookback, seed=seed)
+@given(st.integers(20, 300), st.integers(1, 9), st.integers(1, 5), st.integers(0, 9))
+def test_the_window_mean_is_the_mean_of_its_power(
+    minutes: int, lookback: int, horizon: int, seed: int
+) -> None:
+    made = house(minutes, lookback=lookback, horizon=horizon, seed=seed)
     power = made.values[:, 0].tolist()
-    expected = [sum(power[start : start + lookback]) / lookback for start in due(made).tolist()]
+    means = [sum(power[start : start + lookback]) / lookback for start in due(made).tolist()]
+    expected = np.transpose([means] * horizon)
     assert baselines.window_mean(made, due(made)) == pytest.approx(expected, rel=1e-5)
 
 
-@given(st.integers(20, 4000), st.integers(0, 9))
-def test_the_day_before_is_found_by_the_clock(minutes: int, seed: int) -> None:
-    made = house(minutes, seed=seed)
+@given(st.integers(40, 4000), st.integers(1, 20), st.integers(0, 9))
+def test_the_day_before_is_found_by_the_clock(minutes: int, horizon: int, seed: int) -> None:
+    made = house(minutes, horizon=horizon, seed=seed)
     at = dict(zip(made.timestamps.tolist(), made.values[:, 0].tolist(), strict=True))
     expected = [
-        at.get(
-            made.timestamps[start + made.lookback].item() - baselines.DAY.item(),
-            made.values[start + made.lookback - 1, 0].item(),
-        )
+        [
+            at.get(
+                made.timestamps[start + made.shape.lookback + step].item() - baselines.DAY.item(),
+                made.values[start + made.shape.lookback - 1, 0].item(),
+            )
+            for step in range(horizon)
+        ]
         for start in due(made).tolist()
     ]
     assert baselines.day_before(made, due(made)).tolist() == expected
 
 
-@pytest.mark.parametrize("train", [900, 6000])
-def test_the_linear_weights_are_those_of_least_squares(train: int) -> None:
+@pytest.mark.parametrize(("train", "horizon"), [(900, 1), (6000, 1), (900, 3)])
+def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int) -> None:
     """Numpy's solver of the same problem, with a row more for each weight as its penalty."""
-    made = house(2 * train)
-    rows = windows.input_minutes(made.train, made.lookback)
+    made = house(2 * train, horizon=horizon)
+    rows = windows.input_minutes(made.train, made.shape.lookback)
     inputs = made.values[rows].reshape(len(rows), -1).astype(np.float64)
-    last = made.values[rows[:, -1], 0].astype(np.float64)
-    change = made.values[rows[:, -1] + 1, 0] - last
+    last = made.values[rows[:, -1:], 0].astype(np.float64)
+    change = made.values[rows[:, -1:] + np.arange(1, horizon + 1), 0] - last
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     penalty = np.sqrt(baselines.RIDGE * len(rows)) * np.eye(inputs.shape[1])
     weights, *_ = np.linalg.lstsq(
         np.vstack([(inputs - mean) / deviation, penalty]),
-        np.append(change - change.mean(), np.zeros(len(penalty))),
+        np.vstack([change - change.mean(axis=0), np.zeros((len(penalty), horizon))]),
         rcond=None,
     )
-    expected = last + (inputs - mean) / deviation @ weights + change.mean()
+    expected = last + (inputs - mean) / deviation @ weights + change.mean(axis=0)
     assert baselines.linear(made, made.train) == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
@@ -87,27 +96,28 @@ def test_a_column_that_never_changes_has_no_linear_weight() -> None:
 
 
 @pytest.mark.parametrize("baseline", [baselines.linear, trees.boosted])
+@pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
 def test_what_learns_beats_persistence_where_there_is_something_to_learn(
-    baseline: Baseline,
+    baseline: Baseline, horizon: int, least: float
 ) -> None:
     pytest.importorskip("lightgbm")
-    made = house(3000)
-    starts = due(made)[:-1]
-    actual = windows.targets(made.values, starts, made.lookback)
-    error, naive = (
-        np.abs(forecast - actual).mean()
-        for forecast in (baseline(made, starts), baselines.persistence(made, starts))
+    made = house(3000, horizon=horizon)
+    actual = windows.targets(made.values, due(made), made.shape)
+    errors, naive = (
+        np.abs(forecast - actual).mean(axis=0)
+        for forecast in (baseline(made, due(made)), baselines.persistence(made, due(made)))
     )
-    assert error < naive / 3
+    assert np.all(errors < naive / least)
 
 
 @pytest.mark.parametrize("baseline", ALL)
-def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline) -> None:
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline, horizon: int) -> None:
     pytest.importorskip("lightgbm")
-    made = house(1500)
+    made = house(1500, horizon=horizon)
     (start,) = starts = due(made)[-200:-199]
     other = made.values.copy()
-    other[start + made.lookback :] = 99
+    other[start + made.shape.lookback :] = 99
     expected = baseline(made, starts)
     assert expected.dtype == np.float32
     assert baseline(made._replace(values=other), starts).tolist() == expected.tolist()

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from household.forecast import network, training, windows
 from household.forecast.scaling import Scaling
+from household.forecast.windows import Shape
 from household.meter import series
 from household.pipeline.params import Train
 from tests.conftest import changed, tutorial
 
 LOOKBACK = 4
+SHAPE = Shape(LOOKBACK, 1)
 SCALING = Scaling(np.array([1.5, -2.0]), np.array([2.0, 0.25]))
 VALUES = (np.arange(60).reshape(30, 2) / 7).astype(np.float32)
 STARTS = np.array([3, 0, 24, 7, 11], np.int32)
@@ -35,11 +37,11 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(network.labelled_batches(VALUES, STARTS, LOOKBACK, 1, 2))
+    given = list(network.labelled_batches(VALUES, STARTS, SHAPE, 1, 2))
     assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
     inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
     assert inputs.tolist() == inputs_at(STARTS.tolist())
-    assert targets.tolist() == [[[VALUES[start + LOOKBACK, 0]]] for start in STARTS]
+    assert targets.tolist() == [[VALUES[start + LOOKBACK, 0]] for start in STARTS]
     assert weights.tolist() == [[1]] * len(STARTS)
 
 
@@ -49,10 +51,10 @@ def test_inputs_alone_need_no_target_minute() -> None:
     assert np.concatenate([batch.numpy() for batch in given]).tolist() == inputs_at([0, last])
 
 
-def counted(batches: tf.data.Dataset, minutes: int) -> list[int]:
+def counted(batches: tf.data.Dataset, minutes: int, horizon: int = 1) -> list[int]:
     """The windows with a weight, by their starts, in the order in which `batches` gives them.
 
-    Asserts that each is held whole: its lookback in the stretch, and its target.
+    Asserts that each is held whole: its lookback in the stretch, and its targets.
     """
     found = []
     for inputs, targets, weights in batches.as_numpy_iterator():
@@ -62,28 +64,32 @@ def counted(batches: tf.data.Dataset, minutes: int) -> list[int]:
                 start = int(stretch[place, 0])
                 lookback = stretch[place : place + LOOKBACK, 0].astype(int)
                 assert lookback.tolist() == list(range(start, start + LOOKBACK))
-                assert target[place, 0] == start + LOOKBACK
+                begin = start + LOOKBACK
+                held = target[place] if minutes > 1 else target
+                assert held.tolist() == list(range(begin, begin + horizon))
                 found.append(start)
     return found
 
 
-def numbered(n: int) -> tuple[series.Values, windows.Starts]:
+def numbered(n: int, horizon: int = 1) -> tuple[series.Values, windows.Starts]:
     """Minutes that hold their own number, and all windows in them."""
-    return np.arange(n, dtype=np.float32)[:, np.newaxis], np.arange(n - LOOKBACK, dtype=np.int32)
+    starts = np.arange(n - LOOKBACK - horizon + 1, dtype=np.int32)
+    return np.arange(n, dtype=np.float32)[:, np.newaxis], starts
 
 
 @at_most(max_examples=25, deadline=None)
 @given(st.data())
 def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> None:
     """So a window that crosses a gap or belongs to another part has no loss."""
-    values, every = numbered(data.draw(st.integers(LOOKBACK + 1, 50)))
+    horizon = data.draw(st.integers(1, 9))
+    values, every = numbered(data.draw(st.integers(LOOKBACK + horizon, 50)), horizon)
     starts = data.draw(st.lists(st.sampled_from(every.tolist()), min_size=1, unique=True))
     minutes = data.draw(st.integers(1, 60))
     chosen = np.array(starts, np.int32)
     # What follows the last target belongs to another part.
-    values[max(starts) + LOOKBACK + 1 :] = np.nan
-    batches = network.labelled_batches(values, chosen, LOOKBACK, minutes, 3)
-    assert sorted(counted(batches, minutes)) == sorted(starts)
+    values[max(starts) + LOOKBACK + horizon :] = np.nan
+    batches = network.labelled_batches(values, chosen, Shape(LOOKBACK, horizon), minutes, 3)
+    assert sorted(counted(batches, minutes, horizon)) == sorted(starts)
     assert not any(np.isnan(array).any() for batch in batches for array in batch)
 
 
@@ -91,7 +97,7 @@ def epochs(seed: int, minutes: int, count: int = 3) -> list[list[int]]:
     """The windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
     items = len(network.stretches(starts, minutes))
-    batches = network.shuffled_batches(values, starts, LOOKBACK, minutes, 16, count, seed)
+    batches = network.shuffled_batches(values, starts, SHAPE, minutes, 16, count, seed)
     steps = -(-items // 16)
     return [counted(batches.skip(epoch * steps).take(steps), minutes) for epoch in range(count)]
 
@@ -112,7 +118,7 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
 
 def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
     values, starts = numbered(100)
-    batches = network.shuffled_batches(values, starts, LOOKBACK, 7, 100, 9, seed=0)
+    batches = network.shuffled_batches(values, starts, SHAPE, 7, 100, 9, seed=0)
     cuts = {tuple(sorted(inputs[:, -1, 0])) for inputs, _, _ in batches.as_numpy_iterator()}
     assert len(cuts) > 3
 
@@ -122,7 +128,7 @@ def layers(model: network.Model) -> list[str]:
 
 
 def test_the_tutorials_network_stands_between_readings_and_kilowatts() -> None:
-    model = network.build(49, Scaling(np.array([1.1]), np.ones(1)), TUTORIAL)
+    model = network.build(Shape(49, 1), Scaling(np.array([1.1]), np.ones(1)), TUTORIAL)
     assert model.input_shape == (None, 49, 1)
     tutorial = ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
     assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
@@ -142,7 +148,7 @@ def test_every_setting_reaches_the_network() -> None:
             "clip_norm": 2.0, "huber_delta": 0.7,
         }
     )  # fmt: skip
-    model = network.build(LOOKBACK, SCALING, settings)
+    model = network.build(SHAPE, SCALING, settings)
     assert model.input_shape == (None, LOOKBACK, 2)
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 3, 4, 4, 1, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
@@ -159,8 +165,8 @@ def test_every_setting_reaches_the_network() -> None:
 
 
 def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
-    model = network.build(LOOKBACK, SCALING, TINY)
-    plain = network.build(LOOKBACK, Scaling(np.zeros(2), np.ones(2)), TINY)
+    model = network.build(SHAPE, SCALING, TINY)
+    plain = network.build(SHAPE, Scaling(np.zeros(2), np.ones(2)), TINY)
     plain.set_weights(model.get_weights())
     scaled = ((VALUES - SCALING.center) / SCALING.scale).astype(np.float32)
     expected = network.forecast(plain, scaled, STARTS) * SCALING.scale[0] + SCALING.center[0]
@@ -170,7 +176,7 @@ def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
 
 
 def test_the_changes_of_the_scaled_features_stand_beside_them() -> None:
-    model = network.build(LOOKBACK, SCALING, DENSE)
+    model = network.build(SHAPE, SCALING, DENSE)
     inner = keras.Model(model.input, model.get_layer("with_changes").output)
     scaled = (VALUES[:LOOKBACK] - SCALING.center) / SCALING.scale
     changes = np.diff(scaled, axis=0, prepend=scaled[:1])
@@ -179,29 +185,33 @@ def test_the_changes_of_the_scaled_features_stand_beside_them() -> None:
 
 
 def test_a_forecast_of_the_change_starts_as_persistence() -> None:
-    model = network.build(LOOKBACK, SCALING, DENSE)
+    model = network.build(SHAPE, SCALING, DENSE)
     last = VALUES[STARTS + LOOKBACK - 1, 0]
-    assert network.forecast(model, VALUES, STARTS).tolist() == last.tolist()
+    assert network.forecast(model, VALUES, STARTS).tolist() == [[value] for value in last]
+    longer = network.build(Shape(LOOKBACK, 3), SCALING, DENSE)
+    assert network.forecast(longer, VALUES, STARTS).tolist() == [[value] * 3 for value in last]
 
 
 @pytest.mark.parametrize("target", ["change", "level"])
-def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(target: str) -> None:
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
+    target: str, horizon: int
+) -> None:
     settings = DENSE.model_copy(update={"target": target})
-    learner = network.learner(LOOKBACK, SCALING, settings, minutes=5)
+    learner = network.learner(Shape(LOOKBACK, horizon), SCALING, settings, minutes=5)
     draw = np.random.default_rng(0)
     learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
     stretch = VALUES[np.newaxis, : LOOKBACK + 4]
-    members = learner(stretch).numpy()
-    assert members.shape == (1, 5, 2)
-    assert not np.any(members[..., 0] == members[..., 1])
-    found = members.mean(axis=-1, keepdims=True)
+    members = learner(stretch).numpy().reshape(1, 5, 2, horizon)
+    assert not np.any(members[..., 0, :] == members[..., 1, :])
+    found = members.mean(axis=2)
     # The first forecast is that of the window of its own, which a stretch begins with.
-    window = network.build(LOOKBACK, SCALING, settings)
+    window = network.build(Shape(LOOKBACK, horizon), SCALING, settings)
     window.set_weights(learner.get_weights())
     assert found[0, 0] == pytest.approx(window(stretch[:, :LOOKBACK]).numpy()[0], rel=1e-4)
     # The others read all before, and nothing after.
     for last in range(1, 5):
-        longer = network.build(LOOKBACK + last, SCALING, settings)
+        longer = network.build(Shape(LOOKBACK + last, horizon), SCALING, settings)
         longer.set_weights(learner.get_weights())
         expected = longer(stretch[:, : LOOKBACK + last]).numpy()[0]
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
@@ -228,7 +238,7 @@ def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
 
 
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
-    model = network.build(LOOKBACK, SCALING, TINY)
+    model = network.build(SHAPE, SCALING, TINY)
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
     longer = np.concatenate([VALUES, [[9, 9]]]).astype(np.float32)
     assert network.forecast(model, VALUES, last) == network.forecast(model, longer, last)
@@ -241,7 +251,7 @@ def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
 def test_readings_of_another_shape_are_an_error(
     features: int, minutes: int, columns: int, settings: Train
 ) -> None:
-    model = network.build(LOOKBACK, Scaling(np.ones(features), np.ones(features)), settings)
+    model = network.build(SHAPE, Scaling(np.ones(features), np.ones(features)), settings)
     readings = np.ones((1, minutes, columns), np.float32)
     if (minutes, columns) == (LOOKBACK, features):
         assert model(readings).shape == (1, 1)
@@ -252,7 +262,7 @@ def test_readings_of_another_shape_are_an_error(
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "change"])
 def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: Train) -> None:
-    model = network.build(LOOKBACK, SCALING, settings)
+    model = network.build(SHAPE, SCALING, settings)
     network.save(model, tmp_path / "network.keras")
     again = network.load(tmp_path / "network.keras")
     assert np.array_equal(

@@ -8,18 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.forecast.parts import Parts, split
+from household.forecast.windows import Shape
 from household.pipeline import params
 from household.pipeline.failure import Failure
 
-LOOKBACK = 4
-LENGTH = LOOKBACK + 1
+SHAPE = Shape(4, 1)
+LENGTH = SHAPE.length
 TUTORIAL = params.Split(train=0.9, validation=0.05, validation_from="shuffled", embargo=False)
 SIZES = st.integers(30, 400)
 
 
-def cut(n: int, seed: int = 0, **changed: Any) -> Parts:
+def cut(n: int, seed: int = 0, shape: Shape = SHAPE, **changed: Any) -> Parts:
     starts = np.arange(n, dtype=np.int32)
-    return split(starts, LOOKBACK, TUTORIAL.model_copy(update=changed), seed)
+    return split(starts, shape, TUTORIAL.model_copy(update=changed), seed)
 
 
 @given(SIZES, st.floats(0.5, 0.9), st.floats(0.05, 0.4))
@@ -55,14 +56,28 @@ def test_a_tail_validation_follows_all_that_trains(n: int) -> None:
     assert parts.validation.tolist() == sorted(parts.validation.tolist())
 
 
-@given(SIZES)
-def test_an_embargo_drops_just_the_windows_that_straddle_a_cut(n: int) -> None:
+@given(SIZES, st.integers(1, 5))
+def test_an_embargo_drops_just_the_windows_that_straddle_a_cut(n: int, horizon: int) -> None:
+    shape = Shape(SHAPE.lookback, horizon)
     free, held = (
-        cut(n, validation=0.2, validation_from="tail", embargo=embargo) for embargo in (False, True)
+        cut(n, shape=shape, validation=0.2, validation_from="tail", embargo=embargo)
+        for embargo in (False, True)
     )
     assert held.test.tolist() == free.test.tolist()
-    assert held.validation.max() + LENGTH == held.test.min()
-    assert held.train.max() + LENGTH == held.validation.min()
+    assert held.validation.max() + shape.length == held.test.min()
+    assert held.train.max() + shape.length == held.validation.min()
+
+
+@given(SIZES, st.integers(1, 5), st.sampled_from(["shuffled", "tail"]))
+def test_no_target_before_a_cut_is_one_behind_it(
+    n: int, horizon: int, validation_from: str
+) -> None:
+    shape = Shape(SHAPE.lookback, horizon)
+    parts = cut(n, shape=shape, validation=0.2, validation_from=validation_from)
+    before = np.append(parts.train, parts.validation)
+    assert before.max() + shape.length == parts.test.min() + shape.lookback
+    if validation_from == "tail":
+        assert parts.train.max() + shape.length == parts.validation.min() + shape.lookback
 
 
 def test_an_embargo_keeps_shuffled_validation_away_from_the_test() -> None:
@@ -73,7 +88,7 @@ def test_an_embargo_keeps_shuffled_validation_away_from_the_test() -> None:
 
 def test_an_embargo_needs_no_windows_dropped_across_a_gap() -> None:
     starts = np.array([*range(90), *range(90 + LENGTH, 100 + LENGTH)], np.int32)
-    parts = split(starts, LOOKBACK, TUTORIAL.model_copy(update={"embargo": True}), 0)
+    parts = split(starts, SHAPE, TUTORIAL.model_copy(update={"embargo": True}), 0)
     assert len(parts.train) + len(parts.validation) == 90
 
 

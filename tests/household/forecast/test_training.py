@@ -8,9 +8,18 @@ import pyarrow as pa
 import pytest
 
 from household.forecast import checkpoint, network, training, windows
+from household.forecast.windows import Shape
 from household.meter.series import Values
 from household.pipeline.params import Train
-from tests.household.forecast.test_network import DENSE, LOOKBACK, SCALING, STARTS, TINY, VALUES
+from tests.household.forecast.test_network import (
+    DENSE,
+    LOOKBACK,
+    SCALING,
+    SHAPE,
+    STARTS,
+    TINY,
+    VALUES,
+)
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -25,13 +34,14 @@ def train(
     values: Values = VALUES,
     kept: Path | None = None,
     report: training.Report = ignore,
+    shape: Shape = SHAPE,
 ) -> tuple[network.Model, list[dict[str, Any]]]:
     """A training that keeps its state in `kept`; without it one that begins anew."""
     if kept is None:
         kept = Path("own.npz")
         kept.unlink(missing_ok=True)
     network.make_repeatable(seed)
-    model = network.build(LOOKBACK, SCALING, settings)
+    model = network.build(shape, SCALING, settings)
     reported: list[pa.Table] = []
 
     def both(losses: pa.Table) -> None:
@@ -43,15 +53,19 @@ def train(
     return model, reported[-1].to_pylist()
 
 
-def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch() -> None:
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch(
+    horizon: int,
+) -> None:
     # At this rate the weights stay as they are, so that the losses can be computed afterwards.
     settings = TINY.model_copy(update={"epochs": 2, "learning_rate": 1e-30, "dropout": 0.0})
-    model, losses = train(settings)
+    shape = Shape(LOOKBACK, horizon)
+    model, losses = train(settings, shape=shape)
     assert [(row["epoch"], row["part"]) for row in losses] == [
         (0.5, "train"), (1.0, "train"), (1.0, "validation"),
         (1.5, "train"), (2.0, "train"), (2.0, "validation"),
     ]  # fmt: skip
-    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
+    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, shape)
     train_loss, validation_loss = np.mean(errors[:3] ** 2), np.mean(errors[3:] ** 2)
     for epoch in (1, 2):
         rows = [row for row in losses if epoch - 1 < row["epoch"] <= epoch]
@@ -61,11 +75,13 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
         assert rows[-1]["loss"] == pytest.approx(validation_loss, rel=1e-5)
 
 
-def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count() -> None:
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count(horizon: int) -> None:
+    shape = Shape(LOOKBACK, horizon)
     settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
-    model, losses = train(settings)
+    model, losses = train(settings, shape=shape)
     # The network still forecasts the last value.
-    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, LOOKBACK)
+    errors = network.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, shape)
     assert [(row["part"], row["loss"]) for row in losses] == [
         ("train", pytest.approx(np.mean(errors[:3] ** 2), rel=1e-5)),
         ("validation", pytest.approx(np.mean(errors[3:] ** 2), rel=1e-5)),
@@ -175,8 +191,8 @@ def test_a_checkpoint_of_another_training_is_never_taken_up(tmp_path: Path) -> N
 def test_whatever_a_training_depends_on_changes_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = network.build(LOOKBACK, SCALING, TINY)
-    longer = network.build(LOOKBACK + 1, SCALING, TINY)
+    model = network.build(SHAPE, SCALING, TINY)
+    longer = network.build(Shape(LOOKBACK + 1, 1), SCALING, TINY)
     data = training.Data(SCALING, VALUES, STARTS[:3], STARTS[3:])
     keys = [
         training.key(model, data, TINY, 0),

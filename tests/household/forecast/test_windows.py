@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.forecast import windows
+from household.forecast.windows import Shape
 from household.meter import series
 from household.pipeline.params import TARGET
 
@@ -33,28 +34,28 @@ def column(power: list[float]) -> series.Values:
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))
 def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: int) -> None:
-    starts = windows.starts(minutes(len(power)), lookback, "join")
+    starts = windows.starts(minutes(len(power)), Shape(lookback, 1), "join")
     found = [power[start : start + lookback + 1] for start in starts.tolist()]
     assert found == tutorial_windows(power, lookback)
 
 
 @given(
     st.lists(st.booleans(), min_size=1, max_size=60).filter(any),
-    st.integers(1, 5),
+    st.builds(Shape, st.integers(1, 5), st.integers(1, 5)),
 )
 def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
-    present: list[bool], lookback: int
+    present: list[bool], shape: Shape
 ) -> None:
     stamps = minutes(len(present))[np.array(present)]
     expected = [
         start
-        for start in range(len(stamps) - lookback - 1)
+        for start in range(len(stamps) - shape.length)
         if all(
             stamps[start + step + 1] - stamps[start + step] == np.timedelta64(1, "m")
-            for step in range(lookback)
+            for step in range(shape.length - 1)
         )
     ]
-    assert windows.starts(stamps, lookback, "break").tolist() == expected
+    assert windows.starts(stamps, shape, "break").tolist() == expected
 
 
 @given(st.lists(POWER, min_size=3, max_size=60), st.integers(1, 11))
@@ -65,7 +66,9 @@ def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
     if not built:
         return
     mean = windows.mean(
-        column(power), windows.starts(minutes(len(power)), lookback, "join"), lookback
+        column(power),
+        windows.starts(minutes(len(power)), Shape(lookback, 1), "join"),
+        Shape(lookback, 1),
     )
     total = sum((Fraction(value) for window in built for value in window), Fraction(0))
     exact = total / (len(built) * (lookback + 1))
@@ -78,37 +81,53 @@ def test_mean_and_deviation_of_some_windows_count_each_minute_as_often_as_they_h
     data: st.DataObject,
 ) -> None:
     power = data.draw(st.lists(POWER, min_size=6, max_size=40))
-    lookback = data.draw(st.integers(1, 4))
-    possible = list(range(len(power) - lookback - 1))
+    shape = Shape(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2)))
+    possible = list(range(len(power) - shape.length))
     chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
     starts = np.array(chosen, np.int32)
-    mean = windows.mean(column(power), starts, lookback)
-    deviation = windows.deviation(column(power), starts, lookback)
-    held = [value for start in chosen for value in power[start : start + lookback + 1]]
+    mean = windows.mean(column(power), starts, shape)
+    deviation = windows.deviation(column(power), starts, shape)
+    held = [value for start in chosen for value in power[start : start + shape.length]]
     assert mean[0] == pytest.approx(float(np.mean(held)), rel=1e-13)
     assert deviation[0] == pytest.approx(float(np.std(held)), rel=1e-12, abs=1e-12)
 
 
 def test_there_is_one_mean_and_one_deviation_a_feature() -> None:
     values = np.array([[1, 10], [2, 20], [3, 30], [4, 40]], np.float32)
-    mean = windows.mean(values, np.array([0, 1], np.int32), 2)
+    mean = windows.mean(values, np.array([0, 1], np.int32), Shape(2, 1))
     assert mean.tolist() == [2.5, 25.0]
-    deviation = windows.deviation(values, np.array([0, 1], np.int32), 2)
+    deviation = windows.deviation(values, np.array([0, 1], np.int32), Shape(2, 1))
     assert deviation.tolist() == pytest.approx(
         [np.std([1, 2, 3, 2, 3, 4]), np.std([10, 20, 30, 20, 30, 40])]
     )
 
 
-@given(st.lists(POWER, min_size=4, max_size=40), st.integers(1, 7))
-def test_targets_and_persistence_are_the_last_two_minutes_of_each_window(
-    power: list[float], lookback: int
+@given(st.lists(POWER, min_size=4, max_size=40), st.integers(1, 7), st.integers(1, 4))
+def test_the_targets_of_a_window_follow_its_last_input_minute(
+    power: list[float], lookback: int, horizon: int
 ) -> None:
-    starts = windows.starts(minutes(len(power)), lookback, "join")
-    built = tutorial_windows(power, lookback)
+    shape = Shape(lookback, horizon)
+    starts = windows.starts(minutes(len(power)), shape, "join")
+    built = tutorial_windows(power, shape.length - 1)
     values = column(power)
-    assert windows.targets(values, starts, lookback).tolist() == [w[-1] for w in built]
+    assert windows.targets(values, starts, shape).tolist() == [w[lookback:] for w in built]
     last = values[windows.last_input_minutes(starts, lookback), 0]
-    assert last.tolist() == [w[-2] for w in built]
+    assert last.tolist() == [w[lookback - 1] for w in built]
+    assert windows.last_minutes(starts, shape).tolist() == [s + shape.length - 1 for s in starts]
+
+
+@given(st.integers(1, 3_000_000), st.integers(1, 1440))
+def test_windows_are_scored_further_apart_only_where_their_targets_are_many(
+    count: int, horizon: int
+) -> None:
+    every = windows.apart(count, horizon)
+    scored = count * horizon / every
+    if horizon == 1 or count * horizon <= windows.SCORED:
+        assert every == 1
+    else:
+        assert windows.SCORED / 8 <= scored <= windows.SCORED
+        # So they begin at each minute of the day in turn.
+        assert len({start % 1440 for start in range(0, 1440 * every, every)}) == 1440
 
 
 @given(

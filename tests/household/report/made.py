@@ -26,21 +26,28 @@ QUALITY: dict[str, Any] = {
 }
 
 
-def predictions(n: int, seed: int = 0) -> pd.DataFrame:
-    """A minute in seven from 31 March on, of power that moves at random."""
+def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
+    """A minute in seven from 31 March on, of power that moves at random.
+
+    With a horizon of more than a minute they are the targets of windows that begin as far apart.
+    """
     draw = np.random.default_rng(seed)
     actual = draw.integers(100, 9_000, n) / 1000
     power = pd.DataFrame({"actual": actual})
     # The best baseline is linear, the LSTM better than both.
     for name, off in (("LSTM", 0.2), ("persistence", 2.0), ("linear", 1.0)):
         power[name] = actual + draw.normal(0, off, n).round(3)
-    stamps = pd.Timestamp("2007-03-31 21:58") + pd.to_timedelta(np.arange(n) * 7, "min")
-    return power.astype(np.float32).assign(timestamp=stamps)[["timestamp", "actual", *FORECASTERS]]
+    window, step = np.divmod(np.arange(n), horizon)
+    stamps = pd.Timestamp("2007-03-31 21:58") + pd.to_timedelta(window * 7 + step, "min")
+    made = power.astype(np.float32).assign(timestamp=stamps, step=(step + 1).astype(np.int16))
+    steps = ["step"] if horizon > 1 else []
+    return made[["timestamp", *steps, "actual", *FORECASTERS]]
 
 
 def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     """What the stages would have left of these predictions."""
-    power = {name: made[name].to_numpy() for name in ("actual", *made.columns[2:])}
+    horizon = int(made["step"].max()) if "step" in made else 1
+    power = {name: made[name].to_numpy() for name in ("actual", *FORECASTERS)}
     actual = power.pop("actual")
     verdict = comparison.verdict(actual, power, "LSTM")
     # Of a few minutes at random another one may be the best.
@@ -52,5 +59,5 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         metrics=scores.of_each(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,
         source=SAMPLE,
-        params=changed({"plot.steps": steps} | params),
+        params=changed({"plot.steps": steps, "window.horizon": horizon} | params),
     )

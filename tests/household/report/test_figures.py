@@ -21,11 +21,12 @@ COLORS = ["#0A7CC0", "#D55E00", "#008A64"]
 # The oldest stands for editors, which draw the templates with a version of their own.
 VERSIONS = [vl_convert.get_vegalite_versions()[0], figures.VEGA_LITE]
 NAMES = [plot.name for plot in figures.CHARTS]
+RESULTS = results(predictions(300, horizon=3))
 
 
 def svg(plot: figures.Plot, revisions: list[str], version: str = figures.VEGA_LITE) -> str:
     """The plot of these revisions as DVC fills its template, drawn by a version of Vega-Lite."""
-    table = plot.table(results(predictions(300))).assign(household="a household")
+    table = plot.table(RESULTS).assign(household="a household")
     return drawn(plot, table, revisions, version)
 
 
@@ -47,7 +48,7 @@ def test_a_picture_names_the_plot_the_household_and_every_series(
     assert any("a household" in text for text in texts)
     assert "NaN" not in shown
     assert "workspace" not in texts
-    table = plot.table(results(predictions(300)))
+    table = plot.table(RESULTS)
     series = next((name for name in ("series", "part") if name in table), None)
     for name in table[series].unique() if series else ():
         assert any(name in text for text in texts), name
@@ -93,7 +94,7 @@ def test_there_is_a_template_for_each_plot_and_no_other() -> None:
 
 def test_a_picture_is_the_same_twice() -> None:
     plot = figures.CHARTS[0]
-    table = plot.table(results(predictions(300))).assign(household="a household")
+    table = plot.table(RESULTS).assign(household="a household")
     picture = plot.picture(table)
     assert picture.startswith(b"\x89PNG")
     assert picture == plot.picture(table)
@@ -106,7 +107,7 @@ def test_a_picture_does_not_depend_on_the_zone_of_the_machine(name: str) -> None
         "import hashlib; from household.report import figures; "
         "from tests.household.report.made import predictions, results; "
         f"(plot,) = (plot for plot in figures.CHARTS if plot.name == {name!r}); "
-        "table = plot.table(results(predictions(400))).assign(household='a'); "
+        "table = plot.table(results(predictions(400, horizon=2))).assign(household='a'); "
         "print(hashlib.md5(plot.picture(table)).hexdigest())"
     )
     found = {

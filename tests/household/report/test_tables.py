@@ -54,6 +54,45 @@ def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
         assert table.loc[table["series"] == name, "power_kw"].tolist() == made[name].tolist()[:4]
 
 
+def test_of_windows_that_share_targets_those_that_do_not_are_shown() -> None:
+    made = predictions(10 * 17, horizon=17)  # which begin 7 minutes apart
+    table = tables.forecast(results(made, steps=40))
+    assert table["series"].value_counts().tolist() == [40] * 4
+    apart = 3  # the fewest windows from one to the next that begins after its end
+    kept = [row for row in range(10 * 17) if row // 17 % apart == 0][:40]
+    for name, rows in table.groupby("series"):
+        assert rows["timestamp"].is_monotonic_increasing
+        assert rows["power_kw"].tolist() == made[name].iloc[kept].tolist()
+
+
+@few
+@given(st.integers(1, 60), st.integers(2, 9), SEEDS)
+def test_error_by_step_is_the_rmse_of_that_minute_of_each_window(
+    windows: int, horizon: int, seed: int
+) -> None:
+    made = predictions(windows * horizon, seed, horizon)
+    expected = grouped(made, lambda row: row["step"])
+    table = tables.error_by_step(results(made))
+    assert table["step"].unique().tolist() == list(range(1, horizon + 1))
+    for row in records(table):
+        rmse, naive = (rms(expected[row["step"]][name]) for name in (row["series"], "persistence"))
+        assert row["rmse_kw"] == pytest.approx(rmse, abs=1e-5)
+        assert row["skill"] == pytest.approx(1 - rmse / naive, abs=1e-4)
+
+
+def test_a_horizon_of_a_minute_has_no_error_by_step() -> None:
+    table = tables.error_by_step(results(predictions(9)))
+    assert table.empty
+    assert "rmse_kw" in table
+
+
+def test_a_day_ahead_has_no_more_steps_than_a_plot_can_show() -> None:
+    steps = tables.error_by_step(results(predictions(1440, horizon=1440)))["step"].unique()
+    assert steps[:6].tolist() == [1, 2, 3, 4, 5, 6]
+    assert steps[-1] == 1440
+    assert 60 <= len(steps) <= tables.MAX_HORIZON
+
+
 def test_more_steps_than_there_are_minutes_show_all() -> None:
     assert len(tables.forecast(results(predictions(9)))) == 4 * 9
 
@@ -186,8 +225,9 @@ def test_a_step_is_round_and_little_more_than_asked_for(least: float) -> None:
     assert step <= max(least, 0.001) * 2.5 * (1 + 1e-8)
 
 
-def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill() -> None:
-    made = predictions(4_000)
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(horizon: int) -> None:
+    made = predictions(4_000 * horizon, horizon=horizon)
     table = tables.scores(results(made)).set_index("series")
     assert table.index.tolist() == FORECASTERS
     actual, naive = made["actual"].to_numpy(), made["persistence"].to_numpy()
@@ -197,7 +237,11 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill() ->
         assert table.loc[name, "ratio"] == pytest.approx(
             scores.rmse(actual, forecast) / scores.rmse(actual, naive), abs=1e-5
         )
-    found = comparison.skill_interval(actual, made["LSTM"].to_numpy(), naive)
+    columns = (made[name].to_numpy() for name in ("actual", "LSTM", "persistence"))
+    windows = [column.reshape(-1, horizon) for column in columns]
+    # Those of more than one target begin 7 minutes apart, so that a day holds fewer.
+    block = 1440 if horizon == 1 else 1440 // 7
+    found = comparison.skill_interval(windows[0], windows[1], windows[2], block)
     assert found is not None
     assert list(table.loc["LSTM", ["low", "high"]]) == pytest.approx(list(found), abs=1e-5)
     ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])
