@@ -5,7 +5,7 @@ PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
-    --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+    --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: help repro plots report tutorial backtest test lint format verify page screenshots lock clean
 

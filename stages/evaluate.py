@@ -5,11 +5,9 @@ data/raw/source.json. Writes reports/metrics.json, reports/breakdown.csv and
 reports/predictions.parquet.
 """
 
-import sys
-
 import pyarrow.parquet as pq
 
-from household.forecast import baselines, comparison, network, scores, trees, windows
+from household.forecast import baselines, comparison, runtime, scores, trees, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -17,13 +15,13 @@ from household.report import verdict
 
 
 def main(params: Params) -> None:
-    model = network.load(paths.NETWORK)
+    session = runtime.load(paths.GRAPH)
     minutes = pq.read_table(paths.SERIES)
     given = baselines.Given(
         values=series.values(minutes),
         timestamps=minutes["timestamp"].to_numpy(),
         train=windows.read(paths.TRAIN),
-        shape=network.shape(model),
+        shape=runtime.shape(session),
     )
     test = windows.read(paths.TEST)
     every = windows.apart(len(test), given.shape.horizon)
@@ -31,7 +29,7 @@ def main(params: Params) -> None:
     due = baselines.BASELINES | ({trees.NAME: trees.boosted} if params.evaluate.trees else {})
 
     actual = windows.targets(given.values, test, given.shape)
-    forecasts = {network.NAME: network.forecast(model, given.values, test, sys.stdout.isatty())} | {
+    forecasts = {runtime.NAME: runtime.forecast(session, given.values, test)} | {
         name: baseline(given, test) for name, baseline in due.items()
     }
     one_ahead = given._replace(shape=given.shape._replace(horizon=1))
@@ -40,7 +38,7 @@ def main(params: Params) -> None:
         baselines.persistence(one_ahead, given.train),
     )
     metrics = scores.of_each(actual, forecasts, scale)
-    found = comparison.verdict(actual, forecasts, network.NAME, every)
+    found = comparison.verdict(actual, forecasts, runtime.NAME, every)
     stamps = given.timestamps[windows.target_minutes(test, given.shape)]
     files.write_json(paths.METRICS, metrics | {"verdict": found})
     files.write_csv(paths.BREAKDOWN, comparison.breakdown(stamps, actual, forecasts, scale))

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from household.meter import archive, quality, series
 from household.meter.reader import Reader
 from household.pipeline import files, paths, stage
-from household.pipeline.params import TARGET, Params
+from household.pipeline.columns import TARGET
+from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pyarrow.parquet as pq
 
-from household.forecast import artifact, network, scaling, training, windows
+from household.forecast import artifact, graph, network, scaling, training, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -33,6 +33,8 @@ def main(params: Params) -> None:
     report = partial(files.write_csv, paths.HISTORY)
     training.fit(model, data, params.train, params.seed, paths.CHECKPOINT, report)
     network.save(model, paths.NETWORK)
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    graph.write(paths.GRAPH, graph.build(shape, scaled, params.train, weights))
     files.write_json(
         paths.FORECASTER,
         artifact.description(
@@ -40,6 +42,7 @@ def main(params: Params) -> None:
             features,
             files.read_json(paths.SOURCE),
             minutes["timestamp"].to_numpy(),
+            data.values,
             data.train,
         ),
     )

@@ -13,8 +13,9 @@ import pytest
 from household.forecast import baselines
 from household.meter import quality, series
 from household.pipeline import files, paths
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
-from household.pipeline.params import TARGET, Params
+from household.pipeline.params import Params
 from tests.conftest import changed, tutorial
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

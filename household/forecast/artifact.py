@@ -10,7 +10,9 @@ from typing import Any
 from household.forecast import windows
 from household.forecast.windows import Starts
 from household.meter import series
-from household.pipeline.params import TARGET, Params
+from household.meter.series import Values
+from household.pipeline.columns import TARGET
+from household.pipeline.params import Params
 
 LIBRARIES = ("keras", "numpy", "tensorflow")
 GAPS = {
@@ -22,19 +24,30 @@ NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def description(
-    params: Params, features: list[str], source: Mapping[str, Any], stamps: Any, train: Starts
+    params: Params,
+    features: list[str],
+    source: Mapping[str, Any],
+    stamps: Any,
+    values: Values,
+    train: Starts,
 ) -> dict[str, Any]:
     """What forecaster.json says: what the network takes, what it gives, and what made it.
 
-    `source` is the record of where the data is from, `stamps` (minutes,) the time of each row of
-    the series, `train` the starts of the training windows in it.
+    `source` is the record of where the data is from, `stamps` (minutes,) and `values`
+    (minutes, features) are the series, `train` the starts of the training windows in it.
     """
     shape = windows.Shape(params.window.lookback, params.window.horizon)
-    last = windows.last_minutes(train.max(), shape)
+    first, last = train.min(), windows.last_minutes(train.max(), shape)
+    seen = values[first : last + 1]
+    # By way of text a float32 keeps the few digits that it was read with.
+    ranges = [[float(str(edge)) for edge in (of.min(), of.max())] for of in seen.T]
     return {
         "input": {
             "shape": ["windows", shape.lookback, len(features)],
-            "features": [{"name": name, "unit": series.UNITS[name]} for name in features],
+            "features": [
+                {"name": name, "unit": series.UNITS[name], "range": of}
+                for name, of in zip(features, ranges, strict=True)
+            ],
             "lookback": shape.lookback,
             "step": "1 minute, oldest first",
             "gaps": GAPS[params.window.gaps],
@@ -47,7 +60,7 @@ def description(
         },
         "trained_on": {
             "source": source,
-            "first": str(stamps[train.min()].astype("datetime64[m]")),
+            "first": str(stamps[first].astype("datetime64[m]")),
             "last": str(stamps[last].astype("datetime64[m]")),
             "windows": len(train),
         },

@@ -40,7 +40,6 @@ from household.pipeline import files
 from household.pipeline.params import Train
 
 Model = keras.Model
-NAME = "LSTM"
 FORECAST_BATCH = 4096
 
 

@@ -66,12 +66,18 @@ def rounded(score: float | None) -> float | None:
 def predictions(
     timestamps: npt.NDArray[np.datetime64], actual: Power, forecasts: Mapping[str, Power]
 ) -> pa.Table:
-    """A row for each target minute of each window: its time, its power and each forecast of it.
+    """A row for each target minute of each window: its time, its power and each forecast of it."""
+    return by_minute(timestamps, {"actual": actual, **forecasts})
+
+
+def by_minute(
+    timestamps: npt.NDArray[np.datetime64], power: Mapping[str, npt.NDArray[np.float32]]
+) -> pa.Table:
+    """A row for each target minute of each window: its time, and columns of power in kW.
 
     Arrays are (windows, horizon). Where the horizon is more than a minute, `step` counts its
     minutes from 1.
     """
-    power = {"actual": actual, **forecasts}
     fields = [
         pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
     ]
@@ -79,7 +85,7 @@ def predictions(
         [timestamps.ravel(), *(each.ravel() for each in power.values())],
         schema=pa.schema([series.TIMESTAMP, *fields]),
     )
-    count, horizon = actual.shape
+    count, horizon = timestamps.shape
     if horizon > 1:
         steps = np.tile(np.arange(1, horizon + 1, dtype=np.int16), count)
         table = table.add_column(1, pa.field("step", pa.int16(), nullable=False), [steps])

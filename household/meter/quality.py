@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.meter import archive, reader, series
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
-from household.pipeline.params import TARGET
 
 MINUTE = np.timedelta64(1, "m")
 

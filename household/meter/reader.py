@@ -48,17 +48,27 @@ class Reader:
     Iterating gives tables of series.SCHEMA in time order. A line that holds no minute raises
     Failure with its number and text, or, with `skip`, is left out and counted by its fault in
     `skipped`. A text of another layout, or without a minute, raises Failure in either case.
+    Messages call the text `name` and end with what to do about a line, `remedy`.
     """
 
-    def __init__(self, text: IO[bytes], *, skip: bool) -> None:
+    def __init__(
+        self,
+        text: IO[bytes],
+        *,
+        skip: bool,
+        name: str = archive.MEMBER,
+        remedy: str = "correct the line, or set parse.on_bad_line to skip",
+    ) -> None:
         self.skipped: Counter[str] = Counter()
         self._text = text
         self._skip = skip
+        self._name = name
+        self._remedy = remedy
         self._line = 2  # number of the first line that is not read yet, once the header is
         self._last = BEFORE_ALL  # the latest minute read
 
     def __iter__(self) -> Iterator[pa.Table]:
-        check_header(self._text.readline(BLOCK_BYTES))
+        check_header(self._text.readline(BLOCK_BYTES), self._name)
         for block in self._blocks():
             table = typed(block)
             if table is None or not follows(table, self._last):
@@ -70,9 +80,7 @@ class Reader:
                 self._last = table["timestamp"][-1].as_py()
                 yield table
         if self._last == BEFORE_ALL:
-            raise Failure(
-                f"{archive.MEMBER}: no minutes below the header; give a zip that has some"
-            )
+            raise Failure(f"{self._name}: no minutes below the header; give one that has some")
 
     def _blocks(self) -> Iterator[bytes]:
         """Cuts the text into blocks of whole lines; the last line gets an end if it has none."""
@@ -84,8 +92,8 @@ class Reader:
                 rest = chunk[cut:]
             elif len(rest) + len(chunk) > BLOCK_BYTES:
                 raise Failure(
-                    f"{archive.MEMBER} line {self._line}: longer than {BLOCK_BYTES:,} bytes; "
-                    "give a zip with one minute a line"
+                    f"{self._name} line {self._line}: longer than {BLOCK_BYTES:,} bytes; "
+                    "give a text with one minute a line"
                 )
             else:
                 rest += chunk
@@ -107,8 +115,7 @@ class Reader:
             except Fault as fault:
                 if not self._skip:
                     raise Failure(
-                        f"{archive.MEMBER} line {number}: {fault} in {shown(line)}; "
-                        "correct the line, or set parse.on_bad_line to skip"
+                        f"{self._name} line {number}: {fault} in {shown(line)}; {self._remedy}"
                     ) from None
                 self.skipped[fault.kind] += 1
             else:
@@ -116,12 +123,12 @@ class Reader:
                 yield plain
 
 
-def check_header(line: bytes) -> None:
+def check_header(line: bytes, name: str = archive.MEMBER) -> None:
     fields = [field.strip() for field in line.removeprefix(b"\xef\xbb\xbf").split(b";")]
     if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
-            f"{archive.MEMBER} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
-            "give a zip in the layout of UCI's data set 235"
+            f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
+            "give a text in the layout of UCI's data set 235"
         )
 
 

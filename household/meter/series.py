@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.pipeline.params import Feature
+from household.pipeline.columns import Feature
 
 # A series as an array (minutes, features), the target first, each in its column's unit.
 Values = npt.NDArray[np.float32]

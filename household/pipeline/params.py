@@ -16,19 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from household.pipeline import paths
+from household.pipeline.columns import TARGET, Feature
 from household.pipeline.failure import Failure
-
-# The columns of the data; household/meter/series.py says what each of them is.
-Feature = Literal[
-    "global_active_power",
-    "global_reactive_power",
-    "voltage",
-    "global_intensity",
-    "sub_metering_1",
-    "sub_metering_2",
-    "sub_metering_3",
-]
-TARGET: Feature = "global_active_power"
 
 
 class Section(BaseModel):

@@ -16,6 +16,7 @@ TEST = Path("data/split/test.parquet")
 SCALING = Path("data/split/scaling.json")
 MODEL = Path("models/lstm")
 NETWORK = MODEL / "network.keras"
+GRAPH = MODEL / "network.onnx"
 FORECASTER = MODEL / "forecaster.json"
 # Of a training that was stopped; no output of a stage, which DVC would remove before a run.
 CHECKPOINT = Path("models/checkpoint.npz")

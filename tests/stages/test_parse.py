@@ -11,8 +11,8 @@ import pytest
 
 from household.meter import archive, quality, reader, series
 from household.pipeline import files, paths
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
-from household.pipeline.params import TARGET
 from stages import parse
 from tests.conftest import changed
 

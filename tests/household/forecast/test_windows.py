@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from household.forecast import windows
 from household.forecast.windows import Shape
 from household.meter import series
-from household.pipeline.params import TARGET
+from household.pipeline.columns import TARGET
 
 # The source's resolution: whole watts, up to 11 kW.
 POWER = st.integers(0, 11_000).map(lambda watts: float(np.float32(watts / 1000)))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.meter import quality, series
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
-from household.pipeline.params import TARGET
 
 
 def columns(

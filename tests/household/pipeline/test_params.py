@@ -12,11 +12,10 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from household.meter import series
-from household.pipeline import params
+from household.pipeline import columns, params
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from tests.conftest import SHIPPED, leaves, section
-
-TARGET = params.TARGET
 
 
 def shipped() -> dict[str, Any]:
@@ -302,7 +301,7 @@ def test_a_sha256_may_be_given(tmp_path: Path) -> None:
 
 
 def test_the_features_are_the_columns_of_the_data() -> None:
-    assert get_args(params.Feature) == series.NAMES
+    assert get_args(columns.Feature) == series.NAMES
 
 
 def test_all_columns_may_be_features(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""Forecasts of one household's electric power: `python -m household` lists what there is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The minutes after the readings in `frame`, by the model in the folder `model`.
+
+    `frame` has a column for each feature of the model, in its unit, and a row for each minute,
+    whose time is in the index or in a column `timestamp`. Gives the next `horizon` minutes by
+    their time: `power_kw`. Raises `household.pipeline.failure.Failure` where the readings cannot
+    be used. Needs the extra `predict`, and pandas.
+    """
+    # Whoever imports the package for something else waits for none of these.
+    import pyarrow as pa  # noqa: PLC0415
+
+    from household.use import readings  # noqa: PLC0415
+    from household.use.forecaster import Forecaster  # noqa: PLC0415
+
+    forecaster = Forecaster(Path(model))
+    if "timestamp" not in frame:
+        frame = frame.rename_axis("timestamp").reset_index()
+    table = readings.typed(
+        pa.Table.from_pandas(frame, preserve_index=False), forecaster.features, "the frame"
+    )
+    return forecaster.forecast(table, "the frame").to_pandas().set_index("timestamp")

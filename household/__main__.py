@@ -1,0 +1,10 @@
+"""Lists what the package can do: `python -m household`."""
+
+COMMANDS = """\
+python -m household.predict MODEL READINGS    forecast what comes after given readings
+
+MODEL is the folder of a trained model. Each command tells its options with --help.
+The pipeline that trains one is `make repro` in the repository."""
+
+if __name__ == "__main__":
+    print(COMMANDS)

@@ -1,0 +1,41 @@
+"""The network by ONNX Runtime: what a forecast needs, and no TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from household.forecast import windows
+from household.forecast.windows import Shape, Starts
+from household.meter.series import Values
+
+NAME = "LSTM"
+# Windows at a time: as fast as more of them, in less memory.
+BATCH = 128
+
+
+def load(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def shape(session: onnxruntime.InferenceSession) -> Shape:
+    """The shape of the windows that the network was built for."""
+    return Shape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
+
+
+def forecast(
+    session: onnxruntime.InferenceSession, values: Values, starts: Starts
+) -> npt.NDArray[np.float32]:
+    """The forecasts for each window of the series `values`, in kW: (windows, horizon).
+
+    The target minutes need not be there yet: the last start is len(values) - lookback.
+    """
+    lookback = shape(session).lookback
+    name = session.get_inputs()[0].name
+    batches = (starts[first : first + BATCH] for first in range(0, len(starts), BATCH))
+    return np.concatenate(
+        [session.run(None, {name: windows.inputs(values, each, lookback)})[0] for each in batches]
+    )

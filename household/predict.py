@@ -1,0 +1,131 @@
+"""Forecasts what comes after given readings.
+
+    python -m household.predict MODEL READINGS [--csv | --json] [--backtest] [--max-age MINUTES]
+
+MODEL is the folder that the train stage leaves, models/lstm. READINGS is a file, or - for standard
+input: UCI's text or zip, or CSV or Parquet with a column timestamp and one for each feature. Needs
+the extra `predict`, and neither TensorFlow nor DVC.
+"""
+
+import argparse
+import datetime as dt
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from household.pipeline.failure import Failure
+
+try:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    from household.forecast import scores
+    from household.use.forecaster import Forecaster
+except ModuleNotFoundError as error:
+    sys.exit(f"predict: {error.name} is not installed; python -m pip install 'household[predict]'")
+
+
+def main() -> None:
+    options = _options()
+    try:
+        forecaster = Forecaster(options.model)
+        table = forecaster.read(options.readings)
+        if options.max_age is not None:
+            _check_age(table, options.readings, options.max_age)
+        begin = time.perf_counter()
+        forecast = forecaster.backtest if options.backtest else forecaster.forecast
+        rows = forecast(table, options.readings)
+        seconds = time.perf_counter() - begin
+    except Failure as failure:
+        sys.exit(f"predict: {failure}")
+    except OSError as error:
+        sys.exit(f"predict: {error.filename or options.readings}: {error.strerror or error}")
+    if options.csv:
+        pa.csv.write_csv(_with_texts(rows), sys.stdout.buffer)
+    elif options.json:
+        print(json.dumps(_with_texts(rows).to_pylist(), indent=1))
+    elif options.backtest:
+        print(_scores(rows, forecaster.shape.horizon, seconds))
+    else:
+        print(_columns(rows))
+
+
+def _options() -> argparse.Namespace:
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "python -m household.predict", description=description, epilog=rest.split("\n\n", 1)[1]
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("readings", metavar="READINGS", help="a file, or - for standard input")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--csv", action="store_true", help="print CSV")
+    output.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--backtest",
+        action="store_true",
+        help="forecast every minute of the readings that can be, and score it",
+    )
+    parser.add_argument(
+        "--max-age",
+        type=float,
+        metavar="MINUTES",
+        help="refuse readings whose last minute is older than that, by the clock of this machine",
+    )
+    return parser.parse_args()
+
+
+def _check_age(table: pa.Table, name: str, most: float) -> None:
+    if not table.num_rows:
+        return
+    last = pc.max(table["timestamp"]).as_py()
+    age = (dt.datetime.now() - last) / dt.timedelta(minutes=1)  # noqa: DTZ005, the meter's time
+    if age > most:
+        raise Failure(
+            f"{name}: the last minute is {last:%Y-%m-%d %H:%M}, {age:,.0f} minutes ago; --max-age "
+            f"allows {most:g}"
+        )
+
+
+def _with_texts(rows: pa.Table) -> pa.Table:
+    """Times as text, such as 2007-03-31T23:59."""
+    return rows.set_column(0, "timestamp", pc.strftime(rows["timestamp"], "%Y-%m-%dT%H:%M"))
+
+
+def _columns(rows: pa.Table) -> str:
+    lines = [rows.column_names, *(list(map(_cell, row.values())) for row in rows.to_pylist())]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _scores(rows: pa.Table, horizon: int, seconds: float) -> str:
+    """The errors of the model and of persistence, over all steps."""
+    actual, *forecasts = (
+        rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
+    )
+    names = ("the model", scores.REFERENCE)
+    of_each = scores.of_each(actual, dict(zip(names, forecasts, strict=True)), np.nan)
+    lines = [
+        f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
+        for name, record in of_each.items()
+    ]
+    count = rows.num_rows // horizon
+    skill = of_each["the model"]["skill"]
+    gain = "" if skill is None else f", the model's RMSE is {skill:.1%} below that of persistence"
+    return "\n".join([*lines, f"{count:,} windows in {seconds:.1f} s{gain}"])
+
+
+if __name__ == "__main__":
+    main()

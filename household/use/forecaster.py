@@ -1,0 +1,102 @@
+"""A trained model, the folder that the train stage leaves, for readings that it has not seen."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household.forecast import runtime, scores, windows
+from household.forecast.windows import Starts
+from household.meter.series import Values
+from household.pipeline import files
+from household.pipeline.failure import Failure
+from household.use import readings
+from household.use.readings import MINUTE, minute
+
+NETWORK, RECORD = "network.onnx", "forecaster.json"
+
+
+class Forecaster:
+    """Forecasts the power of the minutes after given readings, in kW, without TensorFlow."""
+
+    def __init__(self, folder: Path) -> None:
+        """Loads the model in `folder`; raises Failure where there is none."""
+        try:
+            record = files.read_json(folder / RECORD)
+            self._session = runtime.load(folder / NETWORK)
+        # ONNX Runtime raises a class of its own for each kind of file that it does not take.
+        except Exception as error:
+            raise Failure(
+                f"{folder}: no model ({error}); give the folder that the train stage leaves, with "
+                f"{RECORD} and {NETWORK}"
+            ) from None
+        self.shape = runtime.shape(self._session)
+        inputs = record["input"]["features"]
+        self.features: list[str] = [feature["name"] for feature in inputs]
+        self._ranges = {feature["name"]: feature["range"] for feature in inputs}
+        self._gaps: str = record["parameters"]["window"]["gaps"]
+
+    def read(self, name: str) -> pa.Table:
+        """The readings in a file, or in standard input where that is "-": see `readings.read`."""
+        return readings.read(name, self.features)
+
+    def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
+        """The `horizon` minutes after the last reading: rows (timestamp, power_kw).
+
+        `table` has (timestamp, features) in time order; the last `lookback` minutes of it are read.
+        Raises Failure, in which the readings are called `name`, where they cannot be used.
+        """
+        stamps, values = readings.checked(table, name, self._ranges)
+        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        if self._gaps == "join":
+            stamps, values, known = stamps[known], values[known], known[known]
+        lookback = self.shape.lookback
+        if len(stamps) < lookback:
+            raise Failure(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
+        if self._gaps == "break":
+            _check_gaps(stamps[-lookback:], known[-lookback:], name)
+        power = self._power(values, np.array([len(values) - lookback], np.int32))
+        ahead = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
+        return scores.by_minute(ahead, {"power_kw": power})
+
+    def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
+        """A forecast of every minute that can be: rows (timestamp, power_kw, actual_kw, ...).
+
+        Rows of one window after another, with its `step` where the horizon is more than a minute,
+        and persistence beside as `persistence_kw`. Raises Failure as `forecast` does.
+        """
+        stamps, values = readings.checked(table, name, self._ranges)
+        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        stamps, values = stamps[known], values[known]
+        starts = windows.starts(stamps, self.shape, self._gaps)
+        if not len(starts):
+            raise Failure(
+                f"{name}: {len(stamps)} minutes with all values hold no {self.shape.length + 1} in "
+                "a row, the fewest with a forecast and its actual power"
+            )
+        persistence = values[windows.last_input_minutes(starts, self.shape.lookback), :1]
+        columns = {
+            "power_kw": self._power(values, starts),
+            "actual_kw": windows.targets(values, starts, self.shape),
+            "persistence_kw": np.repeat(persistence, self.shape.horizon, axis=1),
+        }
+        due = stamps[windows.target_minutes(starts, self.shape)]
+        return scores.by_minute(due, columns)
+
+    def _power(self, values: Values, starts: Starts) -> npt.NDArray[np.float32]:
+        return runtime.forecast(self._session, values, starts)
+
+
+def _check_gaps(
+    stamps: npt.NDArray[np.datetime64], known: npt.NDArray[np.bool_], name: str
+) -> None:
+    """Raises Failure where a minute of a lookback is missing."""
+    reads = f"the model reads {len(stamps)} minutes in a row, up to {minute(stamps[-1])}"
+    unknown = np.flatnonzero(~known)
+    if len(unknown):
+        raise Failure(f"{name}: minute {minute(stamps[unknown[-1]])} has no value; {reads}")
+    gaps = np.flatnonzero(np.diff(stamps) != MINUTE)
+    if len(gaps):
+        before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
+        raise Failure(f"{name}: no reading between {minute(before)} and {minute(after)}; {reads}")

@@ -1,0 +1,158 @@
+"""Readings from wherever they are, as a table of the minutes that a model takes."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from household.meter import archive, series
+from household.meter.reader import Reader
+from household.pipeline.failure import Failure
+
+STDIN = "-"
+MINUTE = np.timedelta64(1, "m")
+# Beyond as many times the largest value of the training a reading is taken for another unit.
+TIMES = 10
+
+
+def read(name: str, features: Sequence[str]) -> pa.Table:
+    """The readings in the file `name`, or in standard input where that is "-".
+
+    A zip or text in the layout of UCI's data set 235, a CSV with a header, or Parquet; the last
+    two with a column `timestamp` and one for each of `features`, in their units. Gives a table
+    (timestamp, features), a missing value as null. Raises Failure where it is none of these.
+    """
+    with _whole(name) as (path, file):
+        start = file.read(64)
+        file.seek(0)
+        try:
+            if start.startswith(b"PK"):
+                archive.verify(path, name)
+                with archive.text(path) as text:
+                    table = _uci(text, name)
+            elif start.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+                table = _uci(file, name)
+            elif start.startswith(b"PAR1"):
+                table = pq.read_table(file)
+            elif start.strip():
+                table = pa.csv.read_csv(file)
+            else:
+                raise Failure(f"{name}: empty; give readings, a minute a line")
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise Failure(
+                f"{name}: neither CSV nor Parquet nor UCI's text ({error}); expected a header with "
+                f"timestamp, {', '.join(features)}"
+            ) from None
+    return typed(table, features, name)
+
+
+@contextmanager
+def _whole(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
+    """The file `name`; standard input as a file too, since a zip and Parquet are read from both
+    ends."""
+    if name != STDIN:
+        with Path(name).open("rb") as file:
+            yield Path(name), file
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.seek(0)
+        yield Path(file.name), file
+
+
+def _uci(text: IO[bytes], name: str) -> pa.Table:
+    return pa.concat_tables(Reader(text, skip=False, name=name, remedy="correct the line"))
+
+
+def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
+    """The columns (timestamp, features) of `table`; raises Failure where one is not there."""
+    missing = [column for column in ("timestamp", *features) if column not in table.column_names]
+    if missing:
+        raise Failure(
+            f"{name}: no column {', '.join(missing)}; the model takes timestamp, "
+            f"{', '.join(features)}; found {', '.join(table.column_names[:12])}"
+        )
+    columns = {}
+    for column in ("timestamp", *features):
+        values = table[column]
+        kind = "times" if column == "timestamp" else "numbers"
+        try:
+            columns[column] = _stamps(values) if kind == "times" else values.cast(pa.float32())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise Failure(f"{name}: column {column} holds no {kind}: {error}") from None
+        unit = (table.field(column).metadata or {}).get(b"unit", b"").decode()
+        if unit and unit != series.UNITS.get(column):
+            raise Failure(
+                f"{name}: column {column} is in {unit}; the model takes {series.UNITS[column]}"
+            )
+    return pa.table(columns)
+
+
+def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As times without a zone: those of a zone as its clock shows them, UTC for `Z`."""
+    if pa.types.is_string(values.type):
+        try:
+            values = values.cast(pa.timestamp("ms"))
+        except pa.ArrowInvalid:
+            values = values.cast(pa.timestamp("ms", "UTC"))
+    if not pa.types.is_timestamp(values.type):
+        raise pa.ArrowInvalid(f"expected such as 2007-03-31 23:59, found {values.type}")
+    return (pc.local_timestamp(values) if values.type.tz else values).cast(pa.timestamp("ms"))
+
+
+def checked(
+    table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]]
+) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float32]]:
+    """Times (minutes,) and values (minutes, features) of readings that make sense, NaN for null.
+
+    `ranges` is the lowest and highest value of each feature in training. Raises Failure where
+    times go back, stand twice or are no minute apart, or a value is in another unit.
+    """
+    stamps = table["timestamp"].to_numpy()
+    if not len(stamps):
+        raise Failure(f"{name}: no readings")
+    if table["timestamp"].null_count:
+        raise Failure(f"{name}: a reading has no timestamp")
+    steps = np.diff(stamps)
+    back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
+    if len(back):
+        before, after = stamps[back[0]], stamps[back[0] + 1]
+        what = "stands twice" if before == after else f"comes after {minute(before)}"
+        raise Failure(f"{name}: {minute(after)} {what}; sort the readings, each minute once")
+    if len(steps) and np.median(steps) != MINUTE:
+        seconds = np.median(steps) / np.timedelta64(1, "s")
+        raise Failure(
+            f"{name}: readings are {seconds:g} seconds apart; the model takes one a minute"
+        )
+    values = np.column_stack(
+        [table[column].to_numpy(zero_copy_only=False) for column in table.column_names[1:]]
+    )
+    for column, of in zip(table.column_names[1:], values.T, strict=True):
+        known = np.abs(of[np.isfinite(of)])
+        low, high = ranges[column]
+        largest = max(abs(low), abs(high))
+        if len(known) and known.max() > TIMES * largest > 0:
+            raise Failure(
+                f"{name}: {column} is up to {known.max():g}, in training it was at most "
+                f"{largest:g} {series.UNITS[column]}; give it in {series.UNITS[column]}"
+            )
+        if low > 0 and len(known) and 0 < known.max() < low / TIMES:
+            raise Failure(
+                f"{name}: {column} is at most {known.max():g}, in training it was at least "
+                f"{low:g} {series.UNITS[column]}; give it in {series.UNITS[column]}"
+            )
+    return stamps, values.astype(np.float32)
+
+
+def minute(stamp: Any) -> str:
+    return str(stamp.astype("datetime64[m]")).replace("T", " ")

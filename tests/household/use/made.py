@@ -1,0 +1,56 @@
+"""A small model and readings for it, made by hand for the tests of their use."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from household.forecast import artifact, graph
+from household.forecast.scaling import Scaling
+from household.forecast.windows import Shape
+from household.meter import series
+from household.pipeline import files
+from tests.conftest import changed
+from tests.household.report.made import SAMPLE
+
+FEATURES = ["global_active_power", "voltage"]
+LOOKBACK = 5
+BEGIN = np.datetime64("2007-03-31T21:58", "ms")
+MINUTE = np.timedelta64(1, "m")
+
+
+def readings(minutes: int, seed: int = 0) -> pa.Table:
+    draw = np.random.default_rng(seed)
+    power = draw.integers(200, 5_000, minutes) / 1000
+    voltage = draw.integers(23_000, 25_000, minutes) / 100
+    stamps = BEGIN + np.arange(minutes) * MINUTE
+    columns = [stamps, power.astype(np.float32), voltage.astype(np.float32)]
+    return pa.table(columns, schema=series.schema(FEATURES))
+
+
+def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
+    """The folder of a model with weights at random, as the train stage leaves it."""
+    settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
+    settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.members": 2}
+    given = changed(settings | params)
+    draw = np.random.default_rng(1)
+    shapes: dict[str, list[tuple[int, ...]]] = {}
+    for member in (1, 2):
+        for layer, (inputs, units) in enumerate([(4, 4), (4, 3)], 1):
+            of_gates = [(inputs, 4 * units), (units, 4 * units), (4 * units,)]
+            shapes[f"lstm_{member}_{layer}"] = [*of_gates]
+        shapes[f"linear_{member}"] = [(3, horizon), (horizon,)]
+    weights = {
+        name: [draw.normal(size=each).astype(np.float32) for each in of]
+        for name, of in shapes.items()
+    }
+    table = readings(100)
+    values, stamps = series.values(table), table["timestamp"].to_numpy()
+    shape = Shape(LOOKBACK, horizon)
+    scaling = Scaling(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
+    graph.write(folder / "network.onnx", graph.build(shape, scaling, given.train, weights))
+    train = np.arange(80, dtype=np.int32)
+    record = artifact.description(given, FEATURES, SAMPLE, stamps, values, train)
+    files.write_json(folder / "forecaster.json", record)
+    return folder

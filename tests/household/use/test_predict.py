@@ -1,0 +1,112 @@
+"""`python -m household.predict` as a user types it, where neither TensorFlow nor DVC is there."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT
+from tests.household.use.made import model, readings
+
+WITHOUT = ("dvc", "keras", "onnx", "pandas", "pydantic", "ruamel", "tensorflow", "tqdm")
+COMMAND = """
+import runpy, sys
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {without}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = ["predict", *sys.argv[1:]]
+runpy.run_module("household.predict", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    """The names of a model and of a file with an hour of readings."""
+    (tmp_path / "lstm").mkdir()
+    pa.csv.write_csv(readings(60), tmp_path / "hour.csv")
+    return str(model(tmp_path / "lstm", horizon=2)), str(tmp_path / "hour.csv")
+
+
+def predict(
+    *arguments: str, without: tuple[str, ...] = WITHOUT, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", COMMAND.format(without=without), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+
+
+def test_it_prints_a_table_csv_and_json_of_the_same(files: tuple[str, str]) -> None:
+    plain, as_csv, as_json = (predict(*files, *each) for each in ([], ["--csv"], ["--json"]))
+    assert [each.stderr for each in (plain, as_csv, as_json)] == [""] * 3
+    rows = json.loads(as_json.stdout)
+    assert [row["timestamp"] for row in rows] == ["2007-03-31T22:58", "2007-03-31T22:59"]
+    head, *lines = (line.split() for line in plain.stdout.splitlines())
+    assert head == ["timestamp", "step", "power_kw"]
+    for line, row, written in zip(
+        lines, rows, csv.DictReader(as_csv.stdout.splitlines()), strict=True
+    ):
+        assert "T".join(line[:2]) == row["timestamp"] == written["timestamp"]
+        assert float(line[3]) == pytest.approx(row["power_kw"], abs=5e-4)
+        assert float(written["power_kw"]) == pytest.approx(row["power_kw"], abs=1e-6)
+
+
+def test_standard_input_is_read_like_a_file(files: tuple[str, str]) -> None:
+    given = Path(files[1]).read_text()
+    assert predict(files[0], "-", input=given).stdout == predict(*files).stdout
+
+
+def test_a_backtest_scores_the_model_beside_persistence(files: tuple[str, str]) -> None:
+    rows = json.loads(predict(*files, "--backtest", "--json").stdout)
+    said = predict(*files, "--backtest").stdout.splitlines()
+    for line, column in zip(said, ("power_kw", "persistence_kw"), strict=False):
+        rmse = np.sqrt(np.mean([(row[column] - row["actual_kw"]) ** 2 for row in rows]))
+        assert f"RMSE {rmse:.4f} kW" in line
+    assert said[2].startswith("53 windows in ")
+
+
+def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
+    files: tuple[str, str],
+) -> None:
+    said = predict(*files, "--max-age", "5")
+    assert said.returncode == 1
+    assert "hour.csv: the last minute is 2007-03-31 22:57, " in said.stderr
+    assert said.stderr.endswith("minutes ago; --max-age allows 5\n")
+
+
+def test_a_fault_is_one_line_and_exit_status_1(files: tuple[str, str], tmp_path: Path) -> None:
+    pq.write_table(readings(3), tmp_path / "short.parquet")
+    for arguments in (
+        [files[0], str(tmp_path / "short.parquet")],
+        [files[0], str(tmp_path / "absent.csv")],
+        [str(tmp_path), files[1]],
+    ):
+        said = predict(*arguments)
+        assert (said.returncode, said.stdout) == (1, "")
+        assert said.stderr.startswith("predict: ")
+        assert said.stderr.count("\n") == 1
+
+
+def test_without_the_extra_it_is_said_how_to_install_it(files: tuple[str, str]) -> None:
+    said = predict(*files, without=("onnxruntime",))
+    assert said.returncode == 1
+    assert said.stderr == (
+        "predict: onnxruntime is not installed; python -m pip install 'household[predict]'\n"
+    )
+
+
+def test_the_package_lists_its_commands() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "household"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "python -m household.predict MODEL READINGS" in said.stdout
