@@ -28,7 +28,7 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
-	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|split|train'
+	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|interval|split|train'
 
 backtest: .venv/run.done    ## train up to each of five cuts, test on what comes after; SOURCE=<zip>
 	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))

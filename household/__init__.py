@@ -12,8 +12,10 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 
     `frame` has a column for each feature of the model, in its unit, and a row for each minute,
     whose time is in the index or in a column `timestamp`. Gives the next `horizon` minutes by
-    their time: `power_kw`. Raises `household.pipeline.failure.Failure` where the readings cannot
-    be used. Needs the extra `predict`, and pandas.
+    their time: `power_kw`, and from `low_80_kw` to `high_80_kw` and from `low_95_kw` to
+    `high_95_kw` where the power lies in 80 and in 95 % of the minutes. Raises
+    `household.pipeline.failure.Failure` where the readings cannot be used. Needs the extra
+    `predict`, and pandas.
     """
     # Whoever imports the package for something else waits for none of these.
     import pyarrow as pa  # noqa: PLC0415

@@ -1,13 +1,15 @@
 """Scores the LSTM, and the baselines beside it, on the test windows.
 
-Reads models/lstm/, data/windowed/series.parquet, data/split/{train,test}.parquet and
-data/raw/source.json. Writes reports/metrics.json, reports/breakdown.csv and
-reports/predictions.parquet.
+Reads models/lstm/{network.onnx,intervals.npz}, data/windowed/series.parquet,
+data/split/{train,validation,test}.parquet and data/raw/source.json. Writes reports/metrics.json,
+reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
 """
+
+from functools import partial
 
 import pyarrow.parquet as pq
 
-from household.forecast import baselines, comparison, runtime, scores, trees, windows
+from household.forecast import baselines, comparison, intervals, runtime, scores, trees, windows
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -40,9 +42,28 @@ def main(params: Params) -> None:
     metrics = scores.of_each(actual, forecasts, scale)
     found = comparison.verdict(actual, forecasts, runtime.NAME, every)
     stamps = given.timestamps[windows.target_minutes(test, given.shape)]
-    files.write_json(paths.METRICS, metrics | {"verdict": found})
+    learnt = {
+        runtime.NAME: intervals.read(paths.INTERVALS),
+        scores.REFERENCE: intervals.learn(
+            given.values,
+            given.train,
+            windows.read(paths.VALIDATION),
+            given.shape,
+            partial(baselines.persistence, given),
+        ),
+    }
+    ends = {
+        name: held.around(given.values, test, given.shape.lookback, forecasts[name])
+        for name, held in learnt.items()
+        if held
+    }
+    covered = comparison.coverage(stamps, actual, forecasts[scores.REFERENCE], ends)
+    record = metrics | {"verdict": found, "intervals": comparison.overall(covered)}
+    files.write_json(paths.METRICS, record)
     files.write_csv(paths.BREAKDOWN, comparison.breakdown(stamps, actual, forecasts, scale))
-    files.write_table(paths.PREDICTIONS, scores.predictions(stamps, actual, forecasts))
+    files.write_csv(paths.COVERAGE, covered)
+    bounds = intervals.named(*ends[runtime.NAME]) if runtime.NAME in ends else {}
+    files.write_table(paths.PREDICTIONS, scores.predictions(stamps, actual, forecasts | bounds))
     simulated = files.read_json(paths.SOURCE)["simulated"]
     for line in verdict.lines(metrics, found, len(test), given.shape.horizon, simulated):
         print(f"evaluate: {line}")

@@ -1,8 +1,8 @@
 """Makes what a person looks at: tables for `dvc plots`, the same as pictures, and a report.
 
-Reads reports/predictions.parquet, reports/train/history.csv, reports/metrics.json,
-reports/data_quality.json and data/raw/source.json. Writes reports/plots/*.csv,
-reports/figures/*.png and reports/report.md.
+Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
+reports/metrics.json, reports/data_quality.json and data/raw/source.json. Writes
+reports/plots/*.csv, reports/figures/*.png and reports/report.md.
 """
 
 import pandas as pd
@@ -17,6 +17,7 @@ from household.report.tables import Results
 def main(params: Params) -> None:
     results = Results(
         predictions=pd.read_parquet(paths.PREDICTIONS),
+        coverage=pd.read_csv(paths.COVERAGE),
         losses=pd.read_csv(paths.HISTORY),
         metrics=files.read_json(paths.METRICS),
         quality=files.read_json(paths.QUALITY),

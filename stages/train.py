@@ -9,7 +9,16 @@ from functools import partial
 
 import pyarrow.parquet as pq
 
-from household.forecast import artifact, graph, network, scaling, training, windows
+from household.forecast import (
+    artifact,
+    graph,
+    intervals,
+    network,
+    runtime,
+    scaling,
+    training,
+    windows,
+)
 from household.meter import series
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
@@ -35,6 +44,15 @@ def main(params: Params) -> None:
     network.save(model, paths.NETWORK)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     graph.write(paths.GRAPH, graph.build(shape, scaled, params.train, weights))
+    session = runtime.load(paths.GRAPH)
+    found = intervals.learn(
+        data.values,
+        data.train,
+        data.validation,
+        shape,
+        lambda starts: runtime.forecast(session, data.values, starts),
+    )
+    intervals.write(paths.INTERVALS, found)
     files.write_json(
         paths.FORECASTER,
         artifact.description(
@@ -44,6 +62,7 @@ def main(params: Params) -> None:
             minutes["timestamp"].to_numpy(),
             data.values,
             data.train,
+            intervals.LEVELS if found else (),
         ),
     )
     paths.CHECKPOINT.unlink()

@@ -176,7 +176,7 @@ def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:
 
 
 def test_the_pictures_name_the_zip_that_was_given() -> None:
-    put([float(minute % 7) for minute in range(400)])
+    put([float(minute % 7) for minute in range(500)])
     run(with_window(lookback=4, horizon=2), *AFTER_PARSE)
     for table in paths.PLOTS.glob("*.csv"):
         assert set(pa.csv.read_csv(table)["household"].to_pylist()) == {"mine.zip"}, table
@@ -185,7 +185,7 @@ def test_the_pictures_name_the_zip_that_was_given() -> None:
 def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put([float(minute % 7) for minute in range(400)])
+    put([float(minute % 7) for minute in range(500)])
     forecasters = baselines.BASELINES | {
         "a week of minutes ago": lambda given, starts: baselines.persistence(
             given._replace(shape=given.shape._replace(lookback=given.shape.lookback - 6)), starts
@@ -195,10 +195,10 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     run(with_window(lookback=9), *AFTER_PARSE)
     names = ["LSTM", *forecasters]
     metrics = files.read_json(paths.METRICS)
-    assert set(metrics) == {*names, "verdict"}
+    assert set(metrics) == {*names, "verdict", "intervals"}
     assert metrics["verdict"]["best_baseline"] == "a week of minutes ago"
     assert metrics["a week of minutes ago"]["rmse_kw"] == 0
-    assert pa.parquet.read_schema(paths.PREDICTIONS).names == ["timestamp", "actual", *names]
+    assert pa.parquet.read_schema(paths.PREDICTIONS).names[:-4] == ["timestamp", "actual", *names]
     for table in paths.PLOTS.glob("*.csv"):
         shown = pa.csv.read_csv(table)
         # Over a forecaster without an error there is no gain.

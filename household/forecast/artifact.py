@@ -1,8 +1,8 @@
-"""The model as one folder that works alone: network.keras, explained by forecaster.json."""
+"""The model as one folder that works alone: the network twice, explained by forecaster.json."""
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,13 @@ def description(
     stamps: Any,
     values: Values,
     train: Starts,
+    levels: Sequence[float],
 ) -> dict[str, Any]:
     """What forecaster.json says: what the network takes, what it gives, and what made it.
 
     `source` is the record of where the data is from, `stamps` (minutes,) and `values`
-    (minutes, features) are the series, `train` the starts of the training windows in it.
+    (minutes, features) are the series, `train` the starts of the training windows in it, `levels`
+    the shares of the minutes that the intervals are to hold.
     """
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     first, last = train.min(), windows.last_minutes(train.max(), shape)
@@ -55,6 +57,7 @@ def description(
         "output": {
             "shape": ["windows", shape.horizon],
             "horizon": shape.horizon,
+            "intervals": list(levels),
             "target": {"name": TARGET, "unit": series.UNITS[TARGET]},
             "when": "the minutes after the last input, one a column",
         },

@@ -6,7 +6,7 @@ Every function takes the power and forecasts of it, in kW and in time order: (wi
 
 import calendar
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +14,25 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from household.forecast import scores
+from household.forecast import intervals, scores
 from household.forecast.scores import Power
 
 DAY = 1440
 RESAMPLES = 2000
 # kW of change from the minute before, from which a minute counts as one of switching.
 SWITCHING = 0.5
+COVERAGE = pa.schema(
+    [
+        ("by", pa.string()),
+        ("group", pa.string()),
+        ("minutes", pa.int64()),
+        ("forecaster", pa.string()),
+        ("level", pa.float64()),
+        ("coverage", pa.float64()),
+        ("width_kw", pa.float64()),
+        ("winkler_kw", pa.float64()),
+    ]
+)
 
 
 def day(every: int) -> int:
@@ -144,11 +156,71 @@ def breakdown(
     switching where the power is more than `SWITCHING` off persistence. A step is that of the
     horizon, from 1; a horizon of one minute has none.
     """
+    rows = [
+        {"by": by, "group": group, "minutes": actual[chosen].size, "forecaster": name} | record
+        for by, group, chosen in _groups(timestamps, actual, forecasts[scores.REFERENCE])
+        for name, record in scores.of_each(
+            actual[chosen], {name: each[chosen] for name, each in forecasts.items()}, scale
+        ).items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def coverage(
+    timestamps: npt.NDArray[np.datetime64],
+    actual: Power,
+    reference: Power,
+    ends: Mapping[str, tuple[Power, Power]],
+) -> pa.Table:
+    """How good the intervals of each forecaster are, in all minutes and in the same groups.
+
+    `ends` are the lower and the upper ends of each level, (levels, windows, horizon) each;
+    `reference` is persistence. Rows (by, group, minutes, forecaster, level, coverage, width_kw,
+    winkler_kw), the scores those of `household.forecast.intervals`.
+    """
+    groups = [("all", "all", np.s_[:]), *_groups(timestamps, actual, reference)]
+    rows = []
+    for by, group, chosen in groups:
+        held = actual[chosen]
+        for name, (lower, upper) in ends.items():
+            for place, level in enumerate(intervals.LEVELS):
+                low, high = lower[place][chosen], upper[place][chosen]
+                figures = {
+                    "coverage": intervals.coverage(held, low, high),
+                    "width_kw": intervals.width(low, high),
+                    "winkler_kw": intervals.winkler(held, low, high, level),
+                }
+                of = {"by": by, "group": group, "minutes": held.size, "forecaster": name}
+                rounded = {key: scores.rounded(figure) for key, figure in figures.items()}
+                rows.append(of | {"level": level} | rounded)
+    return pa.Table.from_pylist(rows, COVERAGE)
+
+
+def overall(covered: pa.Table) -> dict[str, dict[str, float]]:
+    """Of a table of `coverage` the figures in all minutes, of each forecaster by their names."""
+    found: dict[str, dict[str, float]] = {}
+    for row in covered.to_pylist():
+        if row["by"] == "all":
+            level = round(100 * row["level"])
+            found.setdefault(row["forecaster"], {}).update(
+                {
+                    f"coverage_{level}": row["coverage"],
+                    f"width_{level}_kw": row["width_kw"],
+                    f"winkler_{level}_kw": row["winkler_kw"],
+                }
+            )
+    return found
+
+
+def _groups(
+    timestamps: npt.NDArray[np.datetime64], actual: Power, reference: Power
+) -> Iterator[tuple[str, str, Any]]:
+    """What the minutes are grouped by, the name of the group, and which minutes belong to it."""
     when = pd.DatetimeIndex(timestamps.ravel())
     hours, weekdays = (
         each.to_numpy().reshape(actual.shape) for each in (when.hour, when.day_of_week)
     )
-    change = np.abs(actual - forecasts[scores.REFERENCE])
+    change = np.abs(actual - reference)
     horizon = actual[0].size
     groups: dict[str, list[tuple[str, Any]]] = {
         "hour": [(str(hour), hours == hour) for hour in range(24)],
@@ -156,16 +228,10 @@ def breakdown(
         "minute": [("quiet", change <= SWITCHING), ("switching", change > SWITCHING)],
         "step": [(str(step + 1), np.s_[:, step]) for step in range(horizon) if horizon > 1],
     }
-    rows = [
-        {"by": by, "group": group, "minutes": minutes, "forecaster": name} | record
-        for by, of in groups.items()
-        for group, chosen in of
-        if (minutes := actual[chosen].size)
-        for name, record in scores.of_each(
-            actual[chosen], {name: each[chosen] for name, each in forecasts.items()}, scale
-        ).items()
-    ]
-    return pa.Table.from_pylist(rows)
+    for by, of in groups.items():
+        for group, chosen in of:
+            if actual[chosen].size:
+                yield by, group, chosen
 
 
 def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:

@@ -11,6 +11,8 @@ from household.report.tables import LSTM, Results
 
 # A shorter test part than this says little of other weeks.
 FEW_DAYS = 28
+# Of the share of the minutes that an interval holds from the one that it should.
+FAR_OFF = 0.03
 
 
 def household(source: dict[str, Any]) -> str:
@@ -25,7 +27,7 @@ def facts(results: Results) -> pd.DataFrame:
     sections = {
         "verdict": _verdict(results),
         "data": _data(results),
-        "model": _model(results.params),
+        "model": _model(results.params) | _intervals(results),
         "shortcuts": shortcuts(results.params),
         "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
     }
@@ -77,6 +79,11 @@ def doubts(results: Results) -> list[str]:
     days = len(results.windows(tables.ACTUAL)) * results.every / 1440
     gains = tables.gain_by_day(results)
     lost = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
+    missed = [
+        f"{of['coverage']:.1%}, not {level:.0%}"
+        for level, of in results.covered("all", "all", LSTM).items()
+        if abs(of["coverage"] - level) > FAR_OFF
+    ]
     behind = _share_behind(tables.error_by_change(results))
     taken = [name for name, text in shortcuts(results.params).items() if text != "no"]
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
@@ -115,6 +122,11 @@ def doubts(results: Results) -> list[str]:
             not lost.empty,
             f"On {len(lost)} of {gains['day'].nunique()} test days the LSTM does not beat "
             "persistence.",
+        ),
+        (
+            bool(missed),
+            "An interval holds another share of the test minutes than it says: "
+            f"{'; '.join(missed)}.",
         ),
         (
             behind > 0,
@@ -197,6 +209,23 @@ def _model(params: Params) -> dict[str, str]:
         + f", {train.loss} loss, {train.optimizer}, a loss at "
         + ("every minute" if train.supervision == "every_minute" else "the end of each window"),
     }
+
+
+def _intervals(results: Results) -> dict[str, str]:
+    """What each interval held, how wide it was, and its score beside that of persistence's."""
+    ours = results.covered("all", "all", LSTM)
+    theirs = results.covered("all", "all", REFERENCE)
+    switching = results.covered("minute", "switching", LSTM)
+    said = {}
+    for level, of in ours.items():
+        text = f"holds the power in {of['coverage']:.1%} of the test minutes"
+        if level in switching:
+            text += f" and in {switching[level]['coverage']:.0%} of those that switch"
+        said[f"{level:.0%} interval"] = (
+            f"{text}; {of['width_kw']:.2f} kW wide on average; Winkler score "
+            f"{of['winkler_kw']:.3f} kW, {theirs[level]['winkler_kw']:.3f} kW around persistence"
+        )
+    return said
 
 
 def _share_behind(by_change: pd.DataFrame) -> float:

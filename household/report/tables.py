@@ -17,6 +17,7 @@ from household.forecast.scores import REFERENCE, of_each
 from household.pipeline.params import Params
 
 ACTUAL = "actual"
+ENDS = ["low_80", "high_80", "low_95", "high_95"]
 LSTM = "LSTM"
 # Minutes of the first picture from which each stretch is drawn by its lowest and its highest.
 MAX_STEPS = 1_000
@@ -29,9 +30,10 @@ CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 class Results(NamedTuple):
     """What the stages before left, and with which parameters."""
 
-    # timestamp, step where the horizon is more than a minute, actual, and a column for each
-    # forecaster, in kW
+    # timestamp, step where the horizon is more than a minute, actual, a column for each forecaster,
+    # and the ends of the LSTM's intervals where it has some, in kW
     predictions: pd.DataFrame
+    coverage: pd.DataFrame  # of the intervals: see comparison.coverage
     losses: pd.DataFrame  # epoch, part, loss
     metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
     quality: dict[str, Any]  # of the parsed minutes
@@ -50,7 +52,7 @@ class Results(NamedTuple):
     @property
     def forecasters(self) -> list[str]:
         """All, those before the others, so that each has its color in every plot."""
-        known = ["timestamp", "step", ACTUAL, *self.compared]
+        known = ["timestamp", "step", ACTUAL, *ENDS, *self.compared]
         return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
 
     @property
@@ -68,6 +70,13 @@ class Results(NamedTuple):
         if self.horizon == 1 or len(begin) < 2:
             return 1
         return int(np.diff(begin).min() / np.timedelta64(1, "m"))
+
+    def covered(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
+        """By its level, what each interval of a forecaster held in a group of minutes."""
+        of = self.coverage
+        rows = of[(of["by"] == by) & (of["group"] == group) & (of["forecaster"] == name)]
+        figures = rows.set_index("level")[["coverage", "width_kw", "winkler_kw"]]
+        return figures.to_dict("index")  # type: ignore[return-value]
 
     @property
     def actual(self) -> pd.Series:
@@ -107,7 +116,9 @@ def scores(results: Results) -> pd.DataFrame:
 
 
 def forecast(results: Results) -> pd.DataFrame:
-    """The first test minutes: rows (timestamp, series, power_kw).
+    """The first test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
+
+    The last two are the 95 % interval of the LSTM, where it has one, and empty elsewhere.
 
     They are of windows whose targets follow on one another, so that each minute is there once. Of
     more than `MAX_STEPS`, those at which a series is lowest and highest in each stretch of a few
@@ -126,14 +137,14 @@ def forecast(results: Results) -> pd.DataFrame:
         for name in shown
     }
     stamps = first["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"timestamp": stamps[rows], "series": name, "power_kw": first.loc[rows, name]}
-            )
-            for name, rows in kept.items()
-        ]
-    )
+    parts = []
+    for name, rows in kept.items():
+        part = {"timestamp": stamps[rows], "series": name, "power_kw": first.loc[rows, name]}
+        for end in ("low", "high"):
+            known = name == LSTM and f"{end}_95" in first
+            part[f"{end}_kw"] = first.loc[rows, f"{end}_95"] if known else math.nan
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts)
 
 
 def error_by_day(results: Results) -> pd.DataFrame:
@@ -179,6 +190,20 @@ def error_by_hour(results: Results) -> pd.DataFrame:
     table = columns.stack("series", future_stack=True)  # noqa: PD013, melt would mix the scores
     table = table.round(6).reset_index()
     return table.assign(minutes=table["hour"].map(hours.value_counts()))
+
+
+def coverage_by_hour(results: Results) -> pd.DataFrame:
+    """Rows (hour, level, asked, coverage, width_kw, minutes) of the LSTM's intervals.
+
+    `level` is the name of what was `asked` for, such as 95 %. None where there is no interval.
+    """
+    of = results.coverage
+    rows = of[(of["by"] == "hour") & (of["forecaster"] == LSTM)].rename(columns={"group": "hour"})
+    level = [f"{asked:.0%}" for asked in rows["level"]]
+    rows = rows.rename(columns={"level": "asked"}).assign(level=level)
+    rows["hour"] = rows["hour"].astype(int)
+    columns = ["hour", "level", "asked", "coverage", "width_kw", "minutes"]
+    return rows.sort_values(["asked", "hour"])[columns]
 
 
 def error_by_step(results: Results) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.forecast import runtime, scores, windows
+from household.forecast import intervals, runtime, scores, windows
 from household.forecast.windows import Starts
 from household.meter.series import Values
 from household.pipeline import files
@@ -14,7 +14,7 @@ from household.pipeline.failure import Failure
 from household.use import readings
 from household.use.readings import MINUTE, minute
 
-NETWORK, RECORD = "network.onnx", "forecaster.json"
+NETWORK, INTERVALS, RECORD = "network.onnx", "intervals.npz", "forecaster.json"
 
 
 class Forecaster:
@@ -25,11 +25,12 @@ class Forecaster:
         try:
             record = files.read_json(folder / RECORD)
             self._session = runtime.load(folder / NETWORK)
+            self._intervals = intervals.read(folder / INTERVALS)
         # ONNX Runtime raises a class of its own for each kind of file that it does not take.
         except Exception as error:
             raise Failure(
                 f"{folder}: no model ({error}); give the folder that the train stage leaves, with "
-                f"{RECORD} and {NETWORK}"
+                f"{RECORD}, {NETWORK} and {INTERVALS}"
             ) from None
         self.shape = runtime.shape(self._session)
         inputs = record["input"]["features"]
@@ -42,7 +43,9 @@ class Forecaster:
         return readings.read(name, self.features)
 
     def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
-        """The `horizon` minutes after the last reading: rows (timestamp, power_kw).
+        """The `horizon` minutes after the last reading: rows (timestamp, power_kw, low_80_kw, ...).
+
+        From `low_80_kw` to `high_80_kw` the power lies in 80 % of the minutes; the same for 95.
 
         `table` has (timestamp, features) in time order; the last `lookback` minutes of it are read.
         Raises Failure, in which the readings are called `name`, where they cannot be used.
@@ -58,7 +61,7 @@ class Forecaster:
             _check_gaps(stamps[-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
         ahead = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
-        return scores.by_minute(ahead, {"power_kw": power})
+        return scores.by_minute(ahead, power)
 
     def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """A forecast of every minute that can be: rows (timestamp, power_kw, actual_kw, ...).
@@ -76,16 +79,20 @@ class Forecaster:
                 "a row, the fewest with a forecast and its actual power"
             )
         persistence = values[windows.last_input_minutes(starts, self.shape.lookback), :1]
-        columns = {
-            "power_kw": self._power(values, starts),
+        columns = self._power(values, starts) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": np.repeat(persistence, self.shape.horizon, axis=1),
         }
         due = stamps[windows.target_minutes(starts, self.shape)]
         return scores.by_minute(due, columns)
 
-    def _power(self, values: Values, starts: Starts) -> npt.NDArray[np.float32]:
-        return runtime.forecast(self._session, values, starts)
+    def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
+        """The forecast of each window and its intervals: (windows, horizon) each."""
+        power = runtime.forecast(self._session, values, starts)
+        if self._intervals is None:  # trained without a validation part
+            return {"power_kw": power}
+        ends = self._intervals.around(values, starts, self.shape.lookback, power)
+        return {"power_kw": power} | intervals.named(*ends, "_kw")
 
 
 def _check_gaps(

@@ -133,3 +133,44 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
         expected = scores.of_each(actual[held], forecasts, 2)[row["forecaster"]]
         assert row["minutes"] == held.sum()
         assert {key: row[key] for key in expected} == expected
+
+
+def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
+    actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
+    clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
+    off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
+    ends = {"LSTM": (forecast - off, forecast + off)}
+    table = comparison.coverage(clock.reshape(-1, 2), actual, reference, ends)
+    groups = {
+        "all": ["all"] * 1000,
+        "hour": [str(minute.hour) for minute in clock.tolist()],
+        "weekday": [minute.strftime("%A") for minute in clock.tolist()],
+        "minute": [
+            "switching" if abs(a - p) > 0.5 else "quiet"
+            for a, p in zip(actual.ravel().tolist(), reference.ravel().tolist(), strict=True)
+        ],
+        "step": ["1", "2"] * 500,
+    }
+    rows = table.to_pylist()
+    assert {(row["by"], row["group"], row["level"]) for row in rows} == {
+        (by, group, level) for by, of in groups.items() for group in of for level in (0.8, 0.95)
+    }
+    for row in rows:
+        held = [group == row["group"] for group in groups[row["by"]]]
+        place = [0.8, 0.95].index(row["level"])
+        errors = np.abs(actual - forecast).ravel()[held]
+        assert row["minutes"] == sum(held)
+        assert row["coverage"] == pytest.approx(np.mean(errors <= off[place]), abs=2e-3)
+        assert row["width_kw"] == pytest.approx(2 * off[place].item(), abs=1e-4)
+    found = comparison.overall(table)
+    assert found["LSTM"]["coverage_80"] == rows[0]["coverage"]
+    assert found["LSTM"]["winkler_95_kw"] == rows[1]["winkler_kw"]
+
+
+def test_without_an_interval_there_is_a_table_without_rows() -> None:
+    actual, _, reference = pair(10, 0.1, 0)
+    clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
+    table = comparison.coverage(clock, actual, reference, {})
+    assert table.num_rows == 0
+    assert "coverage" in table.column_names
+    assert comparison.overall(table) == {}

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 from household.forecast import comparison, scores
+from household.report import tables
 from household.report.tables import Results
 from tests.conftest import changed
 
 FORECASTERS = ["LSTM", "persistence", "linear"]
+# kW from the forecast to the ends of the 80 and the 95 % interval.
+OFF = {"80": 0.25, "95": 0.4}
 SAMPLE = {"simulated": True, "licence": None, "address": "simulated household, seed 0"}
 QUALITY: dict[str, Any] = {
     "first": "2007-01-30T17:24",
@@ -40,21 +43,29 @@ def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
     window, step = np.divmod(np.arange(n), horizon)
     stamps = pd.Timestamp("2007-03-31 21:58") + pd.to_timedelta(window * 7 + step, "min")
     made = power.astype(np.float32).assign(timestamp=stamps, step=(step + 1).astype(np.int16))
+    for level, off in OFF.items():
+        made[f"low_{level}"] = made["LSTM"].to_numpy() - np.float32(off)
+        made[f"high_{level}"] = made["LSTM"].to_numpy() + np.float32(off)
     steps = ["step"] if horizon > 1 else []
-    return made[["timestamp", *steps, "actual", *FORECASTERS]]
+    return made[["timestamp", *steps, "actual", *FORECASTERS, *tables.ENDS]]
 
 
 def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     """What the stages would have left of these predictions."""
     horizon = int(made["step"].max()) if "step" in made else 1
-    power = {name: made[name].to_numpy() for name in ("actual", *FORECASTERS)}
+    power = {name: made[name].to_numpy().reshape(-1, horizon) for name in ("actual", *FORECASTERS)}
+    stamps = made["timestamp"].to_numpy().reshape(-1, horizon)
     actual = power.pop("actual")
     verdict = comparison.verdict(actual, power, "LSTM")
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
+    off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
+    ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
+    covered = comparison.coverage(stamps, actual, power["persistence"], ends)
     return Results(
         predictions=made,
+        coverage=covered.to_pandas(),
         losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
         metrics=scores.of_each(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,

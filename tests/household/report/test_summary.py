@@ -40,6 +40,21 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
 
 
+def test_what_the_intervals_hold_is_said_and_doubted_where_it_is_another_share() -> None:
+    made = results(predictions(4_000))  # 0.25 and 0.4 kW off errors with a deviation of 0.2 kW
+    facts = summary.facts(made).set_index("name")["text"]
+    held = made.covered("all", "all", "LSTM")
+    assert facts["80% interval"].startswith(
+        f"holds the power in {held[0.8]['coverage']:.1%} of the test minutes and in "
+    )
+    assert "0.50 kW wide on average" in facts["80% interval"]
+    score = made.covered("all", "all", "persistence")[0.95]["winkler_kw"]
+    assert facts["95% interval"].endswith(f"{score:.3f} kW around persistence")
+    assert not any("another share" in doubt for doubt in summary.doubts(made))
+    narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
+    assert any("90.0%, not 80%; 90.0%, not 95%" in doubt for doubt in summary.doubts(narrow))
+
+
 def test_a_loss_is_said_as_plainly_as_a_win() -> None:
     made = predictions(4_000)
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()

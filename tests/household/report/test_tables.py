@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from household.forecast import comparison, scores
 from household.report import tables
-from tests.household.report.made import FORECASTERS, predictions, results
+from tests.household.report.made import FORECASTERS, OFF, predictions, results
 
 SIZES = st.integers(2, 300)
 SEEDS = st.integers(0, 5)
@@ -46,12 +46,49 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
     made = predictions(9)
     table = tables.forecast(results(made, steps=4))
-    assert table.columns.tolist() == ["timestamp", "series", "power_kw"]
+    assert table.columns.tolist() == ["timestamp", "series", "power_kw", "low_kw", "high_kw"]
     names = ["actual", "LSTM", "persistence", "linear"]
     assert table["series"].tolist() == [name for name in names for _ in range(4)]
     assert table["timestamp"].tolist()[:2] == ["2007-03-31T21:58:00", "2007-03-31T22:05:00"]
     for name in names:
         assert table.loc[table["series"] == name, "power_kw"].tolist() == made[name].tolist()[:4]
+    # The band of the 95 % interval belongs to the LSTM.
+    banded = table[table["low_kw"].notna()]
+    assert set(banded["series"]) == {"LSTM"}
+    assert banded["low_kw"].tolist() == made["low_95"].tolist()[:4]
+    assert banded["high_kw"].tolist() == made["high_95"].tolist()[:4]
+
+
+def test_a_run_without_intervals_has_no_band_and_no_coverage() -> None:
+    made = results(predictions(9))
+    bare = made._replace(
+        predictions=made.predictions.drop(columns=tables.ENDS), coverage=made.coverage.head(0)
+    )
+    assert tables.forecast(bare)[["low_kw", "high_kw"]].isna().all(axis=None)
+    assert tables.coverage_by_hour(bare).empty
+    assert "coverage" in tables.coverage_by_hour(bare)
+
+
+@few
+@given(SIZES, SEEDS)
+def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    table = tables.coverage_by_hour(results(made))
+    hours = made["timestamp"].dt.hour
+    assert table["hour"].tolist() == 2 * sorted(hours.unique())
+    for row in records(table):
+        level = row["level"].removesuffix("%")
+        of = made[hours == row["hour"]]
+        inside = [
+            low <= actual <= high
+            for actual, low, high in zip(
+                of["actual"], of[f"low_{level}"], of[f"high_{level}"], strict=True
+            )
+        ]
+        assert row["minutes"] == len(of)
+        assert row["coverage"] == pytest.approx(sum(inside) / len(of), abs=1e-5)
+        assert row["width_kw"] == pytest.approx(2 * OFF[level], abs=1e-4)
+        assert row["asked"] == int(level) / 100
 
 
 def test_of_windows_that_share_targets_those_that_do_not_are_shown() -> None:

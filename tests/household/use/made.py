@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from household.forecast import artifact, graph
+from household.forecast import artifact, graph, intervals, runtime
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
@@ -45,12 +45,23 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         name: [draw.normal(size=each).astype(np.float32) for each in of]
         for name, of in shapes.items()
     }
-    table = readings(100)
+    table = readings(420)
     values, stamps = series.values(table), table["timestamp"].to_numpy()
     shape = Shape(LOOKBACK, horizon)
     scaling = Scaling(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
     graph.write(folder / "network.onnx", graph.build(shape, scaling, given.train, weights))
+    session = runtime.load(folder / "network.onnx")
+    known = np.arange(400, dtype=np.int32)
+    found = intervals.learn(
+        values,
+        known[:300],
+        known[300:],
+        shape,
+        lambda starts: runtime.forecast(session, values, starts),
+    )
+    assert found is not None
+    intervals.write(folder / "intervals.npz", found)
     train = np.arange(80, dtype=np.int32)
-    record = artifact.description(given, FEATURES, SAMPLE, stamps, values, train)
+    record = artifact.description(given, FEATURES, SAMPLE, stamps, values, train, intervals.LEVELS)
     files.write_json(folder / "forecaster.json", record)
     return folder

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import household
-from household.forecast import runtime
+from household.forecast import intervals, runtime
 from household.meter import archive, series
 from household.pipeline.failure import Failure
 from household.use import readings as source
@@ -24,6 +24,7 @@ from household.use.forecaster import Forecaster
 from tests.household.use.made import LOOKBACK, MINUTE, model, readings
 
 HEADER = "timestamp,global_active_power,voltage\n"
+ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
 few = settings(max_examples=20, deadline=None)
 
 
@@ -52,6 +53,25 @@ def test_it_forecasts_the_minutes_after_the_last_reading(
     last = table["timestamp"][-1].as_py()
     assert found["timestamp"].to_pylist() == [last + step * MINUTE.item() for step in (1, 2, 3)]
     assert found["power_kw"].to_pylist() == expected(folder, table)
+    assert found.column_names == ["timestamp", "step", "power_kw", *ENDS]
+    ends = [found[name].to_numpy() for name in ("low_95_kw", "low_80_kw", "power_kw")]
+    ends += [found[name].to_numpy() for name in ("high_80_kw", "high_95_kw")]
+    assert np.all(np.diff(ends, axis=0) > 0)
+
+
+def test_the_intervals_of_a_backtest_hold_what_they_promise(forecaster: Forecaster) -> None:
+    found = forecaster.backtest(readings(5000, seed=7)).to_pandas()
+    for level in (80, 95):
+        held = found["actual_kw"].between(found[f"low_{level}_kw"], found[f"high_{level}_kw"])
+        # Calibrated on 100 windows that overlap.
+        assert 100 * held.mean() == pytest.approx(level, abs=8)
+
+
+def test_a_model_without_a_validation_part_has_no_intervals(tmp_path: Path) -> None:
+    model(tmp_path)
+    intervals.write(tmp_path / "intervals.npz", None)
+    found = Forecaster(tmp_path).forecast(readings(30))
+    assert found.column_names == ["timestamp", "power_kw"]
 
 
 @few
@@ -263,6 +283,7 @@ def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path, folder: Pa
     with pytest.raises(Failure, match=r"no model .*; give the folder that the train stage leaves"):
         Forecaster(tmp_path)
     (tmp_path / "forecaster.json").write_bytes((folder / "forecaster.json").read_bytes())
+    (tmp_path / "intervals.npz").write_bytes((folder / "intervals.npz").read_bytes())
     (tmp_path / "network.onnx").write_bytes(b"nothing")
     with pytest.raises(Failure, match="no model"):
         Forecaster(tmp_path)

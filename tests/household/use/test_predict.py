@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.household.use.made import model, readings
 
+ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
 WITHOUT = ("dvc", "keras", "onnx", "pandas", "pydantic", "ruamel", "tensorflow", "tqdm")
 COMMAND = """
 import runpy, sys
@@ -52,7 +53,7 @@ def test_it_prints_a_table_csv_and_json_of_the_same(files: tuple[str, str]) -> N
     rows = json.loads(as_json.stdout)
     assert [row["timestamp"] for row in rows] == ["2007-03-31T22:58", "2007-03-31T22:59"]
     head, *lines = (line.split() for line in plain.stdout.splitlines())
-    assert head == ["timestamp", "step", "power_kw"]
+    assert head == ["timestamp", "step", "power_kw", *ENDS]
     for line, row, written in zip(
         lines, rows, csv.DictReader(as_csv.stdout.splitlines()), strict=True
     ):
