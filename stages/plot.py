@@ -1,8 +1,9 @@
 """Makes what a person looks at: tables for `dvc plots`, the same as pictures, and a report.
 
 Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
-reports/metrics.json, reports/data_quality.json and data/raw/source.json. Writes
-reports/plots/*.csv, reports/figures/*.png and reports/report.md.
+reports/metrics.json, reports/data_quality.json, data/raw/source.json and
+models/lstm/forecaster.json. Writes reports/plots/*.csv, reports/figures/*.png, reports/report.md
+and models/lstm/README.md.
 """
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
-from household.report import figures, markdown, summary
+from household.report import card, figures, markdown, summary
 from household.report.tables import Results
 
 
@@ -37,6 +38,9 @@ def main(params: Params) -> None:
             partial.write_bytes(plot.picture(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:
         partial.write_text(markdown.report(tables), encoding="utf-8")
+    forecaster = files.read_json(paths.FORECASTER)
+    with files.atomic_write(paths.CARD) as partial:
+        partial.write_text(card.card(results, tables["scores"], forecaster), encoding="utf-8")
     print(f"plot: {paths.REPORT}; `dvc plots show` makes a page of the same")
 
 

@@ -160,11 +160,11 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     dvc(clone, "push")
     run(clone, "git", "tag", "--annotate", "lstm@v1.0.0", "--message", "the first")
     dvc(tmp_path, "artifacts", "get", str(clone), "lstm")
-    for name in ("network.keras", "network.onnx", "intervals.npz", "forecaster.json"):
+    for name in ("README.md", "network.keras", "network.onnx", "intervals.npz", "forecaster.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same
 
-    # What README says to do with it, in a folder that holds nothing else.
+    # What docs/use.md says to do with it, in a folder that holds nothing else.
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (tmp_path / "lstm").rename(folder / "lstm")
@@ -172,10 +172,14 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     predictions = pq.read_table(clone / "reports/predictions.parquet").to_pandas()
     before = minutes[minutes["timestamp"] < predictions["timestamp"].iloc[-1]]
     before.to_csv(folder / "readings.csv", index=False)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(code.strip().splitlines()) <= 10
-    output = run(folder, "python", "-c", code)
-    assert f"{predictions['LSTM'].iloc[-1]:.4f} kW" in output
+    last = predictions.iloc[-1]
+    ours, keras = re.findall(r"```python\n(.*?)```", (ROOT / "docs/use.md").read_text(), re.S)
+    # As where the package is installed.
+    output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
+    assert f"{last['timestamp']}" in output
+    for name in ("LSTM", *tables.ENDS):
+        assert f"{last[name]:.4f}"[:-1] in output
+    assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
 
 
 def rows_shown(table: str) -> list[str]:

@@ -17,6 +17,7 @@ SCALING = Path("data/split/scaling.json")
 NETWORK = Path("models/lstm/network.keras")
 GRAPH = Path("models/lstm/network.onnx")
 INTERVALS = Path("models/lstm/intervals.npz")
+CARD = Path("models/lstm/README.md")
 FORECASTER = Path("models/lstm/forecaster.json")
 # Of a training that was stopped; no output of a stage, which DVC would remove before a run.
 CHECKPOINT = Path("models/checkpoint.npz")

@@ -29,23 +29,23 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
         "# Household power: the forecast",
         f"**{headline}**",
         *(f"{line}." for line in verdict),
-        _table(["", ""], (said["data"] | said["model"]).items()),
+        table(["", ""], (said["data"] | said["model"]).items()),
         f"## {first}",
         *charts,
         "## What to doubt",
         "\n".join(f"- {doubt}" for doubt in said["doubts"].values()),
         "## Which shortcuts of the tutorial were taken?",
-        _table(["shortcut", "taken"], said["shortcuts"].items()),
+        table(["shortcut", "taken"], said["shortcuts"].items()),
         *(_folded(name, *charts) for name, charts in others),
         _folded(
             "Settings",
-            _table([*settings], settings.to_numpy()),
+            table([*settings], settings.to_numpy()),
         ),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _chart(plot: figures.Plot, table: pd.DataFrame) -> str:
+def _chart(plot: figures.Plot, drawn: pd.DataFrame) -> str:
     template = plot.template
     picture = f"![{plot.title}](figures/{plot.name}.png)"
     parts = [f"### {plot.title}", template["description"], picture]
@@ -53,9 +53,9 @@ def _chart(plot: figures.Plot, table: pd.DataFrame) -> str:
         columns = template["usermeta"]["columns"]
         rows = [
             [_written(row[column["field"]], column) for column in columns]
-            for row in table.to_dict("records")
+            for row in drawn.to_dict("records")
         ]
-        parts.append(_table([column["title"] for column in columns], rows))
+        parts.append(table([column["title"] for column in columns], rows))
     return "\n\n".join(parts)
 
 
@@ -67,7 +67,8 @@ def _written(value: Any, column: Mapping[str, Any]) -> str:
     return f"{value:.{column['digits']}f}" if "digits" in column else str(value)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -204,11 +204,11 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     ),
     "watts": (
         lambda table: scaled(table, "global_active_power", 1000),
-        "global_active_power is up to .*, in training it was at most .* kW; give it in kW",
+        "global_active_power is at most .*, in training it was from .* to .* kW; give it in kW",
     ),
     "kilovolts": (
         lambda table: scaled(table, "voltage", 0.001),
-        "voltage is at most .*, in training it was at least .* V; give it in V",
+        "voltage is at most .*, in training it was from .* to .* V; give it in V",
     ),
     "unsorted": (
         lambda table: table.take([*range(10), 11, 10, *range(12, 30)]),

@@ -1,0 +1,88 @@
+"""The model card: what the model is, how good it is and where it ends, beside the model itself.
+
+Mitchell et al. (2019), Model cards for model reporting, FAT*.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from household.report import summary
+from household.report.markdown import table
+from household.report.tables import Results
+
+# Of every such model, whatever its score.
+LIMITS = (
+    "It knows the habits of one house in one season; for another one it has to be trained anew.",
+    "The intervals hold their share of all minutes together, and less of those that switch.",
+)
+
+
+def card(results: Results, scores: pd.DataFrame, forecaster: dict[str, Any]) -> str:
+    """The card as Markdown, from what the plot stage has and what the train stage says.
+
+    `scores` is the table of `tables.scores`, `forecaster` the record beside the network.
+    """
+    facts = summary.facts(results).set_index(["section", "name"])["text"]
+    horizon = forecaster["output"]["horizon"]
+    ahead = "one minute" if horizon == 1 else f"{horizon} minutes"
+    trained = forecaster["trained_on"]
+    features = forecaster["input"]["features"]
+    parts = [
+        f"# A forecast of one household's power, {ahead} ahead",
+        f"{facts['verdict', 'headline']}. {facts['verdict', 'against persistence']}.",
+        "## What it does",
+        table(["", ""], facts["model"].items()),
+        "## How to use it",
+        "```\npython -m household.predict <this folder> <readings>\n```",
+        "It takes the readings of a meter, a minute a row with the time in `timestamp`:",
+        table(
+            ["column", "unit", "in training"],
+            [
+                [each["name"], each["unit"], "{:g} to {:g}".format(*each["range"])]
+                for each in features
+            ],
+        ),
+        "`network.keras` is the same network for Keras; `forecaster.json` says all of this to a "
+        "program.",
+        "## What it was trained on",
+        table(
+            ["", ""],
+            [
+                ["source", facts["data", "source"]],
+                ["minutes", f"{trained['first']} to {trained['last']}".replace("T", " ")],
+                ["windows", f"{trained['windows']:,}"],
+            ],
+        ),
+        "## How good it is",
+        f"On the test part, {facts['data', 'test part']}, which the training has not seen:",
+        table(
+            ["forecaster", "RMSE (kW)", "MAE (kW)", "MASE", "gain over persistence (95 %)"],
+            [_score(row) for row in scores.to_dict("records")],
+        ),
+        "## Where it ends",
+        "\n".join(f"- {limit}" for limit in [*facts["doubts"], *LIMITS]),
+        "## Settings",
+        table(["setting", "value"], summary.settings(results).to_numpy()),
+        "## Licence and citation",
+        _licence(results.source),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _score(row: dict[Any, Any]) -> list[str]:
+    mase, gain = ("" if pd.isna(row[key]) else row[key] for key in ("mase", "skill"))
+    if gain != "" and not pd.isna(row["low"]):
+        gain = f"{gain:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+    elif gain != "":
+        gain = f"{gain:.1%}"
+    errors = [f"{row[key]:.4f}" for key in ("rmse_kw", "mae_kw")]
+    return [row["series"], *errors, mase if mase == "" else f"{mase:.3f}", gain]
+
+
+def _licence(source: dict[str, Any]) -> str:
+    if source["simulated"]:
+        return "The readings are simulated, so the model is under the licence of the code, MIT."
+    if source["licence"]:
+        return f"The readings are under {source['licence']}. Cite them as: {source['citation']}"
+    return "The code is under the MIT licence; the readings are those of whoever gave them."

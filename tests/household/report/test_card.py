@@ -1,0 +1,62 @@
+"""The model card says what the run found, and under which terms its readings may be used."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from household.forecast import artifact, intervals
+from household.meter import series
+from household.report import card, tables
+from tests.household.report.made import SAMPLE, predictions, results
+
+UCI = SAMPLE | {
+    "simulated": False, "licence": "CC BY 4.0", "address": "https://uci", "citation": "Hebrail, G."
+}  # fmt: skip
+OWN = SAMPLE | {"simulated": False, "address": "/home/me/mine.zip"}
+
+
+def made(source: dict[str, Any], horizon: int = 1) -> str:
+    given = results(predictions(4_000, horizon=horizon))._replace(source=source)
+    values = np.array([[0.2, 230], [4.5, 250]], np.float32).repeat(100, axis=0)
+    stamps = np.datetime64("2007-01-01T10:00", "ms") + np.arange(200) * np.timedelta64(1, "m")
+    features: list[str] = list(series.NAMES[:3:2])
+    train = np.arange(100, dtype=np.int32)
+    record = artifact.description(
+        given.params, features, source, stamps, values, train, intervals.LEVELS
+    )
+    return card.card(given, tables.scores(given), record)
+
+
+def test_it_says_what_the_model_takes_what_it_learnt_from_and_how_good_it_is() -> None:
+    text = made(UCI)
+    table = tables.scores(results(predictions(4_000))).set_index("series")
+    lstm = table.loc["LSTM"]
+    assert text.startswith("# A forecast of one household's power, one minute ahead\n")
+    assert "| global_active_power | kW | 0.2 to 4.5 |\n| voltage | V | 230 to 250 |" in text
+    assert "| minutes | 2007-01-01 10:00 to 2007-01-01 12:28 |" in text
+    assert f"| LSTM | {lstm['rmse_kw']:.4f} | {lstm['mae_kw']:.4f} | {lstm['mase']:.3f} | " in text
+    assert f"{lstm['skill']:.1%} ({lstm['low']:.1%} to {lstm['high']:.1%}) |" in text
+    assert "| 95% interval | holds the power in " in text
+    assert "| train.epochs | 20 |" in text
+    assert "of one season" in text
+    assert "nan" not in text
+
+
+def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
+    assert made(UCI, horizon=4).startswith("# A forecast of one household's power, 4 minutes ahead")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (UCI, "The readings are under CC BY 4.0. Cite them as: Hebrail, G.\n"),
+        (OWN, "the readings are those of whoever gave them.\n"),
+        (
+            SAMPLE,
+            "The readings are simulated, so the model is under the licence of the code, MIT.\n",
+        ),
+    ],
+)
+def test_it_ends_with_the_terms_of_the_readings(source: dict[str, Any], said: str) -> None:
+    assert made(source).endswith(said)
