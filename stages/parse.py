@@ -6,6 +6,7 @@ Reads data/raw/power.zip. Writes data/parsed/power.parquet and reports/data_qual
 import pyarrow.parquet as pq
 
 from household.meter import archive, quality, series
+from household.meter.export import UCI, Export, Layout
 from household.meter.reader import Reader
 from household.pipeline import files, paths, stage
 from household.pipeline.columns import TARGET
@@ -18,7 +19,9 @@ def main(params: Params) -> None:
             archive.text(paths.RAW) as text,
             pq.ParquetWriter(partial, series.SCHEMA, compression="zstd") as parquet,
         ):
-            reader = Reader(text, skip=params.parse.on_bad_line == "skip")
+            layout = Layout.of(params.parse.layout.model_dump())
+            skip = params.parse.on_bad_line == "skip"
+            reader = Reader(text, skip=skip) if layout == UCI else Export(text, layout, skip=skip)
             for table in reader:
                 parquet.write_table(table)
         columns = {

@@ -23,6 +23,7 @@ def main(params: Params) -> None:
         metrics=files.read_json(paths.METRICS),
         quality=files.read_json(paths.QUALITY),
         source=files.read_json(paths.SOURCE),
+        forecaster=files.read_json(paths.FORECASTER),
         params=params,
     )
     household = summary.household(results.source)
@@ -38,9 +39,8 @@ def main(params: Params) -> None:
             partial.write_bytes(plot.picture(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:
         partial.write_text(markdown.report(tables), encoding="utf-8")
-    forecaster = files.read_json(paths.FORECASTER)
     with files.atomic_write(paths.CARD) as partial:
-        partial.write_text(card.card(results, tables["scores"], forecaster), encoding="utf-8")
+        partial.write_text(card.card(results, tables["scores"]), encoding="utf-8")
     print(f"plot: {paths.REPORT}; `dvc plots show` makes a page of the same")
 
 

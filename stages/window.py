@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from household.forecast import windows
 from household.meter import series
 from household.pipeline import files, paths, stage
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
 
@@ -16,8 +17,9 @@ from household.pipeline.params import Params
 def main(params: Params) -> None:
     window = params.window
     table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
-    kept = series.valid(table, window.features, window.fraction)
-    if not kept.num_rows:
+    features = series.present(table, window.features)
+    kept = series.valid(table, features, window.fraction)
+    if TARGET not in features or not kept.num_rows:
         raise Failure(f"{paths.PARSED}: no minute has a value for {' and '.join(window.features)}")
     shape = windows.Shape(window.lookback, window.horizon)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
@@ -32,6 +34,7 @@ def main(params: Params) -> None:
     print(
         f"window: {len(starts):,} windows of {window.lookback} + {window.horizon} minutes "
         f"in {kept.num_rows:,} minutes"
+        + ("" if features == window.features else f" of {', '.join(features)}")
     )
 
 

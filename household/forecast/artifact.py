@@ -68,6 +68,7 @@ def description(
             "windows": len(train),
         },
         "parameters": {
+            "layout": params.parse.layout.model_dump(),
             "seed": params.seed,
             "split": params.split.model_dump(),
             "train": params.train.model_dump(),

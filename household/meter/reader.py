@@ -29,6 +29,7 @@ BEFORE_ALL = datetime(1, 1, 1)
 SHOWN_BYTES = 160
 # What \s would match and a text of this layout may hold around its fields.
 BLANKS = b" \t\r"
+REMEDY = "correct the line, or set parse.on_bad_line to skip"
 
 
 class Fault(Exception):
@@ -57,7 +58,7 @@ class Reader:
         *,
         skip: bool,
         name: str = archive.MEMBER,
-        remedy: str = "correct the line, or set parse.on_bad_line to skip",
+        remedy: str = REMEDY,
     ) -> None:
         self.skipped: Counter[str] = Counter()
         self._text = text
@@ -69,7 +70,7 @@ class Reader:
 
     def __iter__(self) -> Iterator[pa.Table]:
         check_header(self._text.readline(BLOCK_BYTES), self._name)
-        for block in self._blocks():
+        for block in whole_lines(self._text, self._name):
             table = typed(block)
             if table is None or not follows(table, self._last):
                 table = typed(b"".join(self._plain_lines(block)))
@@ -81,24 +82,6 @@ class Reader:
                 yield table
         if self._last == BEFORE_ALL:
             raise Failure(f"{self._name}: no minutes below the header; give one that has some")
-
-    def _blocks(self) -> Iterator[bytes]:
-        """Cuts the text into blocks of whole lines; the last line gets an end if it has none."""
-        rest = b""
-        while chunk := self._text.read(BLOCK_BYTES):
-            cut = chunk.rfind(b"\n") + 1
-            if cut:
-                yield rest + chunk[:cut]
-                rest = chunk[cut:]
-            elif len(rest) + len(chunk) > BLOCK_BYTES:
-                raise Failure(
-                    f"{self._name} line {self._line}: longer than {BLOCK_BYTES:,} bytes; "
-                    "give a text with one minute a line"
-                )
-            else:
-                rest += chunk
-        if rest:
-            yield rest + b"\n"
 
     def _plain_lines(self, block: bytes) -> Iterator[bytes]:
         """The lines of `block` that hold a minute, written as pyarrow's reader takes them."""
@@ -121,6 +104,30 @@ class Reader:
             else:
                 last = stamp
                 yield plain
+
+
+def whole_lines(text: IO[bytes], name: str) -> Iterator[bytes]:
+    """Cuts what is left of `text` into blocks of whole lines; the last gets an end if it has none.
+
+    Raises Failure, in which the text is called `name`, where a line is longer than a block.
+    """
+    rest, line = b"", 2
+    while chunk := text.read(BLOCK_BYTES):
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            block = rest + chunk[:cut]
+            line += block.count(b"\n")
+            yield block
+            rest = chunk[cut:]
+        elif len(rest) + len(chunk) > BLOCK_BYTES:
+            raise Failure(
+                f"{name} line {line}: longer than {BLOCK_BYTES:,} bytes; "
+                "give a text with one minute a line"
+            )
+        else:
+            rest += chunk
+    if rest:
+        yield rest + b"\n"
 
 
 def check_header(line: bytes, name: str = archive.MEMBER) -> None:

@@ -63,6 +63,11 @@ def schema(features: Sequence[str]) -> pa.Schema:
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
+def present(table: pa.Table, features: Sequence[str]) -> list[str]:
+    """Those of `features` that have a value at all: a meter may lack the others."""
+    return [name for name in features if table[name].null_count < table.num_rows]
+
+
 def valid(table: pa.Table, features: Sequence[str], fraction: float = 1.0) -> pa.Table:
     """The first `fraction` of the minutes in which each of `features` has a value.
 

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ OFFLINE = "without a network set fetch.source to sample, or to the path of a zip
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
+# Endings of a text, which is zipped as it is.
+TEXTS = (".csv", ".txt")
+BLOCK_BYTES = 1 << 20
 
 
 def fetch(settings: Fetch, zip_path: Path) -> dict[str, Any]:
@@ -72,14 +75,9 @@ def fetch(settings: Fetch, zip_path: Path) -> dict[str, Any]:
 def simulate(sample: Sample, zip_path: Path) -> str:
     """Writes a simulated household of the same layout to `zip_path`; returns what to call it."""
     minutes = simulator.simulate(seed=sample.seed, days=sample.days, start=sample.start)
-    # Stored, since builds of zlib differ in what they deflate to, and dated at zip's own epoch:
-    # the sample is the same bytes on every machine.
-    with (
-        zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped,
-        zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=True) as member,
-    ):
-        for block in simulator.text(minutes):
-            member.write(block)
+    # Stored, since builds of zlib differ in what they deflate to.
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
+        _write_member(zipped, simulator.text(minutes))
     return f"simulated household, seed {sample.seed}, {sample.days:g} days from {sample.start}"
 
 
@@ -116,12 +114,23 @@ def _reason(error: Exception) -> str:
 
 
 def copy(source: str, zip_path: Path) -> str:
-    """Copies the file at the path `source` to `zip_path`; returns the path."""
+    """Copies the zip at the path `source` to `zip_path`, or zips a text there; returns the path."""
     path = Path(source).expanduser()
     if not path.is_file():
         raise Failure(
-            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip "
-            "(absolute for a queued experiment, which runs in a folder of its own)"
+            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip or "
+            "a .csv (absolute for a queued experiment, which runs in a folder of its own)"
         )
-    shutil.copyfile(path, zip_path)
+    if path.suffix.lower() in TEXTS:
+        with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
+            _write_member(zipped, iter(lambda: text.read(BLOCK_BYTES), b""))
+    else:
+        shutil.copyfile(path, zip_path)
     return source
+
+
+def _write_member(zipped: zipfile.ZipFile, blocks: Iterable[bytes]) -> None:
+    """Dated at zip's own epoch, so that the same text is the same bytes on every machine."""
+    with zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=True) as member:
+        for block in blocks:
+            member.write(block)

@@ -45,8 +45,32 @@ class Fetch(Section):
     sample: Sample
 
 
+class Columns(Section):
+    """The header of each column, null where a meter lacks it."""
+
+    global_active_power: str
+    global_reactive_power: str | None
+    voltage: str | None
+    global_intensity: str | None
+    sub_metering_1: str | None
+    sub_metering_2: str | None
+    sub_metering_3: str | None
+
+
+class Layout(Section):
+    delimiter: str = Field(min_length=1, max_length=1)
+    decimal: Literal[".", ","]
+    time: list[str] = Field(min_length=1)
+    format: str = Field(min_length=1)
+    columns: Columns
+    kilowatts: float = Field(gt=0)
+    missing: list[str]
+    resample: Literal["minute"] | None
+
+
 class Parse(Section):
     on_bad_line: Literal["fail", "skip"]
+    layout: Layout
 
 
 class Window(Section):

@@ -18,11 +18,9 @@ LIMITS = (
 )
 
 
-def card(results: Results, scores: pd.DataFrame, forecaster: dict[str, Any]) -> str:
-    """The card as Markdown, from what the plot stage has and what the train stage says.
-
-    `scores` is the table of `tables.scores`, `forecaster` the record beside the network.
-    """
+def card(results: Results, scores: pd.DataFrame) -> str:
+    """The card as Markdown; `scores` is the table of `tables.scores`."""
+    forecaster = results.forecaster
     facts = summary.facts(results).set_index(["section", "name"])["text"]
     horizon = forecaster["output"]["horizon"]
     ahead = "one minute" if horizon == 1 else f"{horizon} minutes"

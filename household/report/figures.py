@@ -157,15 +157,6 @@ CHARTS = (
         tables.error_by_hour,
     ),
     Plot(
-        "coverage_by_hour",
-        "Minutes that the intervals hold, by hour of the day",
-        "hour",
-        "coverage",
-        "hour of the day",
-        "share of the minutes",
-        tables.coverage_by_hour,
-    ),
-    Plot(
         "error_by_step",
         "Error by the minute of the horizon",
         "step",
@@ -182,6 +173,15 @@ CHARTS = (
         "change from the last input minute (kW)",
         "RMSE (kW)",
         tables.error_by_change,
+    ),
+    Plot(
+        "coverage_by_hour",
+        "Minutes that the intervals hold, by hour of the day",
+        "hour",
+        "coverage",
+        "hour of the day",
+        "share of the minutes",
+        tables.coverage_by_hour,
     ),
     Plot(
         "predicted_actual",

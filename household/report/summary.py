@@ -27,7 +27,7 @@ def facts(results: Results) -> pd.DataFrame:
     sections = {
         "verdict": _verdict(results),
         "data": _data(results),
-        "model": _model(results.params) | _intervals(results),
+        "model": _model(results) | _intervals(results),
         "shortcuts": shortcuts(results.params),
         "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
     }
@@ -191,9 +191,10 @@ def _data(results: Results) -> dict[str, str]:
     }
 
 
-def _model(params: Params) -> dict[str, str]:
-    window, train = params.window, params.train
-    columns = "1 column" if len(window.features) == 1 else f"{len(window.features)} columns"
+def _model(results: Results) -> dict[str, str]:
+    window, train = results.params.window, results.params.train
+    count = len(results.forecaster["input"]["features"])
+    columns = "1 column" if count == 1 else f"{count} columns"
     members = "one network" if train.members == 1 else f"the mean of {train.members} networks"
     layers = " and ".join(map(str, train.units))
     what = "the change of the power" if train.target == "change" else "the power itself"

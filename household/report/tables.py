@@ -38,6 +38,7 @@ class Results(NamedTuple):
     metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
     quality: dict[str, Any]  # of the parsed minutes
     source: dict[str, Any]  # where the zip is from
+    forecaster: dict[str, Any]  # what the model takes and gives
     params: Params
 
     @property

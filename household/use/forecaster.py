@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from household.forecast import intervals, runtime, scores, windows
 from household.forecast.windows import Starts
+from household.meter.export import Layout
 from household.meter.series import Values
 from household.pipeline import files
 from household.pipeline.failure import Failure
@@ -36,11 +37,12 @@ class Forecaster:
         inputs = record["input"]["features"]
         self.features: list[str] = [feature["name"] for feature in inputs]
         self._ranges = {feature["name"]: feature["range"] for feature in inputs}
+        self._layout = Layout.of(record["parameters"]["layout"])
         self._gaps: str = record["parameters"]["window"]["gaps"]
 
     def read(self, name: str) -> pa.Table:
         """The readings in a file, or in standard input where that is "-": see `readings.read`."""
-        return readings.read(name, self.features)
+        return readings.read(name, self.features, self._layout)
 
     def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """The `horizon` minutes after the last reading: rows (timestamp, power_kw, low_80_kw, ...).

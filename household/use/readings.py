@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from household.meter import archive, series
-from household.meter.reader import Reader
+from household.meter import archive, export, reader, series
+from household.meter.export import UCI, Layout
 from household.pipeline.failure import Failure
 
 STDIN = "-"
@@ -25,27 +25,25 @@ MINUTE = np.timedelta64(1, "m")
 TIMES = 10
 
 
-def read(name: str, features: Sequence[str]) -> pa.Table:
+def read(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
     """The readings in the file `name`, or in standard input where that is "-".
 
-    A zip or text in the layout of UCI's data set 235, a CSV with a header, or Parquet; the last
-    two with a column `timestamp` and one for each of `features`, in their units. Gives a table
+    A zip or text in `layout` or in that of UCI's data set 235, a CSV with a header, or Parquet; the
+    last two with a column `timestamp` and one for each of `features`, in their units. Gives a table
     (timestamp, features), a missing value as null. Raises Failure where it is none of these.
     """
     with _whole(name) as (path, file):
-        start = file.read(64)
+        start = file.read(4)
         file.seek(0)
         try:
             if start.startswith(b"PK"):
                 archive.verify(path, name)
                 with archive.text(path) as text:
-                    table = _uci(text, name)
-            elif start.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-                table = _uci(file, name)
-            elif start.startswith(b"PAR1"):
+                    table = _text(text, name, layout)
+            elif start == b"PAR1":
                 table = pq.read_table(file)
             elif start.strip():
-                table = pa.csv.read_csv(file)
+                table = _text(file, name, layout)
             else:
                 raise Failure(f"{name}: empty; give readings, a minute a line")
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
@@ -70,8 +68,17 @@ def _whole(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
         yield Path(file.name), file
 
 
-def _uci(text: IO[bytes], name: str) -> pa.Table:
-    return pa.concat_tables(Reader(text, skip=False, name=name, remedy="correct the line"))
+def _text(file: IO[bytes], name: str, layout: Layout) -> pa.Table:
+    header = file.readline(reader.BLOCK_BYTES)
+    file.seek(0)
+    told: dict[str, Any] = {"skip": False, "name": name, "remedy": "correct the line"}
+    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+        return pa.concat_tables(reader.Reader(file, **told))
+    _, absent = export.fields(header, layout)
+    if not absent:
+        return pa.concat_tables(export.Export(file, layout, **told))
+    # Threads that still run when the process ends with a message abort it.
+    return pa.csv.read_csv(file, pa.csv.ReadOptions(use_threads=False))
 
 
 def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:

@@ -255,7 +255,7 @@
     const count = { calculate: String(revisions.length), as: "revisions" };
     copy.transform = (copy.transform ?? []).map((each) => (counts(each) ? count : each));
     for (const channel of units(copy).flatMap((unit) => Object.values(unit.encoding ?? {}))) {
-      if (!channel.scale?.range || !["line", "rev"].includes(channel.field)) continue;
+      if (!channel?.scale?.range || !["line", "rev"].includes(channel.field)) continue;
       channel.scale.domain = [...(meta(copy).before ?? []), ...revisions];
       // Of one domain, the legends of color and of shape become one.
       if (channel.field === "line") channel.legend = { orient: "top", symbolOpacity: 1 };

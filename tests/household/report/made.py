@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from household.forecast import comparison, scores
+from household.forecast import artifact, comparison, intervals, scores
+from household.meter import series
 from household.report import tables
 from household.report.tables import Results
 from tests.conftest import changed
@@ -63,12 +64,25 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
     covered = comparison.coverage(stamps, actual, power["persistence"], ends)
+    given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
+    values = np.array([[0.2] * 7, [4.5] * 7], np.float32).repeat(100, axis=0)
+    clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(200) * np.timedelta64(1, "m")
+    record = artifact.description(
+        given,
+        list(series.NAMES),
+        SAMPLE,
+        clock,
+        values,
+        np.arange(100, dtype=np.int32),
+        intervals.LEVELS,
+    )
     return Results(
         predictions=made,
+        forecaster=record,
         coverage=covered.to_pandas(),
         losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
         metrics=scores.of_each(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,
         source=SAMPLE,
-        params=changed({"plot.steps": steps, "window.horizon": horizon} | params),
+        params=given,
     )

@@ -1,0 +1,273 @@
+"""Reads what any meter or app exports, by a layout that says how its text is written."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from household.meter import archive, reader, series
+from household.pipeline.columns import TARGET
+from household.pipeline.failure import Failure
+
+MINUTE = np.timedelta64(1, "m")
+NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
+# Of a time as ISO 8601: what a clock at that place shows, and fraction and zone, which are dropped.
+ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
+TICKS = {"epoch": 1, "epoch_ms": 1000}
+
+
+class Layout(NamedTuple):
+    """How a text of readings is written; `parse.layout` in params.yaml explains each."""
+
+    delimiter: str
+    decimal: str
+    time: tuple[str, ...]
+    format: str
+    columns: Mapping[str, str]  # of the header, by ours; of those that there are
+    kilowatts: float
+    missing: tuple[str, ...]
+    resample: str | None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Layout":
+        """From a record as params.yaml has it, in which a column that is not there is null."""
+        columns = {name: header for name, header in record["columns"].items() if header}
+        lists = {"time": tuple(record["time"]), "missing": tuple(record["missing"])}
+        return cls(**{**record, **lists, "columns": columns})
+
+
+UCI = Layout(
+    delimiter=";",
+    decimal=".",
+    time=("Date", "Time"),
+    format="%d/%m/%Y %H:%M:%S",
+    columns={column.name: column.source for column in series.COLUMNS},
+    kilowatts=1.0,
+    missing=("?", ""),
+    resample=None,
+)
+
+
+class Export:
+    """The minutes of a text in `layout`, read once from start to end.
+
+    Iterating gives tables of series.SCHEMA in time order, null in the columns that the layout has
+    not. Bad lines and what `name` and `remedy` are for: see `household.meter.reader.Reader`.
+    """
+
+    def __init__(
+        self,
+        text: IO[bytes],
+        layout: Layout,
+        *,
+        skip: bool,
+        name: str = archive.MEMBER,
+        remedy: str = reader.REMEDY,
+    ) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._text, self._layout, self._skip = text, layout, skip
+        self._name, self._remedy = name, remedy
+        self._last = np.datetime64(reader.BEFORE_ALL, "ms")
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        header = self._header()
+        line, rest, some = 2, None, False
+        for block in reader.whole_lines(self._text, self._name):
+            stamps, values = self._readings(block, header, line)
+            line += block.count(b"\n")
+            if self._layout.resample:
+                if rest is not None:
+                    stamps, values = np.append(rest[0], stamps), np.vstack([rest[1], values])
+                minutes = stamps.astype("datetime64[m]")
+                # The last minute may go on in the next block.
+                whole = int(np.searchsorted(minutes, minutes[-1])) if len(minutes) else 0
+                rest = stamps[whole:], values[whole:]
+                stamps, values = by_minute(stamps[:whole], values[:whole])
+            if len(stamps):
+                some = True
+                yield self._table(stamps, values)
+        if rest is not None and len(rest[0]):
+            some = True
+            yield self._table(*by_minute(*rest))
+        if not some:
+            raise Failure(f"{self._name}: no readings below the header; give one that has some")
+
+    def _header(self) -> list[str]:
+        line = self._text.readline(reader.BLOCK_BYTES)
+        header, absent = fields(line, self._layout)
+        if absent:
+            due = [*self._layout.time, *self._layout.columns.values()]
+            raise Failure(
+                f"{self._name} line 1: expected {', '.join(due)}, each once, with "
+                f"{self._layout.delimiter!r} between; not so {', '.join(absent)} in "
+                f"{reader.shown(line)}; correct parse.layout"
+            )
+        return header
+
+    def _readings(
+        self, block: bytes, header: list[str], line: int
+    ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+        """Times (readings,) and values (readings, columns), NaN for a missing one."""
+        layout = self._layout
+        due = [*layout.time, *layout.columns.values()]
+        left_out: list[Any] = []
+
+        def leave_out(row: Any) -> str:
+            left_out.append(row)
+            return "skip"
+
+        rows = pa.csv.read_csv(
+            pa.py_buffer(block),
+            # In one thread, so that a row knows its number.
+            pa.csv.ReadOptions(column_names=header, block_size=2 * len(block), use_threads=False),
+            pa.csv.ParseOptions(
+                delimiter=layout.delimiter,
+                ignore_empty_lines=False,
+                invalid_row_handler=leave_out,
+            ),
+            pa.csv.ConvertOptions(
+                include_columns=due,
+                column_types=dict.fromkeys(due, pa.string()),
+                strings_can_be_null=False,
+            ),
+        )
+        for row in left_out:
+            if row.text.strip():
+                reason = f"{row.actual_columns} fields, expected {len(header)}"
+                self._fault("fields", line + row.number - 1, reason, row.text.encode())
+        when = pc.binary_join_element_wise(*(rows[each] for each in layout.time), " ")
+        stamps = times(when, layout.format)
+        numbers = [number(rows[each], layout) for each in layout.columns.values()]
+        kinds = self._kinds(stamps, [wrong for _, wrong in numbers])
+        # An empty line is no reading, and no fault.
+        blank = np.all([pc.equal(rows[each], "").to_numpy() for each in due], axis=0)
+        good = (kinds == "") & ~blank
+        faulty = ~good & ~blank
+        if faulty.any():
+            lines = block.split(b"\n")
+            places = np.delete(np.arange(len(lines)), [row.number - 1 for row in left_out])
+            for row in np.flatnonzero(faulty):
+                place, kind = int(places[row]), str(kinds[row])
+                self._fault(kind, line + place, REASONS[kind], lines[place])
+        stamps = stamps[good]
+        values = np.column_stack([found for found, _ in numbers])[good]
+        values[:, list(layout.columns).index(TARGET)] *= layout.kilowatts
+        if len(stamps):
+            self._last = stamps[-1]
+        return stamps, values
+
+    def _kinds(
+        self, stamps: npt.NDArray[np.datetime64], wrong: list[npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[np.str_]:
+        """Of each reading its fault, "" where there is none."""
+        kinds = np.full(len(stamps), "", "U12")
+        # Of a time that is none the fault is its own.
+        known = np.where(np.isnat(stamps), np.datetime64(reader.BEFORE_ALL, "ms"), stamps)
+        earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
+        if not self._layout.resample:
+            kinds[stamps == earlier] = "duplicate"
+            kinds[stamps != stamps.astype("datetime64[m]")] = "time"
+        kinds[stamps < earlier] = "out_of_order"
+        kinds[np.isnat(stamps)] = "time"
+        kinds[np.any(wrong, axis=0)] = "number"
+        return kinds
+
+    def _fault(self, kind: str, line: int, reason: str, text: bytes) -> None:
+        if not self._skip:
+            raise Failure(
+                f"{self._name} line {line}: {reason} in {reader.shown(text)}; {self._remedy}"
+            )
+        self.skipped[kind] += 1
+
+    def _table(
+        self, stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
+    ) -> pa.Table:
+        held = dict(zip(self._layout.columns, values.T, strict=True))
+        columns = [
+            pa.array(held[name].astype(np.float32), from_pandas=True)
+            if name in held
+            else pa.nulls(len(stamps), pa.float32())
+            for name in series.NAMES
+        ]
+        return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], series.SCHEMA)
+
+
+def fields(line: bytes, layout: Layout) -> tuple[list[str], list[str]]:
+    """The fields of a header, and those of the layout that are not there or more than once."""
+    text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "backslashreplace").strip()
+    found = [each.strip() for each in next(csv.reader([text], delimiter=layout.delimiter), [])]
+    due = [*layout.time, *layout.columns.values()]
+    return found, [each for each in due if found.count(each) != 1]
+
+
+REASONS = {
+    "time": "the time is none of that format, or no whole minute (parse.layout.resample)",
+    "number": "a value is not a number",
+    "duplicate": "the minute stands twice",
+    "out_of_order": "the time goes back",
+}
+
+
+def by_minute(
+    stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+    """The mean of the readings in each minute that has some, of each column; NaN of none."""
+    minutes, firsts = np.unique(stamps.astype("datetime64[m]"), return_index=True)
+    if not len(minutes):
+        return minutes, values
+    known = np.isfinite(values)
+    counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
+    sums = np.add.reduceat(np.where(known, values, 0), firsts, axis=0)
+    return minutes, np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+
+def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
+    """Each text as a time, to the millisecond; NaT where it is none."""
+    if form in TICKS:
+        ticks, _ = floats(texts)
+        known = np.abs(ticks) < 1e15
+        whole = np.where(known, np.nan_to_num(ticks) * (1000 / TICKS[form]), 0).round()
+        stamps = whole.astype(np.int64).astype("datetime64[ms]")
+        return np.where(known, stamps, np.datetime64("NaT", "ms"))
+    if form == "iso":
+        texts = pc.replace_substring_regex(texts, ISO, r"\1 \2")
+        without = pc.match_substring_regex(texts, r" [0-9]{2}:[0-9]{2}$")
+        texts = pc.if_else(without, pc.binary_join_element_wise(texts, "00", ":"), texts)
+        form = "%Y-%m-%d %H:%M:%S"
+    found = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
+    stamps = found.to_numpy()
+    # What it makes of 31 February is 3 March; Python knows better.
+    early = np.flatnonzero(pc.less_equal(pc.day(found), 3).fill_null(False).to_numpy())
+    for row in early:
+        try:
+            datetime.strptime(texts[int(row)].as_py(), form)
+        except ValueError:
+            stamps = stamps.copy() if not stamps.flags.writeable else stamps
+            stamps[row] = np.datetime64("NaT")
+    return stamps
+
+
+def number(
+    texts: pa.ChunkedArray, layout: Layout
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Each text as a number, NaN for a missing one, and which are neither."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    missing = pc.is_in(trimmed, pa.array(layout.missing, pa.string())).to_numpy()
+    if layout.decimal == ",":
+        trimmed = pc.replace_substring(trimmed, ",", ".")
+    found, known = floats(trimmed)
+    return np.where(missing, np.nan, found), ~known & ~missing
+
+
+def floats(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Each text as a number, and which are one that a float32 can hold."""
+    shaped = pc.match_substring_regex(texts, NUMBER)
+    found = pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan).to_numpy()
+    return found, np.abs(found) <= reader.FLOAT32_MAX

@@ -1,0 +1,224 @@
+"""Exports of other meters: by the layouts of docs/meters.md, and against plain Python."""
+
+import io
+import re
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from household.meter import reader, series
+from household.meter.export import UCI, Export, Layout
+from household.pipeline import params
+from household.pipeline.failure import Failure
+from tests.conftest import ROOT, SHIPPED
+
+DOCUMENT = (ROOT / "docs/meters.md").read_text()
+LAYOUTS = {
+    name: YAML(typ="safe").load(text)
+    for name, text in re.findall(r"## (.*?)\n.*?```yaml\n(.*?)```", DOCUMENT, re.S)
+}
+BEGIN = datetime(2014, 3, 1, 23, 58)
+PLAIN = Layout(
+    delimiter=",",
+    decimal=".",
+    time=("time",),
+    format="%Y-%m-%d %H:%M:%S",
+    columns={"global_active_power": "power"},
+    kilowatts=1.0,
+    missing=("",),
+    resample=None,
+)
+
+
+def tables(text: str | bytes, layout: Layout, skip: bool = False) -> tuple[pa.Table, Export]:
+    raw = text.encode() if isinstance(text, str) else text
+    made = Export(io.BytesIO(raw), layout, skip=skip, name="mine.csv")
+    return pa.concat_tables(made), made
+
+
+def refit(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    """Watts every 7 seconds, and those of each minute."""
+    lines, held = ["Time,Unix,Aggregate,Appliance1"], defaultdict(list)
+    for second in range(0, 60 * minutes, 7):
+        now, watts = begin + timedelta(seconds=second), 300 + 17 * second % 1000
+        lines.append(f"{now:%Y-%m-%d %H:%M:%S},{1393718280 + second},{watts},0")
+        held[now.replace(second=0)].append(watts / 1000)
+    return "\n".join(lines) + "\n", held
+
+
+def shelly(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    lines, held = (
+        ["timestamp,a_total_act_energy,a_avg_voltage,a_avg_current,b_total_act_energy"],
+        {},
+    )
+    first = int((begin - datetime(1970, 1, 1)).total_seconds())
+    for minute in range(minutes):
+        energy = 5 + 3.5 * (minute % 9)
+        lines.append(f"{first + 60 * minute},{energy},231.5,2.1,0")
+        held[begin + timedelta(minutes=minute)] = [energy * 0.06]
+    return "\r\n".join(lines) + "\r\n", held
+
+
+def home_assistant(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    lines, held = ["entity_id,state,last_changed"], defaultdict(list)
+    for second in range(0, 60 * minutes, 11):
+        now, watts = begin + timedelta(seconds=second), f"{250.5 + second % 700}"
+        if second == 22:
+            watts = "unavailable"
+        else:
+            held[now.replace(second=0)].append(float(watts) / 1000)
+        lines.append(f"sensor.power,{watts},{now:%Y-%m-%dT%H:%M:%S}.123Z")
+    return "\n".join(lines) + "\n", held
+
+
+MADE = {"REFIT": refit, "Shelly": shelly, "Home Assistant": home_assistant}
+
+
+def test_each_layout_of_the_page_is_one_that_params_take() -> None:
+    assert LAYOUTS.keys() == MADE.keys()
+    for layout in LAYOUTS.values():
+        params.Layout.model_validate(layout)
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("block", [reader.BLOCK_BYTES, 300])
+def test_the_power_of_each_minute_is_the_mean_of_its_readings(
+    name: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "BLOCK_BYTES", block)
+    text, held = MADE[name](BEGIN, 30)
+    found, made = tables(text, Layout.of(LAYOUTS[name]))
+    assert found.schema == series.SCHEMA
+    assert found["timestamp"].to_pylist() == list(held)
+    expected = [sum(of) / len(of) for of in held.values()]
+    assert found["global_active_power"].to_pylist() == pytest.approx(expected, rel=1e-6)
+    assert made.skipped.total() == 0
+    present = {name for name in series.NAMES if found[name].null_count < found.num_rows}
+    assert present == Layout.of(LAYOUTS[name]).columns.keys()
+
+
+def test_the_layout_that_is_shipped_is_ucis() -> None:
+    shipped = YAML(typ="safe").load(SHIPPED)["parse"]["layout"]
+    assert Layout.of(shipped) == UCI
+
+
+POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1000))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), POWER), min_size=1, max_size=30))
+def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int, Any]]) -> None:
+    now, lines = datetime(2007, 1, 31, 23, 50), [";".join(series.HEADER)]
+    for minutes, power in rows:
+        now += timedelta(minutes=minutes)
+        values = ["?"] * 6 + [""] if power is None else [f"{power:.3f}"] * 7
+        lines.append(";".join([f"{now.day}/{now.month}/{now:%Y;%H:%M:%S}", *values]))
+    text = "\n".join(lines).encode() + b"\n"
+    expected = pa.concat_tables(reader.Reader(io.BytesIO(text), skip=False))
+    assert tables(text, UCI)[0].equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("2014-03-01 23:58:00", "%Y-%m-%d %H:%M:%S"),
+        ("01.03.14 23:58", "%d.%m.%y %H:%M"),
+        ("1393718280", "epoch"),
+        ("1393718280.0", "epoch"),
+        ("1393718280000", "epoch_ms"),
+        ("2014-03-01T23:58:00", "iso"),
+        ("2014-03-01 23:58", "iso"),
+        ("2014-03-01T23:58:00.999+01:00", "iso"),
+        ("2014-03-01T23:58Z", "iso"),
+    ],
+)
+def test_times_are_written_in_many_ways(text: str, form: str) -> None:
+    found, _ = tables(f"time,power\n{text},1\n", PLAIN._replace(format=form))
+    assert found["timestamp"].to_pylist() == [BEGIN]
+
+
+def test_a_comma_may_stand_before_the_decimals() -> None:
+    layout = PLAIN._replace(delimiter=";", decimal=",")
+    found, _ = tables('time;power\n2014-03-01 23:58:00;1,25\n"2014-03-01 23:59:00";"0,5"\n', layout)
+    assert found["global_active_power"].to_pylist() == [1.25, 0.5]
+
+
+FAULTS = {
+    "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
+    "time": ("2014-02-31 00:00:00,1", "none of that format"),
+    "number": ("2014-03-02 00:00:00,many", "not a number"),
+    "duplicate": ("2014-03-01 23:59:00,1", "stands twice"),
+    "out_of_order": ("2014-03-01 23:00:00,1", "goes back"),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
+    line, reason = FAULTS[kind]
+    before = "time,power\n2014-03-01 23:58:00,1\n\n2014-03-01 23:59:00,2\n"
+    text = f"{before}{line}\n2014-03-02 00:01:00,3\n"
+    said = f"mine.csv line 5: .*({reason}).* in '{line}'; correct the line"
+    with pytest.raises(Failure, match=said):
+        tables(text, PLAIN)
+    found, made = tables(text, PLAIN, skip=True)
+    assert found["global_active_power"].to_pylist() == [1, 2, 3]
+    assert made.skipped == {kind: 1}
+
+
+@pytest.mark.parametrize("value", ["1e400", "nan", "inf", "0x1", "1_0", "--1"])
+def test_what_is_no_number_of_power_is_refused(value: str) -> None:
+    with pytest.raises(Failure, match="line 2: a value is not a number"):
+        tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
+
+
+def test_seconds_need_to_be_made_minutes() -> None:
+    text = "time,power\n2014-03-01 23:58:30,1\n"
+    with pytest.raises(Failure, match=r"no whole minute \(parse.layout.resample\)"):
+        tables(text, PLAIN)
+    found, _ = tables(text, PLAIN._replace(resample="minute"))
+    assert found["timestamp"].to_pylist() == [BEGIN]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "line 1: expected time, power, each once"),
+        ("time,watts\n", "not so power in 'time,watts'; correct parse.layout"),
+        ("time,power,power\n", "not so power"),
+        ("time,power\n", "no readings below the header"),
+    ],
+)
+def test_a_text_of_another_layout_is_told_in_one_line(text: str, reason: str) -> None:
+    with pytest.raises(Failure, match=reason):
+        tables(text, PLAIN)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), POWER), min_size=1, max_size=60),
+    st.integers(20, 400),
+)
+def test_the_mean_of_a_minute_is_of_the_readings_that_have_a_value(
+    rows: list[tuple[int, float | None]], block: int
+) -> None:
+    second, lines = 0, ["time,power"]
+    held: dict[int, list[float]] = {}
+    for wait, power in rows:
+        second += wait
+        lines.append(f"{second},{'' if power is None else power}")
+        of = held.setdefault(second // 60, [])
+        if power is not None:
+            of.append(power)
+    layout = PLAIN._replace(format="epoch", resample="minute")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reader, "BLOCK_BYTES", max(block, 40))
+        found, _ = tables("\n".join(lines), layout)
+    minutes = found["timestamp"].to_numpy().astype("datetime64[m]").astype(int).tolist()
+    assert minutes == list(held)
+    for value, of in zip(found["global_active_power"].to_pylist(), held.values(), strict=True):
+        assert value == (pytest.approx(np.mean(of), rel=1e-5, abs=1e-6) if of else None)

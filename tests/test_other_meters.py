@@ -1,0 +1,43 @@
+"""Other meters, each from its file to a forecast of what comes after it, without DVC."""
+
+import importlib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from household.meter.export import Layout
+from household.pipeline import files, paths
+from household.use.forecaster import Forecaster
+from tests.conftest import changed
+from tests.household.meter.test_export import LAYOUTS, MADE
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+STAGES = ("fetch", "parse", "window", "split", "train", "evaluate", "plot")
+BEGIN = datetime(2014, 3, 1, 22, 0)
+MINUTES = 900
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_from_the_file_of_a_meter_to_a_forecast(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, held = MADE[name](BEGIN, MINUTES)
+    Path("meter.csv").write_text(text, newline="")
+    small = {"fetch.source": "meter.csv", "window.lookback": 9, "train.units": [4]}
+    params = changed(small | {"train.epochs": 1, "parse.layout": LAYOUTS[name]})
+    for stage in STAGES:
+        importlib.import_module(f"stages.{stage}").main(params)
+    assert f"parse: {MINUTES} minutes from 2014-03-01T22:00" in capsys.readouterr().out
+
+    columns = list(Layout.of(LAYOUTS[name]).columns)
+    record = files.read_json(paths.FORECASTER)
+    assert [feature["name"] for feature in record["input"]["features"]] == columns
+    assert f"reads | 9 minutes of {len(columns)} column" in paths.REPORT.read_text()
+
+    forecaster = Forecaster(paths.NETWORK.parent)
+    readings = forecaster.read("meter.csv")
+    last = list(held)[-1]
+    assert readings["timestamp"][-1].as_py() == last
+    forecast = forecaster.forecast(readings)
+    assert forecast["timestamp"].to_pylist() == [last + timedelta(minutes=1)]
