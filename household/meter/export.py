@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ class Export:
 
     def __init__(
         self,
-        text: IO[bytes],
+        text: reader.Text,
         layout: Layout,
         *,
         skip: bool,

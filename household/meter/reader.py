@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
-from typing import IO
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,14 @@ SHOWN_BYTES = 160
 # What \s would match and a text of this layout may hold around its fields.
 BLANKS = b" \t\r"
 REMEDY = "correct the line, or set parse.on_bad_line to skip"
+
+
+class Text(Protocol):
+    """What is needed of a text: a file has it, and so has one that is still written."""
+
+    def readline(self, limit: int, /) -> bytes: ...
+
+    def read(self, limit: int, /) -> bytes: ...
 
 
 class Fault(Exception):
@@ -54,7 +62,7 @@ class Reader:
 
     def __init__(
         self,
-        text: IO[bytes],
+        text: Text,
         *,
         skip: bool,
         name: str = archive.MEMBER,
@@ -106,7 +114,7 @@ class Reader:
                 yield plain
 
 
-def whole_lines(text: IO[bytes], name: str) -> Iterator[bytes]:
+def whole_lines(text: Text, name: str) -> Iterator[bytes]:
     """Cuts what is left of `text` into blocks of whole lines; the last gets an end if it has none.
 
     Raises Failure, in which the text is called `name`, where a line is longer than a block.

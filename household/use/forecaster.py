@@ -1,5 +1,6 @@
 """A trained model, the folder that the train stage leaves, for readings that it has not seen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from household.meter.series import Values
 from household.pipeline import files
 from household.pipeline.failure import Failure
 from household.use import readings
+from household.use.growing import Growing
 from household.use.readings import MINUTE, minute
 
 NETWORK, INTERVALS, RECORD = "network.onnx", "intervals.npz", "forecaster.json"
@@ -27,22 +29,26 @@ class Forecaster:
             record = files.read_json(folder / RECORD)
             self._session = runtime.load(folder / NETWORK)
             self._intervals = intervals.read(folder / INTERVALS)
+            self.shape = runtime.shape(self._session)
+            inputs = record["input"]["features"]
+            self.features: list[str] = [feature["name"] for feature in inputs]
+            self._ranges = {feature["name"]: feature["range"] for feature in inputs}
+            self._layout = Layout.of(record["parameters"]["layout"])
+            self._gaps: str = record["parameters"]["window"]["gaps"]
         # ONNX Runtime raises a class of its own for each kind of file that it does not take.
         except Exception as error:
             raise Failure(
-                f"{folder}: no model ({error}); give the folder that the train stage leaves, with "
-                f"{RECORD}, {NETWORK} and {INTERVALS}"
+                f"{folder}: no model of this version ({error!r}); give the folder that the train "
+                f"stage leaves, with {RECORD}, {NETWORK} and {INTERVALS}"
             ) from None
-        self.shape = runtime.shape(self._session)
-        inputs = record["input"]["features"]
-        self.features: list[str] = [feature["name"] for feature in inputs]
-        self._ranges = {feature["name"]: feature["range"] for feature in inputs}
-        self._layout = Layout.of(record["parameters"]["layout"])
-        self._gaps: str = record["parameters"]["window"]["gaps"]
 
     def read(self, name: str) -> pa.Table:
         """The readings in a file, or in standard input where that is "-": see `readings.read`."""
         return readings.read(name, self.features, self._layout)
+
+    def stream(self, text: Growing, name: str) -> Iterator[pa.Table]:
+        """The readings of a text as they come: see `readings.stream`."""
+        return readings.stream(text, name, self.features, self._layout)
 
     def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """The `horizon` minutes after the last reading: rows (timestamp, power_kw, low_80_kw, ...).

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,8 +18,20 @@ import pyarrow.parquet as pq
 from household.meter import archive, export, reader, series
 from household.meter.export import UCI, Layout
 from household.pipeline.failure import Failure
+from household.use.growing import Growing
 
 STDIN = "-"
+# A CSV in the names of our columns, which are those of the features.
+OWN = Layout(
+    delimiter=",",
+    decimal=".",
+    time=("timestamp",),
+    format="iso",
+    columns={},
+    kilowatts=1.0,
+    missing=("",),
+    resample=None,
+)
 MINUTE = np.timedelta64(1, "m")
 # As many times above or below those of the training readings are taken for another unit.
 TIMES = 10
@@ -81,14 +93,35 @@ def _text(file: IO[bytes], name: str, layout: Layout) -> pa.Table:
     return pa.csv.read_csv(file, pa.csv.ReadOptions(use_threads=False))
 
 
+def stream(text: Growing, name: str, features: Sequence[str], layout: Layout) -> Iterator[pa.Table]:
+    """The readings of a text as they come: tables (timestamp, features) in time order.
+
+    The text is in one of the layouts that `read` takes. A line that holds no reading is left out.
+    Raises Failure where it is in none of them.
+    """
+    header = text.readline(reader.BLOCK_BYTES)
+    text.unread(header)
+    told: dict[str, Any] = {"skip": True, "name": name}
+    own = OWN._replace(columns={feature: feature for feature in features})
+    tables: Iterable[pa.Table]
+    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+        tables = reader.Reader(text, **told)
+    elif not export.fields(header, layout)[1]:
+        tables = export.Export(text, layout, **told)
+    else:
+        found, absent = export.fields(header, own)
+        if absent:
+            raise _missing(name, absent, features, found)
+        tables = export.Export(text, own, **told)
+    for table in tables:
+        yield typed(table, features, name)
+
+
 def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
     """The columns (timestamp, features) of `table`; raises Failure where one is not there."""
     missing = [column for column in ("timestamp", *features) if column not in table.column_names]
     if missing:
-        raise Failure(
-            f"{name}: no column {', '.join(missing)}; the model takes timestamp, "
-            f"{', '.join(features)}; found {', '.join(table.column_names[:12])}"
-        )
+        raise _missing(name, missing, features, table.column_names)
     columns = {}
     for column in ("timestamp", *features):
         values = table[column]
@@ -103,6 +136,15 @@ def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
                 f"{name}: column {column} is in {unit}; the model takes {series.UNITS[column]}"
             )
     return pa.table(columns)
+
+
+def _missing(
+    name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
+) -> Failure:
+    return Failure(
+        f"{name}: no column {', '.join(missing)}; the model takes timestamp, "
+        f"{', '.join(features)}; found {', '.join(found[:12])}"
+    )
 
 
 def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:

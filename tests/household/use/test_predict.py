@@ -110,4 +110,5 @@ def test_the_package_lists_its_commands() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "household"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "python -m household.predict MODEL READINGS" in said.stdout
+    for command in ("predict MODEL READINGS", "watch MODEL FILE"):
+        assert f"python -m household.{command}" in said.stdout

@@ -1,0 +1,86 @@
+"""What a model says while readings arrive, and how good that was so far."""
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from household.forecast import scores
+from household.pipeline.failure import Failure
+from household.use.forecaster import Forecaster
+
+
+class Point(NamedTuple):
+    """A minute: its power, NaN where it is not known, and what was forecast of it before, in kW."""
+
+    minute: np.datetime64
+    actual: float
+    forecast: float
+    low: float  # of the widest interval
+    high: float
+
+
+class Live:
+    """The last minutes with what was forecast of them, and the error since the start."""
+
+    def __init__(self, forecaster: Forecaster, shown: int) -> None:
+        self._forecaster = forecaster
+        self.kept = shown + forecaster.shape.lookback  # minutes, to show as many with a forecast
+        self._readings: pa.Table | None = None
+        self._forecasts: dict[np.datetime64, dict[str, float]] = {}
+        self.minutes = 0  # that were forecast and came
+        self._squares = np.zeros(2)  # sums of those of the model and of persistence
+        self.points: deque[Point] = deque(maxlen=shown)
+        self.ahead: list[Point] = []
+        self.trouble = ""
+
+    def add(self, reading: pa.Table) -> None:
+        """Takes the next reading, a table of one row, and forecasts what comes after it.
+
+        One that is not later than the last is left out.
+        """
+        before = self._readings
+        now = reading["timestamp"].to_numpy()[0]
+        if before is not None and now <= before["timestamp"].to_numpy()[-1]:
+            return  # a file that was replaced may begin with what is known
+        self._readings = reading if before is None else pa.concat_tables([before, reading])
+        self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))
+        power = reading.column(1)[0].as_py()
+        said = self._forecasts.pop(now, None)
+        actual = np.nan if power is None else power
+        self.points.append(_point(now, actual, said))
+        if said and before is not None and power is not None:
+            last = before.column(1)[-1].as_py()
+            self._squares += (said["power_kw"] - power) ** 2, (last - power) ** 2
+            self.minutes += 1
+        self._forecasts.clear()
+        self._forecast()
+
+    def _forecast(self) -> None:
+        self.ahead = []
+        try:
+            rows = self._forecaster.forecast(self._readings, "now").to_pylist()
+        except Failure as failure:
+            self.trouble = str(failure)
+            return
+        self.trouble = ""
+        for row in rows:
+            row["timestamp"] = np.datetime64(row["timestamp"], "ms")
+        self._forecasts = {rows[0]["timestamp"]: rows[0]}
+        self.ahead = [_point(row["timestamp"], np.nan, row) for row in rows]
+
+    def said(self) -> str:
+        """The errors so far, in words."""
+        if not self.minutes:
+            return "no minute yet that was forecast before it came"
+        ours, theirs = np.sqrt(self._squares / self.minutes).tolist()
+        skill = scores.skill(ours, theirs)
+        gain = "" if skill is None else f", skill {skill:+.1%}"
+        return f"{self.minutes:,} minutes: RMSE {ours:.3f} kW, persistence {theirs:.3f} kW{gain}"
+
+
+def _point(minute: np.datetime64, actual: float, said: dict[str, float] | None) -> Point:
+    of = said or {}
+    power = of.get("power_kw", np.nan)
+    return Point(minute, actual, power, of.get("low_95_kw", power), of.get("high_95_kw", power))

@@ -1,0 +1,104 @@
+"""Shows what a meter says and what a model expects next, live in the terminal.
+
+    python -m household.watch MODEL FILE [--speed N]
+
+MODEL is the folder that the train stage leaves, models/lstm. FILE is a text that is still being
+written, a reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
+the layout that the model was trained from. With --speed it is replayed from its start, N minutes of
+it in a minute. Ctrl-C ends it. Needs the extra `watch`, and neither TensorFlow nor DVC.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from household.pipeline.failure import Failure
+
+try:
+    import pyarrow as pa
+    from rich.console import Console
+    from rich.live import Live as Screen
+    from rich.text import Text
+
+    from household.use import chart
+    from household.use.forecaster import Forecaster
+    from household.use.growing import POLL_SECONDS, Growing, ReplacedError
+    from household.use.live import Live
+except ModuleNotFoundError as error:
+    sys.exit(f"watch: {error.name} is not installed; python -m pip install 'household[watch]'")
+
+# Minutes in the chart.
+SHOWN = 120
+
+
+def main() -> None:
+    options = _options()
+    try:
+        forecaster = Forecaster(options.model)
+        live = Live(forecaster, SHOWN)
+        console = Console()
+        with Screen(console=console, screen=console.is_terminal, auto_refresh=False) as screen:
+
+            def show() -> None:
+                drawn = chart.draw(live, console.width, console.height)
+                state = f"{live.said()}\n{live.trouble}"
+                screen.update(Text.from_ansi(f"{options.file}\n{drawn}\n{state}"), refresh=True)
+
+            _follow(options.file, options.speed, forecaster, live, show)
+    except KeyboardInterrupt:
+        pass
+    except Failure as failure:
+        sys.exit(f"watch: {failure}")
+    except OSError as error:
+        sys.exit(f"watch: {error.filename or options.file}: {error.strerror or error}")
+    print(live.said())
+
+
+def _options() -> argparse.Namespace:
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "python -m household.watch", description=description, epilog=rest.split("\n\n", 1)[1]
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the text to follow")
+    parser.add_argument(
+        "--speed", type=float, metavar="N", help="replay the file, N minutes of it in a minute"
+    )
+    return parser.parse_args()
+
+
+def _follow(
+    file: Path, speed: float | None, forecaster: Forecaster, live: Live, show: Callable[[], None]
+) -> None:
+    """Takes what comes, over and over again where the file is replaced; a replay has an end."""
+    show()
+    while True:
+        try:
+            with Growing(file, wait=speed is None) as text:
+                for table in forecaster.stream(text, str(file)):
+                    _take(table, speed, live, show)
+                return
+        except ReplacedError:
+            live.trouble = f"{file} was replaced and is read from its start"
+            show()
+        except FileNotFoundError:
+            if not live.points:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+def _take(table: pa.Table, speed: float | None, live: Live, show: Callable[[], None]) -> None:
+    # Of a file that has years in it already, the last minutes will do.
+    first = max(0, table.num_rows - live.kept) if speed is None else 0
+    for row in range(first, table.num_rows):
+        live.add(table.slice(row, 1))
+        if speed is not None:
+            show()
+            time.sleep(60 / speed)
+    show()
+
+
+if __name__ == "__main__":
+    main()
