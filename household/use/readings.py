@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from household.meter import archive, export, reader, series
@@ -47,23 +46,26 @@ def read(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
     with _whole(name) as (path, file):
         start = file.read(4)
         file.seek(0)
-        try:
-            if start.startswith(b"PK"):
-                archive.verify(path, name)
-                with archive.text(path) as text:
-                    table = _text(text, name, layout)
-            elif start == b"PAR1":
+        if start.startswith(b"PK"):
+            archive.verify(path, name)
+            with archive.text(path) as text:
+                table = _text(text, features, layout, name)
+        elif start == b"PAR1":
+            try:
                 table = pq.read_table(file)
-            elif start.strip():
-                table = _text(file, name, layout)
-            else:
-                raise Failure(f"{name}: empty; give readings, a minute a line")
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise Failure(
-                f"{name}: neither CSV nor Parquet nor UCI's text ({error}); expected a header with "
-                f"timestamp, {', '.join(features)}"
-            ) from None
+            except pa.ArrowInvalid as error:
+                raise Failure(f"{name}: not a whole Parquet file ({error})") from None
+        elif start.strip():
+            table = _text(file, features, layout, name)
+        else:
+            raise Failure(f"{name}: empty; give readings, a minute a line")
     return typed(table, features, name)
+
+
+def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -> pa.Table:
+    header = file.readline(reader.BLOCK_BYTES)
+    file.seek(0)
+    return pa.concat_tables(_tables(file, header, features, layout, name=name, skip=False))
 
 
 @contextmanager
@@ -80,19 +82,6 @@ def _whole(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
         yield Path(file.name), file
 
 
-def _text(file: IO[bytes], name: str, layout: Layout) -> pa.Table:
-    header = file.readline(reader.BLOCK_BYTES)
-    file.seek(0)
-    told: dict[str, Any] = {"skip": False, "name": name, "remedy": "correct the line"}
-    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-        return pa.concat_tables(reader.Reader(file, **told))
-    _, absent = export.fields(header, layout)
-    if not absent:
-        return pa.concat_tables(export.Export(file, layout, **told))
-    # Threads that still run when the process ends with a message abort it.
-    return pa.csv.read_csv(file, pa.csv.ReadOptions(use_threads=False))
-
-
 def stream(text: Growing, name: str, features: Sequence[str], layout: Layout) -> Iterator[pa.Table]:
     """The readings of a text as they come: tables (timestamp, features) in time order.
 
@@ -101,20 +90,30 @@ def stream(text: Growing, name: str, features: Sequence[str], layout: Layout) ->
     """
     header = text.readline(reader.BLOCK_BYTES)
     text.unread(header)
-    told: dict[str, Any] = {"skip": True, "name": name}
-    own = OWN._replace(columns={feature: feature for feature in features})
-    tables: Iterable[pa.Table]
-    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-        tables = reader.Reader(text, **told)
-    elif not export.fields(header, layout)[1]:
-        tables = export.Export(text, layout, **told)
-    else:
-        found, absent = export.fields(header, own)
-        if absent:
-            raise _missing(name, absent, features, found)
-        tables = export.Export(text, own, **told)
-    for table in tables:
+    for table in _tables(text, header, features, layout, name=name, skip=True):
         yield typed(table, features, name)
+
+
+def _tables(
+    text: reader.Text,
+    header: bytes,
+    features: Sequence[str],
+    layout: Layout,
+    *,
+    name: str,
+    skip: bool,
+) -> Iterable[pa.Table]:
+    """The tables of a text, by the reader for what its `header` looks like."""
+    told: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
+    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+        return reader.Reader(text, **told)
+    if not export.fields(header, layout)[1]:
+        return export.Export(text, layout, **told)
+    own = OWN._replace(columns={feature: feature for feature in features})
+    found, absent = export.fields(header, own)
+    if absent:
+        raise _missing(name, absent, features, found)
+    return export.Export(text, own, **told)
 
 
 def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:

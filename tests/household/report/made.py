@@ -65,15 +65,15 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
     covered = comparison.coverage(stamps, actual, power["persistence"], ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
-    values = np.array([[0.2] * 7, [4.5] * 7], np.float32).repeat(100, axis=0)
-    clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(200) * np.timedelta64(1, "m")
+    values = np.array([[0.2] * 7, [4.5] * 7], np.float32).repeat(1_500, axis=0)
+    clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
     record = artifact.description(
         given,
         list(series.NAMES),
         SAMPLE,
         clock,
         values,
-        np.arange(100, dtype=np.int32),
+        np.arange(952, dtype=np.int32),
         intervals.LEVELS,
     )
     return Results(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import household
 from household.forecast import intervals, runtime
 from household.meter import archive, series
+from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.use import readings as source
 from household.use.forecaster import Forecaster
@@ -153,8 +154,8 @@ def test_times_may_be_written_in_several_ways(text: str, tmp_path: Path) -> None
     begin = pd.Timestamp(text)
     rows = [text[:14] + f"{58 + minute}" + text[16:] for minute in (0, 1)]
     path = tmp_path / "readings.csv"
-    path.write_text("timestamp,voltage\n" + "".join(f"{row},240\n" for row in rows))
-    stamps = source.read(str(path), ["voltage"])["timestamp"]
+    path.write_text(f"timestamp,{TARGET}\n" + "".join(f"{row},1\n" for row in rows))
+    stamps = source.read(str(path), [TARGET])["timestamp"]
     assert stamps.to_pylist() == [(begin + step * MINUTE).replace(tzinfo=None) for step in (0, 1)]
 
 
@@ -250,11 +251,14 @@ def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
             "timestamp,power\n2007-03-31 21:58,1\n",
             "no column global_active_power, voltage; .* found timestamp, power",
         ),
-        (HEADER + "noon,1,2\n", "column timestamp holds no times"),
-        (HEADER + "2007-03-31 21:58,many,2\n", "global_active_power holds no numbers"),
-        ("timestamp,a\n1,2,3\n", "neither CSV nor Parquet"),
+        (HEADER + "noon,1,2\n", "line 2: the time is none of that format"),
+        (
+            HEADER + "2007-03-31 21:58,many,2\n",
+            "line 2: a value is not a number",
+        ),
+        (HEADER + "2007-03-31 21:58,1,2,3\n", "line 2: 4 fields, expected 3"),
         ("PK\x03\x04 and nothing", "not a whole zip"),
-        ("PAR1 and nothing", "neither CSV nor Parquet"),
+        ("PAR1 and nothing", "not a whole Parquet file"),
         ("Date;Time;Power\n", "expected Date;Time;Global_active_power"),
         (
             ";".join(series.HEADER) + "\n1/1/2007;00:00:00;1\n",
