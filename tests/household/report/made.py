@@ -65,7 +65,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
     covered = comparison.coverage(stamps, actual, power["persistence"], ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
-    values = np.array([[0.2] * 7, [4.5] * 7], np.float32).repeat(1_500, axis=0)
+    values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
     record = artifact.description(
         given,
