@@ -117,27 +117,7 @@ class Export:
         """Times (readings,) and values (readings, columns), NaN for a missing one."""
         layout = self._layout
         due = [*layout.time, *layout.columns.values()]
-        left_out: list[Any] = []
-
-        def leave_out(row: Any) -> str:
-            left_out.append(row)
-            return "skip"
-
-        rows = pa.csv.read_csv(
-            pa.py_buffer(block),
-            # In one thread, so that a row knows its number.
-            pa.csv.ReadOptions(column_names=header, block_size=2 * len(block), use_threads=False),
-            pa.csv.ParseOptions(
-                delimiter=layout.delimiter,
-                ignore_empty_lines=False,
-                invalid_row_handler=leave_out,
-            ),
-            pa.csv.ConvertOptions(
-                include_columns=due,
-                column_types=dict.fromkeys(due, pa.string()),
-                strings_can_be_null=False,
-            ),
-        )
+        rows, left_out = self._rows(block, header, due, line)
         for row in left_out:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
@@ -162,6 +142,40 @@ class Export:
         if len(stamps):
             self._last = stamps[-1]
         return stamps, values
+
+    def _rows(
+        self, block: bytes, header: list[str], due: list[str], line: int
+    ) -> tuple[pa.Table, list[Any]]:
+        """The columns `due` as texts, and the rows that have another number of fields."""
+        left_out: list[Any] = []
+
+        def leave_out(row: Any) -> str:
+            left_out.append(row)
+            return "skip"
+
+        size = 2 * len(block)
+        try:
+            rows = pa.csv.read_csv(
+                pa.py_buffer(block),
+                # In one thread, so that a row knows its number.
+                pa.csv.ReadOptions(column_names=header, block_size=size, use_threads=False),
+                pa.csv.ParseOptions(
+                    delimiter=self._layout.delimiter,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=leave_out,
+                ),
+                pa.csv.ConvertOptions(
+                    include_columns=due,
+                    column_types=dict.fromkeys(due, pa.string()),
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            end = line + block.count(b"\n") - 1
+            raise Failure(
+                f"{self._name} lines {line} to {end}: no text of this kind ({error}); give UTF-8"
+            ) from None
+        return rows, left_out
 
     def _kinds(
         self, stamps: npt.NDArray[np.datetime64], wrong: list[npt.NDArray[np.bool_]]

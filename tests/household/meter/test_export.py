@@ -177,6 +177,13 @@ def test_what_is_no_number_of_power_is_refused(value: str) -> None:
         tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
 
 
+@pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
+def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
+    with pytest.raises(Failure, match=r"mine\.csv line") as told:
+        tables(b"time,power\n2014-03-01 23:58:00," + value + b"\n", PLAIN)
+    assert "\n" not in str(told.value)
+
+
 def test_seconds_need_to_be_made_minutes() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
     with pytest.raises(Failure, match=r"no whole minute \(parse.layout.resample\)"):
