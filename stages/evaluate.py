@@ -34,11 +34,7 @@ def main(params: Params) -> None:
     forecasts = {runtime.NAME: runtime.forecast(session, given.values, test)} | {
         name: baseline(given, test) for name, baseline in due.items()
     }
-    one_ahead = given._replace(shape=given.shape._replace(horizon=1))
-    scale = scores.mae(
-        windows.targets(given.values, given.train, one_ahead.shape),
-        baselines.persistence(one_ahead, given.train),
-    )
+    scale = baselines.scale(given)
     metrics = scores.of_each(actual, forecasts, scale)
     found = comparison.verdict(actual, forecasts, runtime.NAME, every)
     stamps = given.timestamps[windows.target_minutes(test, given.shape)]

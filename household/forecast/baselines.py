@@ -58,6 +58,13 @@ def day_before(given: Given, starts: Starts) -> Power:
     return np.where(known, given.values[rows, 0], persistence(given, starts))
 
 
+def scale(given: Given) -> float:
+    """What a MASE is divided by: the MAE of persistence a minute ahead, in training, in kW."""
+    ahead = given._replace(shape=given.shape._replace(horizon=1))
+    actual = windows.targets(given.values, given.train, ahead.shape)
+    return scores.mae(actual, persistence(ahead, given.train))
+
+
 def linear(given: Given, starts: Starts) -> Power:
     """The last value plus linear functions of all input minutes and features, by ridge.
 
