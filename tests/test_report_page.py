@@ -81,6 +81,7 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
     with opened(chromium, pages[name], width, scheme) as (page, faults):
         found = drawn(page)
         assert faults == []
+        assert page.get_by_role("heading", name="More plots").count() == 0
         assert list(found) == [
             plot.name for plot in figures.CHARTS if name == "several" or plot.name != BY_STEP
         ]

@@ -51,7 +51,8 @@
     const report = document.getElementById("report");
     const charts = [];
     const sections = new Map();
-    for (const plot of plots.filter(({ spec }) => !meta(spec).view)) {
+    // DVC leaves nothing of the template of a plot without rows, such as that by step of one minute ahead.
+    for (const plot of plots.filter(({ spec }) => !meta(spec).view && Object.keys(spec).length)) {
       const title = meta(plot.spec).section ?? "More plots";
       sections.set(title, [...(sections.get(title) ?? []), ...block(plot, revisions, charts)]);
       if (sections.size === 1 && facts.length) sections.set("What to doubt", doubts(facts, revisions));
@@ -177,10 +178,10 @@
   function block({ id, spec }, revisions, charts) {
     const title = spec.title?.text ?? spec.title ?? id;
     const says = spec.description ?? "";
-    const { columns, open, needs, optional } = meta(spec);
+    const { columns, open, needs } = meta(spec);
     const zooms = units(spec).some(({ params = [] }) => params.some(({ bind }) => bind === "scales"));
     if (!rows(spec).some((row) => !needs || row[needs])) {
-      return optional ? [] : [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
+      return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
     }
     const named = revisions.length > 1 ? ` Revisions: ${revisions.join(", ")}.` : "";
     // What is drawn is hidden from screen readers, which get the sentence and the numbers.
