@@ -123,7 +123,7 @@ def _scores(rows: pa.Table, horizon: int, seconds: float) -> str:
     ]
     count = rows.num_rows // horizon
     skill = of_each["the model"]["skill"]
-    gain = "" if skill is None else f", the model's RMSE is {skill:.1%} below that of persistence"
+    gain = "" if skill is None else f", skill {skill:+.1%}"
     return "\n".join([*lines, f"{count:,} windows in {seconds:.1f} s{gain}"])
 
 
