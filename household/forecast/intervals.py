@@ -12,7 +12,9 @@ a factor in place of a sum, as Sesia and Candès (2020), A comparison of some co
 regression methods, Stat 9(1).
 """
 
+import io
 import math
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -172,8 +174,12 @@ def winkler(actual: Power, lower: Float, upper: Float, level: float) -> float:
 
 def write(path: Path, intervals: Intervals | None) -> None:
     """Writes arrays by their names, none where there are no intervals."""
-    with files.atomic_write(path) as partial, partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(intervals._asdict() if intervals else {}))
+    # Not by numpy.savez, of which builds of Python make other bytes.
+    with files.atomic_write(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, value in (intervals._asdict() if intervals else {}).items():
+            array = io.BytesIO()
+            np.save(array, value, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue())
 
 
 def read(path: Path) -> Intervals | None:

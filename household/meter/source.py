@@ -33,6 +33,7 @@ RETRIES = 3
 # Endings of a text, which is zipped as it is.
 TEXTS = (".csv", ".txt")
 BLOCK_BYTES = 1 << 20
+LINE_BYTES = 200  # more than any line of the simulated household, and its header
 
 
 def fetch(settings: Fetch, zip_path: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def simulate(sample: Sample, zip_path: Path) -> str:
     minutes = simulator.simulate(seed=sample.seed, days=sample.days, start=sample.start)
     # Stored, since builds of zlib differ in what they deflate to.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
-        _write_member(zipped, simulator.text(minutes))
+        _write_member(zipped, simulator.text(minutes), len(minutes.missing) * LINE_BYTES)
     return f"simulated household, seed {sample.seed}, {sample.days:g} days from {sample.start}"
 
 
@@ -123,14 +124,20 @@ def copy(source: str, zip_path: Path) -> str:
         )
     if path.suffix.lower() in TEXTS:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
-            _write_member(zipped, iter(lambda: text.read(BLOCK_BYTES), b""))
+            blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
+            _write_member(zipped, blocks, path.stat().st_size)
     else:
         shutil.copyfile(path, zip_path)
     return source
 
 
-def _write_member(zipped: zipfile.ZipFile, blocks: Iterable[bytes]) -> None:
-    """Dated at zip's own epoch, so that the same text is the same bytes on every machine."""
-    with zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=True) as member:
+def _write_member(zipped: zipfile.ZipFile, blocks: Iterable[bytes], most: int) -> None:
+    """Writes at most `most` bytes, dated at zip's own epoch.
+
+    So the same text is the same bytes on every machine, but for those of 2 GiB and more: builds of
+    Python differ in how they write the sizes of such a member.
+    """
+    large = most > zipfile.ZIP64_LIMIT
+    with zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=large) as member:
         for block in blocks:
             member.write(block)
