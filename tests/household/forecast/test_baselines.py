@@ -51,7 +51,7 @@ def test_the_window_mean_is_the_mean_of_its_power(
     assert baselines.window_mean(made, due(made)) == pytest.approx(expected, rel=1e-5)
 
 
-@given(st.integers(40, 4000), st.integers(1, 20), st.integers(0, 9))
+@given(st.integers(40, 3000), st.integers(1, 5), st.integers(0, 9))
 def test_the_day_before_is_found_by_the_clock(minutes: int, horizon: int, seed: int) -> None:
     made = house(minutes, horizon=horizon, seed=seed)
     at = dict(zip(made.timestamps.tolist(), made.values[:, 0].tolist(), strict=True))
