@@ -1,7 +1,8 @@
 """Whether one forecast is better than another by more than chance, and where.
 
 Every function takes the power and forecasts of it, in kW and in time order: (windows, horizon), or
-(windows,) where the horizon is a minute. Windows begin `every` minutes.
+(windows,) where the horizon is a minute. Windows begin `every`
+minutes apart.
 """
 
 import calendar

@@ -16,7 +16,6 @@ from household.meter import archive, reader, series
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
-MINUTE = np.timedelta64(1, "m")
 NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 # Of a time as ISO 8601: what a clock at that place shows, and fraction and zone, which are dropped.
 ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
@@ -256,14 +255,13 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
         texts = pc.if_else(without, pc.binary_join_element_wise(texts, "00", ":"), texts)
         form = "%Y-%m-%d %H:%M:%S"
     found = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
-    stamps = found.to_numpy()
+    stamps = np.array(found.to_numpy())
     # What it makes of 31 February is 3 March; Python knows better.
     early = np.flatnonzero(pc.less_equal(pc.day(found), 3).fill_null(False).to_numpy())
     for row in early:
         try:
             datetime.strptime(texts[int(row)].as_py(), form)
         except ValueError:
-            stamps = stamps.copy() if not stamps.flags.writeable else stamps
             stamps[row] = np.datetime64("NaT")
     return stamps
 

@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from household.report import summary
-from household.report.markdown import table
+from household.report.figures import CHARTS
+from household.report.markdown import numbers, table
 from household.report.tables import Results
 
+SCORES = next(plot for plot in CHARTS if plot.name == "scores")
 # Of every such model, whatever its score.
 LIMITS = (
     "It knows the habits of one house in one season; for another one it has to be trained anew.",
@@ -54,10 +56,7 @@ def card(results: Results, scores: pd.DataFrame) -> str:
         ),
         "## How good it is",
         f"On the test part, {facts['data', 'test part']}, which the training has not seen:",
-        table(
-            ["forecaster", "RMSE (kW)", "MAE (kW)", "MASE", "gain over persistence (95 %)"],
-            [_score(row) for row in scores.to_dict("records")],
-        ),
+        numbers(SCORES, scores),
         "## Where it ends",
         "\n".join(f"- {limit}" for limit in [*facts["doubts"], *LIMITS]),
         "## Settings",
@@ -65,17 +64,7 @@ def card(results: Results, scores: pd.DataFrame) -> str:
         "## Licence and citation",
         _licence(results.source),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _score(row: dict[Any, Any]) -> list[str]:
-    mase, gain = ("" if pd.isna(row[key]) else row[key] for key in ("mase", "skill"))
-    if gain != "" and not pd.isna(row["low"]):
-        gain = f"{gain:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-    elif gain != "":
-        gain = f"{gain:.1%}"
-    errors = [f"{row[key]:.4f}" for key in ("rmse_kw", "mae_kw")]
-    return [row["series"], *errors, mase if mase == "" else f"{mase:.3f}", gain]
+    return "\n\n".join(parts) + "\n"
 
 
 def _licence(source: dict[str, Any]) -> str:

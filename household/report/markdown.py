@@ -50,13 +50,18 @@ def _chart(plot: figures.Plot, drawn: pd.DataFrame) -> str:
     picture = f"![{plot.title}](figures/{plot.name}.png)"
     parts = [f"### {plot.title}", template["description"], picture]
     if template["usermeta"].get("open"):
-        columns = template["usermeta"]["columns"]
-        rows = [
-            [_written(row[column["field"]], column) for column in columns]
-            for row in drawn.to_dict("records")
-        ]
-        parts.append(table([column["title"] for column in columns], rows))
+        parts.append(numbers(plot, drawn))
     return "\n\n".join(parts)
+
+
+def numbers(plot: figures.Plot, drawn: pd.DataFrame) -> str:
+    """The table behind a plot, in the columns that its template names."""
+    columns = plot.template["usermeta"]["columns"]
+    rows = [
+        [_written(row[column["field"]], column) for column in columns]
+        for row in drawn.to_dict("records")
+    ]
+    return table([column["title"] for column in columns], rows)
 
 
 def _written(value: Any, column: Mapping[str, Any]) -> str:

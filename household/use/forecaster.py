@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.forecast import intervals, runtime, scores, windows
+from household.forecast import baselines, intervals, runtime, scores, windows
 from household.forecast.windows import Starts
 from household.meter.export import Layout
 from household.meter.series import Values
@@ -86,10 +86,10 @@ class Forecaster:
                 f"{name}: {len(stamps)} minutes with all values hold no {self.shape.length + 1} in "
                 "a row, the fewest with a forecast and its actual power"
             )
-        persistence = values[windows.last_input_minutes(starts, self.shape.lookback), :1]
+        given = baselines.Given(values, stamps, starts, self.shape)
         columns = self._power(values, starts) | {
             "actual_kw": windows.targets(values, starts, self.shape),
-            "persistence_kw": np.repeat(persistence, self.shape.horizon, axis=1),
+            "persistence_kw": baselines.persistence(given, starts),
         }
         due = stamps[windows.target_minutes(starts, self.shape)]
         return scores.by_minute(due, columns)

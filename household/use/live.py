@@ -15,10 +15,10 @@ class Point(NamedTuple):
     """A minute: its power, NaN where it is not known, and what was forecast of it before, in kW."""
 
     minute: np.datetime64
-    actual: float
-    forecast: float
-    low: float  # of the widest interval
-    high: float
+    actual: float = np.nan
+    forecast: float = np.nan
+    low: float = np.nan  # of the widest interval
+    high: float = np.nan
 
 
 class Live:
@@ -28,7 +28,6 @@ class Live:
         self._forecaster = forecaster
         self.kept = shown + forecaster.shape.lookback  # minutes, to show as many with a forecast
         self._readings: pa.Table | None = None
-        self._forecasts: dict[np.datetime64, dict[str, float]] = {}
         self.minutes = 0  # that were forecast and came
         self._squares = np.zeros(2)  # sums of those of the model and of persistence
         self.points: deque[Point] = deque(maxlen=shown)
@@ -47,28 +46,26 @@ class Live:
         self._readings = reading if before is None else pa.concat_tables([before, reading])
         self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))
         power = reading.column(1)[0].as_py()
-        said = self._forecasts.pop(now, None)
-        actual = np.nan if power is None else power
-        self.points.append(_point(now, actual, said))
+        next_one = self.ahead[0] if self.ahead else None
+        said = next_one if next_one and next_one.minute == now else None
+        self.points.append((said or Point(now))._replace(actual=np.nan if power is None else power))
         if said and before is not None and power is not None:
             last = before.column(1)[-1].as_py()
-            self._squares += (said["power_kw"] - power) ** 2, (last - power) ** 2
+            self._squares += (said.forecast - power) ** 2, (last - power) ** 2
             self.minutes += 1
-        self._forecasts.clear()
         self._forecast()
 
     def _forecast(self) -> None:
-        self.ahead = []
+        self.ahead, self.trouble = [], ""
         try:
             rows = self._forecaster.forecast(self._readings, "now").to_pylist()
         except Failure as failure:
             self.trouble = str(failure)
             return
-        self.trouble = ""
         for row in rows:
-            row["timestamp"] = np.datetime64(row["timestamp"], "ms")
-        self._forecasts = {rows[0]["timestamp"]: rows[0]}
-        self.ahead = [_point(row["timestamp"], np.nan, row) for row in rows]
+            power = row["power_kw"]
+            ends = (row.get(f"{end}_95_kw", power) for end in ("low", "high"))
+            self.ahead.append(Point(np.datetime64(row["timestamp"], "ms"), np.nan, power, *ends))
 
     def said(self) -> str:
         """The errors so far, in words."""
@@ -78,9 +75,3 @@ class Live:
         skill = scores.skill(ours, theirs)
         gain = "" if skill is None else f", skill {skill:+.1%}"
         return f"{self.minutes:,} minutes: RMSE {ours:.3f} kW, persistence {theirs:.3f} kW{gain}"
-
-
-def _point(minute: np.datetime64, actual: float, said: dict[str, float] | None) -> Point:
-    of = said or {}
-    power = of.get("power_kw", np.nan)
-    return Point(minute, actual, power, of.get("low_95_kw", power), of.get("high_95_kw", power))
