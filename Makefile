@@ -13,7 +13,7 @@ help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/run.done    ## run what is not up to date, from the zip to the plots
-	@python -m dvc repro
+	@python -m dvc repro || { python -m household.mend && python -m dvc repro; }
 
 plots: repro    ## the same, then make the page of plots
 	@python -m dvc plots show
@@ -58,6 +58,7 @@ lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRA
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
 
 clean:    ## remove the environment and what tools left; keeps data, models, reports and the cache

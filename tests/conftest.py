@@ -125,10 +125,8 @@ def ran(output: str) -> list[str]:
     return re.findall(r"^Running stage '(\w+)'", output, re.M)
 
 
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A clone in which the pipeline has run on a day of the sample, and what it printed."""
-    folder = tmp_path_factory.mktemp("reproduced") / "clone"
+def reproduce(folder: Path) -> str:
+    """Makes `folder` a clone in which the pipeline has run on a day of the sample; what it said."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         kept = (ROOT / name).is_file() or (ROOT / name).is_symlink()
@@ -142,7 +140,13 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     commit(folder)
     output = dvc(folder, "repro")
     commit(folder)
-    return folder, output
+    return output
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("reproduced") / "clone"
+    return folder, reproduce(folder)
 
 
 @pytest.fixture

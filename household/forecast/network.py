@@ -23,9 +23,10 @@ def _without_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-# TensorFlow and Keras read these at import. Keras would else take whatever backend the user has
-# set for other work.
+# TensorFlow and Keras read these at import. Keras would else take whatever backend and precision
+# the user has set for other work, in the environment or in ~/.keras.
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_HOME"] = os.devnull
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
 with _without_stderr():

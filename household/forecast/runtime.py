@@ -1,9 +1,14 @@
 """The network by ONNX Runtime: what a forecast needs, and no TensorFlow."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+# Read at import. ONNX Runtime would else send its maker what runs here, and keep a number for the
+# user in the home folder.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from household.forecast import windows

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+# Held by the stage that is at work; in a folder that git and DVC ignore.
+LOCK = Path(".dvc/tmp/stage.lock")
 
 RAW = Path("data/raw/power.zip")
 SOURCE = Path("data/raw/source.json")

@@ -1,17 +1,25 @@
 """How every stage starts and ends."""
 
+import fcntl
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from household.pipeline import params
+from household.pipeline import params, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
 
 
 def run(name: str, main: Callable[[Params], None]) -> None:
     """Runs `main` on the checked parameters; what fails is told in one line, exit status 1."""
+    # SIGTERM is what a scheduler or a container sends before it kills; it ends as Ctrl-C does.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
-        main(params.load())
+        with _alone(name):
+            main(params.load())
     except Failure as failure:
         _end(f"{name}: {failure}")
     except OSError as error:
@@ -21,6 +29,23 @@ def run(name: str, main: Callable[[Params], None]) -> None:
             f"{name}: interrupted; `dvc repro` goes on",
             status=130,
         )
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Waits for any other stage that works in this folder.
+
+    DVC runs one at a time; but one whose DVC was killed works on, beside those of the next
+    `dvc repro`.
+    """
+    paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with paths.LOCK.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{name}: waits for a stage that an earlier run left at work", file=sys.stderr)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _end(line: str, status: int = 1) -> None:

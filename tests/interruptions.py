@@ -1,0 +1,204 @@
+"""Interrupts the pipeline at random moments, and sees what the next `dvc repro` makes of it.
+
+    python -m tests.interruptions 1000 --seed 0 --workers 2
+
+Each time SIGINT, SIGTERM or SIGKILL goes to a stage, to DVC or to all of them at once, as Ctrl-C
+does, while one stage is run again or, now and then, the whole pipeline from nothing. Then
+`dvc repro` has to succeed and to leave the files of an undisturbed run, to the byte, and no other.
+How often it needed household.mend, as `make repro` runs it, is counted.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tests.conftest import environment, reproduce
+from tests.test_dvc_yaml import STAGES
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+TARGETS = ("stage", "dvc", "all")
+WHOLE = "whole pipeline"
+DVC = (sys.executable, "-m", "dvc")
+# Made by the stages and by DVC; the rest of a clone is its user's.
+MADE = ("data", "models", "reports", "dvc.lock")
+# How long a stage with DVC around it takes, in seconds, until its runs tell.
+AT_FIRST = 3.0
+
+
+class Interruption(NamedTuple):
+    what: str  # the stage that was run, or WHOLE
+    to: str
+    by: signal.Signals
+    moment: float  # in seconds since DVC was started
+    ended: bool  # before that moment, so nothing was interrupted
+    said: str
+    mended: str  # what household.mend said, "" where `dvc repro` alone did
+    fault: str  # "" where in the end all was as if nothing had happened
+
+
+def state(folder: Path) -> dict[str, str]:
+    """A hash of each file that the pipeline made, by its path."""
+    roots = [folder / name for name in MADE]
+    files = [path for root in roots for path in (root, *root.rglob("*")) if path.is_file()]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name != ".gitignore"
+    }
+
+
+class Campaign:
+    """Interruptions of the pipeline in a clone in which it has run."""
+
+    def __init__(self, clone: Path, seed: int) -> None:
+        self._clone = clone
+        self._random = random.Random(seed)
+        self._expected = state(clone)
+        self._seconds: dict[str, float] = {}
+
+    def interrupt(self, what: str) -> Interruption:
+        """Interrupts the stage `what`, or WHOLE, once, and sees to it that all is well after."""
+        draw = self._random
+        to, by = draw.choice(TARGETS), draw.choice(SIGNALS)
+        # Else DVC takes from its cache what a stage that came to its end had given.
+        if draw.random() < 0.5:
+            shutil.rmtree(self._clone / ".dvc/cache/runs", ignore_errors=True)
+        command = [*DVC, "repro", "--force", "--single-item", what]
+        if what == WHOLE:
+            for name in (*MADE, ".dvc/cache"):
+                _remove(self._clone / name)
+            subprocess.run(["git", "checkout", "--quiet", "."], cwd=self._clone, check=True)
+            (self._clone / "dvc.lock").unlink()
+            command = [*DVC, "repro"]
+        seconds = self._seconds.get(what, AT_FIRST)
+        moment = draw.uniform(0, seconds)
+        with tempfile.TemporaryFile("w+") as out:
+            started = time.monotonic()
+            process = subprocess.Popen(
+                command,
+                cwd=self._clone,
+                env=environment(self._clone),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                process.wait(moment)
+                ended = True
+            except subprocess.TimeoutExpired:
+                ended = False
+                _signal(process.pid, to, by)
+            process.wait(300)
+            taken = time.monotonic() - started
+            self._seconds[what] = taken if process.returncode == 0 else max(seconds, 1.5 * moment)
+            out.seek(0)
+            said = out.read()
+        return Interruption(what, to, by, moment, ended, said, *self._repro())
+
+    def _repro(self) -> tuple[str, str]:
+        """What mended the clone, if need was, and what is still wrong."""
+        status, said = self._run("dvc", "repro")
+        mended = ""
+        if status:
+            status, mended = self._run("household.mend")
+            if status:
+                return "", said
+            status, said = self._run("dvc", "repro")
+        if status:
+            return mended, said
+        found = state(self._clone)
+        differ = {name for name, _ in found.items() ^ self._expected.items()}
+        return mended, f"other files: {sorted(differ)}" if differ else ""
+
+    def _run(self, module: str, *arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self._clone,
+            env=environment(self._clone),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        return done.returncode, done.stdout
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _signal(pid: int, to: str, by: signal.Signals) -> None:
+    """Signals DVC, whose process is `pid`, the stage that it runs, if it runs one, or both."""
+    try:
+        if to == "all":
+            os.killpg(pid, by)
+            return
+        stages = [
+            child
+            for child in psutil.Process(pid).children(recursive=True)
+            if "stages." in " ".join(child.cmdline())
+        ]
+        psutil.Process(stages[-1].pid if to == "stage" and stages else pid).send_signal(by)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        pass  # it came to its end meanwhile
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        first = Path(made) / "0"
+        reproduce(first)
+        copies = (Path(made) / str(worker) for worker in range(1, given.workers))
+        clones = [first, *(shutil.copytree(first, copy, symlinks=True) for copy in copies)]
+
+        def interruptions(worker: int) -> Iterator[Interruption]:
+            campaign = Campaign(clones[worker], given.seed + worker)
+            draw = random.Random(given.seed + worker)
+            for _ in range(worker, given.count, given.workers):
+                done = campaign.interrupt(draw.choice([*STAGES * 4, WHOLE]))
+                yield done
+                if done.fault:
+                    return
+
+        def work(worker: int) -> Counter[str]:
+            counts: Counter[str] = Counter()
+            for done in interruptions(worker):
+                counts["came to its end before"] += done.ended
+                counts[f"{done.by.name} to {done.to}"] += not done.ended
+                counts[done.what] += not done.ended
+                if "Traceback" in done.said:
+                    counts["traceback"] += 1
+                if done.mended:
+                    counts[done.mended] += 1
+                if done.fault:
+                    counts["FAULT"] += 1
+                if done.fault or "Traceback" in done.said:
+                    print(done, flush=True)
+            return counts
+
+        with ThreadPoolExecutor(given.workers) as pool:
+            total = sum(pool.map(work, range(given.workers)), Counter())
+    print(dict(total))
+
+
+if __name__ == "__main__":
+    main()
