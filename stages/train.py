@@ -53,18 +53,18 @@ def main(params: Params) -> None:
         lambda starts: runtime.forecast(session, data.values, starts),
     )
     intervals.write(paths.INTERVALS, found)
-    files.write_json(
-        paths.FORECASTER,
-        artifact.description(
-            params,
-            features,
-            files.read_json(paths.SOURCE),
-            minutes["timestamp"].to_numpy(),
-            data.values,
-            data.train,
-            intervals.LEVELS if found else (),
-        ),
+    described = artifact.description(
+        params,
+        features,
+        files.read_json(paths.SOURCE),
+        minutes["timestamp"].to_numpy(),
+        data.values,
+        data.train,
+        intervals.LEVELS if found else (),
     )
+    made = (paths.NETWORK, paths.GRAPH, paths.INTERVALS)
+    hashes = {path.name: files.sha256(path) for path in made}
+    files.write_json(paths.FORECASTER, described | {"sha256": hashes})
     paths.CHECKPOINT.unlink()
 
 

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,13 +20,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
+from household.pipeline import paths
 from tests.conftest import environment, reproduce
 from tests.test_dvc_yaml import STAGES
 
@@ -35,6 +36,8 @@ WHOLE = "whole pipeline"
 DVC = (sys.executable, "-m", "dvc")
 # Made by the stages and by DVC; the rest of a clone is its user's.
 MADE = ("data", "models", "reports", "dvc.lock")
+# How often each is run; the longer the less.
+WEIGHTS = dict.fromkeys(STAGES, 10) | {"evaluate": 8, "plot": 6, "train": 4, WHOLE: 1}
 # How long a stage with DVC around it takes, in seconds, until its runs tell.
 AT_FIRST = 3.0
 
@@ -51,13 +54,19 @@ class Interruption(NamedTuple):
 
 
 def state(folder: Path) -> dict[str, str]:
-    """A hash of each file that the pipeline made, by its path."""
+    """A hash of each file that the pipeline made, by its path.
+
+    A stage that was killed leaves a partial file under another name, which git and DVC ignore and
+    its next run removes, and a training its checkpoint. They stay where DVC has the outcome in its
+    cache, and are not counted.
+    """
+    left = (paths.CHECKPOINT.name, ".gitignore")
     roots = [folder / name for name in MADE]
     files = [path for root in roots for path in (root, *root.rglob("*")) if path.is_file()]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if path.name != ".gitignore"
+        if path.name not in left and not path.name.startswith(".partial-")
     }
 
 
@@ -170,34 +179,40 @@ def main() -> None:
         copies = (Path(made) / str(worker) for worker in range(1, given.workers))
         clones = [first, *(shutil.copytree(first, copy, symlinks=True) for copy in copies)]
 
-        def interruptions(worker: int) -> Iterator[Interruption]:
+        def work(worker: int) -> Counter[str]:
             campaign = Campaign(clones[worker], given.seed + worker)
             draw = random.Random(given.seed + worker)
-            for _ in range(worker, given.count, given.workers):
-                done = campaign.interrupt(draw.choice([*STAGES * 4, WHOLE]))
-                yield done
-                if done.fault:
-                    return
-
-        def work(worker: int) -> Counter[str]:
             counts: Counter[str] = Counter()
-            for done in interruptions(worker):
-                counts["came to its end before"] += done.ended
-                counts[f"{done.by.name} to {done.to}"] += not done.ended
-                counts[done.what] += not done.ended
-                if "Traceback" in done.said:
-                    counts["traceback"] += 1
-                if done.mended:
-                    counts[done.mended] += 1
-                if done.fault:
-                    counts["FAULT"] += 1
-                if done.fault or "Traceback" in done.said:
+            for number in range(worker, given.count, given.workers):
+                done = campaign.interrupt(draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0])
+                counts.update(tally(done))
+                if done.fault or "traceback of a stage" in tally(done):
                     print(done, flush=True)
+                if done.fault:
+                    break
+                if number % 20 == worker:
+                    print(worker, number, dict(counts), flush=True)
             return counts
 
         with ThreadPoolExecutor(given.workers) as pool:
             total = sum(pool.map(work, range(given.workers)), Counter())
-    print(dict(total))
+    for what, count in sorted(total.items()):
+        print(f"{count:6} {what}")
+
+
+def tally(done: Interruption) -> list[str]:
+    """What to count of it."""
+    if done.ended:
+        return ["came to its end before"]
+    counted = ["interrupted", f"interrupted: {done.what}", f"by {done.by.name} to {done.to}"]
+    if "Traceback" in done.said:
+        # Python itself prints one where it is interrupted before it has reached any module.
+        ours = re.search(r"/(?:stages|household)/\w", done.said)
+        counted.append("traceback of a stage" if ours else "traceback of Python or DVC")
+    if done.mended:
+        counted.append(done.mended.strip())
+    counted.append("FAULT" if done.fault else "recovered")
+    return counted
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
 from household.pipeline import files
+from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
 Model = keras.Model
@@ -297,7 +298,12 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def load(path: Path) -> keras.Model:
-    return keras.models.load_model(path)
+    """The model that `save` wrote; raises Failure for any other file, one that holds code too."""
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    # Keras raises whatever what it reads leads it to.
+    except Exception as error:
+        raise Failure(f"{path}: no network of the train stage ({error!r})") from None
 
 
 def forecast(

@@ -16,6 +16,7 @@ from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
 
 NAME = "LSTM"
+FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
 # Windows at a time: as fast as more of them, in less memory.
 BATCH = 128
 
@@ -23,7 +24,10 @@ BATCH = 128
 def load(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # All weights are in the file: one that takes some from other files is none of ours.
+    options.add_session_config_entry(FOLDER_OF_WEIGHTS, os.devnull)
+    graph = path.read_bytes()
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def shape(session: onnxruntime.InferenceSession) -> Shape:

@@ -123,7 +123,10 @@ class Export:
                 self._fault("fields", line + row.number - 1, reason, row.text.encode())
         when = pc.binary_join_element_wise(*(rows[each] for each in layout.time), " ")
         stamps = times(when, layout.format)
-        numbers = [number(rows[each], layout) for each in layout.columns.values()]
+        numbers = [
+            number(rows[header], layout, layout.kilowatts if name == TARGET else 1.0)
+            for name, header in layout.columns.items()
+        ]
         kinds = self._kinds(stamps, [wrong for _, wrong in numbers])
         # An empty line is no reading, and no fault.
         blank = np.all([pc.equal(rows[each], "").to_numpy() for each in due], axis=0)
@@ -137,7 +140,6 @@ class Export:
                 self._fault(kind, line + place, REASONS[kind], lines[place])
         stamps = stamps[good]
         values = np.column_stack([found for found, _ in numbers])[good]
-        values[:, list(layout.columns).index(TARGET)] *= layout.kilowatts
         if len(stamps):
             self._last = stamps[-1]
         return stamps, values
@@ -152,6 +154,8 @@ class Export:
             left_out.append(row)
             return "skip"
 
+        # pyarrow would end a line at a lone \r too.
+        block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
         size = 2 * len(block)
         try:
             rows = pa.csv.read_csv(
@@ -244,9 +248,9 @@ def by_minute(
 def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
     """Each text as a time, to the millisecond; NaT where it is none."""
     if form in TICKS:
-        ticks, _ = floats(texts)
+        ticks = floats(texts)
         known = np.abs(ticks) < 1e15
-        whole = np.where(known, np.nan_to_num(ticks) * (1000 / TICKS[form]), 0).round()
+        whole = (np.where(known, ticks, 0) * (1000 / TICKS[form])).round()
         stamps = whole.astype(np.int64).astype("datetime64[ms]")
         return np.where(known, stamps, np.datetime64("NaT", "ms"))
     if form == "iso":
@@ -267,19 +271,20 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
 
 
 def number(
-    texts: pa.ChunkedArray, layout: Layout
+    texts: pa.ChunkedArray, layout: Layout, factor: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Each text as a number, NaN for a missing one, and which are neither."""
+    """`factor` times each text as a number, NaN for a missing one, and which are neither."""
     trimmed = pc.utf8_trim_whitespace(texts)
     missing = pc.is_in(trimmed, pa.array(layout.missing, pa.string())).to_numpy()
     if layout.decimal == ",":
-        trimmed = pc.replace_substring(trimmed, ",", ".")
-    found, known = floats(trimmed)
+        # A point may then stand between thousands, and is no number to guess at.
+        trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")
+    found = floats(trimmed) * factor
+    known = np.abs(found) <= reader.FLOAT32_MAX
     return np.where(missing, np.nan, found), ~known & ~missing
 
 
-def floats(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Each text as a number, and which are one that a float32 can hold."""
+def floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Each text as a number, NaN where it is none."""
     shaped = pc.match_substring_regex(texts, NUMBER)
-    found = pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan).to_numpy()
-    return found, np.abs(found) <= reader.FLOAT32_MAX
+    return pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan).to_numpy()

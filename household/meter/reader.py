@@ -29,6 +29,7 @@ BEFORE_ALL = datetime(1, 1, 1)
 SHOWN_BYTES = 160
 # What \s would match and a text of this layout may hold around its fields.
 BLANKS = b" \t\r"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 REMEDY = "correct the line, or set parse.on_bad_line to skip"
 
 
@@ -139,7 +140,7 @@ def whole_lines(text: Text, name: str) -> Iterator[bytes]:
 
 
 def check_header(line: bytes, name: str = archive.MEMBER) -> None:
-    fields = [field.strip() for field in line.removeprefix(b"\xef\xbb\xbf").split(b";")]
+    fields = [field.strip() for field in line.removeprefix(BYTE_ORDER_MARK).split(b";")]
     if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
             f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
@@ -151,6 +152,9 @@ def typed(block: bytes) -> pa.Table | None:
     """A block of whole lines as a table of series.SCHEMA; None where any line is not plain."""
     if not block:
         return series.SCHEMA.empty_table()
+    # pyarrow would drop the mark of a text that starts here, where another was appended to one.
+    if block.startswith(BYTE_ORDER_MARK):
+        return None
     repeated = pa.dictionary(pa.int32(), pa.string())
     try:
         read = pa.csv.read_csv(

@@ -1,10 +1,11 @@
 """Where the zip comes from: simulated here, copied from a path, or downloaded."""
 
-import hashlib
 import shutil
+import signal
 import sys
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pooch
 import requests
 
 from household.meter import archive, simulator
+from household.pipeline import files
 from household.pipeline.failure import Failure
 from household.pipeline.params import Fetch, Sample
 
@@ -30,6 +32,8 @@ OFFLINE = "without a network set fetch.source to sample, or to the path of a zip
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
+# For all of it, retries included: the 20 MB of UCI's zip at 12 kB a second.
+WHOLE_SECONDS = 1800.0
 # Endings of a text, which is zipped as it is.
 TEXTS = (".csv", ".txt")
 BLOCK_BYTES = 1 << 20
@@ -55,8 +59,7 @@ def fetch(settings: Fetch, zip_path: Path) -> dict[str, Any]:
     is_uci = archive.is_uci(zip_path)
     if source == "uci" and not is_uci:
         raise Failure(f"{address}: not the data set as published in 2012; {OFFLINE}")
-    with zip_path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = files.sha256(zip_path)
     if settings.sha256 not in (None, sha256):
         raise Failure(
             f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
@@ -85,8 +88,36 @@ def simulate(sample: Sample, zip_path: Path) -> str:
 def download(addresses: Sequence[str], zip_path: Path) -> str:
     """Fetches the first of `addresses` that answers into `zip_path`; returns that address.
 
-    Raises Failure when none does, after retries with a growing pause.
+    Raises Failure when none does, after retries with a growing pause, and when WHOLE_SECONDS are
+    over.
     """
+    with _within(WHOLE_SECONDS, " and ".join(addresses)):
+        return _first(addresses, zip_path)
+
+
+@contextmanager
+def _within(seconds: float, waited_for: str) -> Iterator[None]:
+    """Raises Failure in the block once `seconds` are over.
+
+    A limit between two bytes is none on a server that sends a byte now and then, be it of the body
+    or before it.
+    """
+
+    def over(*_: object) -> None:
+        raise Failure(
+            f"{waited_for}: not here after {seconds / 60:g} minutes; try again later; {OFFLINE}"
+        )
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _first(addresses: Sequence[str], zip_path: Path) -> str:
     refused = []
     for address in addresses:
         fetcher = pooch.create(

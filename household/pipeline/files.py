@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, with the same bytes for the same contents."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with partial.open("r+b") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        # A full disk is told without the name of the file, and by pyarrow without that of an error.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Of the file at `path`, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -58,14 +58,23 @@ class Columns(Section):
 
 
 class Layout(Section):
-    delimiter: str = Field(min_length=1, max_length=1)
+    # A tab or a character of ASCII that can be seen, but for the quotes that a field may stand in.
+    delimiter: str = Field(pattern=r"^[\t !#-~]$")
     decimal: Literal[".", ","]
     time: list[str] = Field(min_length=1)
     format: str = Field(min_length=1)
     columns: Columns
-    kilowatts: float = Field(gt=0)
+    kilowatts: float = Field(ge=1e-9, le=1e9)
     missing: list[str]
     resample: Literal["minute"] | None
+
+    @model_validator(mode="after")
+    def _each_header_once(self) -> Self:
+        headers = [*self.time, *filter(None, self.columns.model_dump().values())]
+        twice = sorted({header for header in headers if headers.count(header) > 1})
+        if twice:
+            raise ValueError(f"time and columns name {', '.join(twice)} more than once")
+        return self
 
 
 class Parse(Section):

@@ -1,6 +1,6 @@
 """A trained model, the folder that the train stage leaves, for readings that it has not seen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class Forecaster:
         """Loads the model in `folder`; raises Failure where there is none."""
         try:
             record = files.read_json(folder / RECORD)
+            _check_hashes(folder, record["sha256"])
             self._session = runtime.load(folder / NETWORK)
             self._intervals = intervals.read(folder / INTERVALS)
             self.shape = runtime.shape(self._session)
@@ -35,6 +36,8 @@ class Forecaster:
             self._ranges = {feature["name"]: feature["range"] for feature in inputs}
             self._layout = Layout.of(record["parameters"]["layout"])
             self._gaps: str = record["parameters"]["window"]["gaps"]
+        except Failure:
+            raise
         # ONNX Runtime raises a class of its own for each kind of file that it does not take.
         except Exception as error:
             raise Failure(
@@ -101,6 +104,16 @@ class Forecaster:
             return {"power_kw": power}
         ends = self._intervals.around(values, starts, self.shape.lookback, power)
         return {"power_kw": power} | intervals.named(*ends, "_kw")
+
+
+def _check_hashes(folder: Path, expected: Mapping[str, str]) -> None:
+    for name in (NETWORK, INTERVALS):
+        found = files.sha256(folder / name)
+        if found != expected[name]:
+            raise Failure(
+                f"{folder / name}: its sha256 is {found}, but {RECORD} beside it was written for "
+                f"{expected[name]}; copy the whole folder again from where it was trained"
+            )
 
 
 def _check_gaps(

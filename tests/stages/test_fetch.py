@@ -7,16 +7,21 @@ import io
 import json
 import random
 import socket
+import socketserver
+import ssl
 import threading
+import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pooch
 import pytest
+import trustme
 from ruamel.yaml import YAML
 
 from household.meter import archive, source
@@ -80,6 +85,7 @@ class Server:
 
     def __init__(self) -> None:
         self.replies: dict[str, list[tuple[int, bytes]]] = {}
+        self.moved: dict[str, str] = {}
         self.asked: Counter[str] = Counter()
         self.lost = 0  # bytes that each answer promises and does not send
         outer = self
@@ -89,7 +95,11 @@ class Server:
                 replies = outer.replies.get(self.path, [(404, HTML)])
                 status, body = replies[min(outer.asked[self.path], len(replies) - 1)]
                 outer.asked[self.path] += 1
+                if self.path in outer.moved:
+                    status, body = 302, b""
                 self.send_response(status)
+                if self.path in outer.moved:
+                    self.send_header("Location", outer.moved[self.path])
                 self.send_header("Content-Length", str(len(body) + outer.lost))
                 self.end_headers()
                 self.wfile.write(body)
@@ -330,6 +340,161 @@ def test_a_url_that_is_none_is_told(pauses: list[float], address: str) -> None:
     said = refused(with_fetch(source=address))
     assert said.startswith(f"no answer from {address} (")
     assert len(pauses) == source.RETRIES
+
+
+# A server that is slow, or lies.
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n"
+BOUND = 10.0
+
+
+@contextmanager
+def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that answers each request by what `say` does with its socket."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            try:
+                self.request.recv(65_536)
+                say(self.request)
+            except OSError:
+                pass  # whoever asked has gone
+
+    class Threading(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Threading(("127.0.0.1", 0), Handler) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{made.server_address[1]}/power.zip"
+        made.shutdown()
+        thread.join()
+
+
+def drip(start: bytes) -> Callable[[socket.socket], None]:
+    """Sends `start`, and then a byte now and then for as long as someone listens."""
+
+    def say(to: socket.socket) -> None:
+        to.sendall(start)
+        while True:
+            to.sendall(b"x")
+            time.sleep(0.05)
+
+    return say
+
+
+def stall(start: bytes) -> Callable[[socket.socket], None]:
+    def say(to: socket.socket) -> None:
+        to.sendall(start)
+        to.recv(1)  # until the other side hangs up
+
+    return say
+
+
+def pour(to: socket.socket) -> None:
+    to.sendall(HEAD + b"\r\n")
+    while True:
+        to.sendall(bytes(1 << 16))
+
+
+# Of a socket whose download broke off.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("server", "pauses")
+@pytest.mark.parametrize(
+    ("say", "reason"),
+    [
+        pytest.param(stall(b""), "no answer from {}", id="silence"),
+        pytest.param(stall(HEAD), "no answer from {}", id="stall before the body"),
+        pytest.param(
+            stall(HEAD + LENGTH % len(GOOD) + GOOD[:-9]),
+            "no answer from {}",
+            id="stall in the body",
+        ),
+        pytest.param(drip(HEAD + b"X-Y: "), "{}: not here after", id="trickle before the body"),
+        pytest.param(drip(HEAD + LENGTH % 10**7), "{}: not here after", id="trickle of the body"),
+        pytest.param(pour, "{}: not here after", id="a body without an end"),
+        pytest.param(
+            lambda to: to.sendall(HEAD + LENGTH % (len(GOOD) - 9) + GOOD),
+            "{}: not a whole zip",
+            id="a length that is too small",
+        ),
+        pytest.param(
+            lambda to: to.sendall(HEAD + LENGTH % (len(GOOD) + 9) + GOOD),
+            "no answer from {}",
+            id="a length that is too large",
+        ),
+        pytest.param(
+            lambda to: to.sendall(HEAD + b"Content-Encoding: gzip\r\n" + LENGTH % 9 + GOOD[:9]),
+            "no answer from {}",
+            id="another encoding",
+        ),
+        pytest.param(
+            lambda to: to.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"), "no answer from {}", id="no HTTP"
+        ),
+        pytest.param(lambda to: to.close(), "no answer from {}", id="hanging up"),
+    ],
+)
+def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, say: Callable[[socket.socket], None], reason: str
+) -> None:
+    monkeypatch.setattr(source, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(source, "WHOLE_SECONDS", 2.0)
+    with speaking(say) as address:
+        begin = time.monotonic()
+        said = refused(with_fetch(source=address))
+    assert time.monotonic() - begin < BOUND
+    assert said.startswith(reason.format(address))
+    assert source.OFFLINE in said or "fetch it again" in said
+
+
+def test_the_bound_is_lifted_once_the_zip_is_here(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    monkeypatch.setattr(source, "WHOLE_SECONDS", 0.5)
+    fetch.main(with_fetch(source=f"{server.root}/power.zip"))
+    time.sleep(0.6)
+    assert paths.RAW.read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_a_server_that_refuses_once_is_asked_again(
+    server: Server, pauses: list[float], status: int
+) -> None:
+    server.replies["/power.zip"] = [(status, HTML), (200, GOOD)]
+    fetch.main(with_fetch(source=f"{server.root}/power.zip"))
+    assert paths.RAW.read_bytes() == GOOD
+    assert len(pauses) == 1
+
+
+def test_a_redirect_is_followed(server: Server) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    server.moved["/old.zip"] = f"{server.root}/power.zip"
+    fetch.main(with_fetch(source=f"{server.root}/old.zip"))
+    assert paths.RAW.read_bytes() == GOOD
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("to", ["/loop.zip", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://"])
+def test_a_redirect_that_leads_nowhere_good_is_refused(server: Server, to: str) -> None:
+    server.moved["/loop.zip"] = to
+    address = f"{server.root}/loop.zip"
+    begin = time.monotonic()
+    assert refused(with_fetch(source=address)).startswith(f"no answer from {address} (")
+    assert time.monotonic() - begin < BOUND
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_certificate_that_nobody_trusts_is_refused(server: Server) -> None:
+    server.replies["/power.zip"] = [(200, GOOD)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+    address = f"{server.root.replace('http:', 'https:')}/power.zip"
+    assert refused(with_fetch(source=address)).startswith(f"no answer from {address} (SSLError)")
+    assert not server.asked
 
 
 # UCI.

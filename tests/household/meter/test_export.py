@@ -177,6 +177,48 @@ def test_what_is_no_number_of_power_is_refused(value: str) -> None:
         tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
 
 
+@pytest.mark.parametrize("value", ["1.234", "1.234,5", "0.5"])
+def test_a_point_before_a_decimal_comma_is_no_number_to_guess_at(value: str) -> None:
+    layout = PLAIN._replace(decimal=",", delimiter=";")
+    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+        tables(f"time;power\n2007-01-01 00:00:00;{value}\n", layout)
+
+
+@pytest.mark.parametrize(("value", "factor"), [("3e38", 2.0), ("1e30", 1e9)])
+def test_a_power_that_is_too_large_in_kilowatts_is_refused(value: str, factor: float) -> None:
+    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+        tables(f"time,power\n2007-01-01 00:00:00,{value}\n", PLAIN._replace(kilowatts=factor))
+
+
+PIECES = ["time", "power", "2007-01-01 00:0", "1:00", "2:00", ",", ";", "\n", "\r", '"', "\0", "é"]
+PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "1167609600", "\ufeff"]
+
+
+@given(
+    text=st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
+    layout=st.builds(
+        PLAIN._replace,
+        delimiter=st.sampled_from([",", ";", "\t", " ", "5", ".", "t"]),
+        decimal=st.sampled_from([".", ","]),
+        format=st.sampled_from(["iso", "epoch", "epoch_ms", PLAIN.format, "%", "%Q", "%H", "\0"]),
+        resample=st.sampled_from([None, "minute"]),
+    ),
+    skip=st.booleans(),
+)
+def test_whatever_text_and_layout_are_there_are_minutes_in_order_or_one_line(
+    text: str, layout: Layout, skip: bool
+) -> None:
+    # Below a header that fits, if any does.
+    header = f"time{layout.delimiter}power\n"
+    try:
+        table, _ = tables(header + text, layout, skip)
+    except Failure:
+        return
+    stamps = table["timestamp"].to_numpy()
+    assert np.all(np.diff(stamps) > np.timedelta64(0, "ms"))
+    assert np.all(np.isfinite(table["global_active_power"].drop_null().to_numpy()))
+
+
 @pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
 def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
     with pytest.raises(Failure, match=r"mine\.csv line") as told:

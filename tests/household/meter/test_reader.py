@@ -1,7 +1,6 @@
 """Every minute of the text in the table; every line that holds none, named or counted."""
 
 import io
-import math
 import re
 from collections import Counter
 from datetime import datetime, timedelta
@@ -201,6 +200,15 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
     assert rows(table) == rows(read(text(*BEFORE, *AFTER))[0])
 
 
+@pytest.mark.parametrize("block", [reader.BLOCK_BYTES, TINY])
+def test_a_mark_of_byte_order_inside_the_text_is_bad_wherever_a_block_begins(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(reader, "BLOCK_BYTES", block)
+    data = text(line(0), line(1), b"\xef\xbb\xbf" + line(2), line(3))
+    assert read(data, skip=True)[1] == {"unreadable": 1}
+
+
 @pytest.mark.parametrize("place", [0, 1, 2, 15, 28, 29])
 def test_a_bad_lines_number_counts_blank_lines_and_those_of_earlier_blocks(
     monkeypatch: pytest.MonkeyPatch, place: int
@@ -320,11 +328,10 @@ def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
         if field in ("?", ""):
             values.append(None)
             continue
-        try:
-            value = float(field)
-        except ValueError:
-            raise Bad("number") from None
-        if not math.isfinite(value) or abs(value) >= 2.0**128:
+        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", field):
+            raise Bad("number")
+        value = float(field)
+        if abs(value) > np.finfo(np.float32).max:
             raise Bad("number")
         values.append(float(np.float32(value)))
     if before is not None and stamp <= before:
@@ -337,7 +344,7 @@ def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]]
     found: list[tuple[Any, ...]] = []
     skipped: Counter[str] = Counter()
     for number, raw in enumerate(data.split(b"\n")[1:], 2):
-        if not raw.strip():
+        if not raw.strip(b" \t\r"):
             continue
         try:
             found.append(naive_row(raw, found[-1][0] if found else None))

@@ -121,42 +121,54 @@ def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str)
     assert "\n" not in str(caught.value)
 
 
+# One of each type that YAML has.
+OF_EACH_TYPE = [True, 7, 0.5, "text", None, [1], {"x": 1}, dt.date(2006, 12, 16), b"bytes"]
+MAY_BE_NULL = {
+    *("fetch.sha256", "parse.layout.resample", "train.clip_norm", "train.patience"),
+    *(f"parse.layout.columns.{name}" for name in series.NAMES if name != TARGET),
+}
+SHIPPED_AS_NULL: dict[str, type] = {
+    "fetch.sha256": str, "parse.layout.resample": str, "train.patience": int
+}  # fmt: skip
+
+
+def types(dotted: str) -> set[type]:
+    """Those that a value at that key may have."""
+    allowed = {SHIPPED_AS_NULL.get(dotted, type(value_at(params.load(SHIPPED), dotted)))}
+    if allowed == {float}:
+        allowed.add(int)
+    if dotted in MAY_BE_NULL:
+        allowed.add(type(None))
+    return allowed | ({str} if dotted == "fetch.sample.start" else set())
+
+
+@pytest.mark.parametrize("value", OF_EACH_TYPE, ids=repr)
+def test_every_key_with_a_value_of_another_type_is_named(tmp_path: Path, value: Any) -> None:
+    values = shipped()
+    for dotted in ALL:
+        where, key = section(values, dotted)
+        where[key] = value
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    said = str(caught.value)
+    # Of those in a list, or in a mapping where there should be none, the key has another after it.
+    named = [dotted for dotted in ALL if f" {dotted}: " in said or f" {dotted}." in said]
+    assert {dotted for dotted in ALL if type(value) not in types(dotted)} <= set(named)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", SECTIONS)
+def test_no_section_is_a_list(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure, match=rf": {re.escape(dotted)}: "):
+        load_with(tmp_path, dotted, [1])
+
+
+# Of which any value of the right type is right.
+ANY = {
+    *(f"parse.layout.columns.{name}" for name in series.NAMES),
+    *("parse.layout.missing", "split.embargo", "train.changes", "evaluate.trees"),
+}
 BROKEN = [
-    # Of another type: YAML has true for bool, which Python would take for 1.
-    ("seed", True),
-    ("seed", "0"),
-    ("seed", 1.5),
-    ("seed", None),
-    ("fetch.source", 235),
-    ("fetch.sha256", 0),
-    ("fetch.sample", "uci"),
-    ("fetch.sample.seed", False),
-    ("fetch.sample.seed", 0.5),
-    ("fetch.sample.days", "63"),
-    ("fetch.sample.days", True),
-    ("fetch.sample.start", "16/12/2006"),
-    ("fetch.sample.start", True),
-    ("fetch.sample.start", 1.5),
-    ("parse", ["skip"]),
-    ("parse.on_bad_line", False),
-    ("window.lookback", 49.5),
-    ("window.lookback", "49"),
-    ("window.lookback", True),
-    ("window.features", TARGET),
-    ("window.features", None),
-    ("window.fraction", "1"),
-    ("window.fraction", True),
-    ("split.train", "0.9"),
-    ("split.embargo", 1),
-    ("split.embargo", "true"),
-    ("train.members", 1.5),
-    ("train.units", 50),
-    ("train.dropout", None),
-    ("train.learning_rate", "0.001"),
-    ("train.batch_size", 1.5),
-    ("train.epochs", True),
-    ("train.epochs", "many"),
-    ("plot.steps", 99.5),
     # Out of range.
     ("seed", -1),
     ("seed", 2**32),
@@ -201,6 +213,22 @@ BROKEN = [
     ("train.epochs", 0),
     ("plot.steps", 1),
     ("plot.steps", 5_001),
+    ("window.horizon", 0),
+    ("window.horizon", 1_441),
+    ("parse.layout.delimiter", ""),
+    ("parse.layout.delimiter", ";;"),
+    ("parse.layout.delimiter", "é"),
+    ("parse.layout.delimiter", "\0"),
+    ("parse.layout.delimiter", '"'),
+    ("parse.layout.delimiter", ";\n"),
+    ("parse.layout.decimal", ";"),
+    ("parse.layout.time", []),
+    ("parse.layout.format", ""),
+    ("parse.layout.kilowatts", 0),
+    ("parse.layout.kilowatts", -1),
+    ("parse.layout.kilowatts", 1e-10),
+    ("parse.layout.kilowatts", 1e10),
+    ("parse.layout.resample", "hour"),
     # No sha256 in lower-case hex.
     ("fetch.sha256", ""),
     ("fetch.sha256", "0" * 63),
@@ -228,6 +256,25 @@ def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any)
     assert said.startswith(start)
     assert said.endswith(f", found {value!r}; correct it and run again")
     assert "\n" not in said
+
+
+def test_every_key_with_a_range_is_tried_out_of_it() -> None:
+    assert {dotted for dotted, _ in BROKEN} | ANY == set(ALL)
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "twice"),
+    [
+        ("parse.layout.time", ["Date", "Date"], "Date"),
+        ("parse.layout.time", ["Voltage"], "Voltage"),
+        ("parse.layout.columns.voltage", "Global_intensity", "Global_intensity"),
+        ("parse.layout.columns.global_active_power", "Time", "Time"),
+    ],
+)
+def test_a_header_stands_for_one_thing(tmp_path: Path, dotted: str, value: Any, twice: str) -> None:
+    reason = rf": parse\.layout: Value error, time and columns name {twice} more than once"
+    with pytest.raises(Failure, match=reason):
+        load_with(tmp_path, dotted, value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "50"])

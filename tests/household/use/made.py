@@ -64,4 +64,12 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     train = np.arange(80, dtype=np.int32)
     record = artifact.description(given, FEATURES, SAMPLE, stamps, values, train, intervals.LEVELS)
     files.write_json(folder / "forecaster.json", record)
+    seal(folder)
     return folder
+
+
+def seal(folder: Path) -> None:
+    """Has forecaster.json say that the other files are the right ones."""
+    record = files.read_json(folder / "forecaster.json")
+    hashes = {name: files.sha256(folder / name) for name in ("network.onnx", "intervals.npz")}
+    files.write_json(folder / "forecaster.json", record | {"sha256": hashes})

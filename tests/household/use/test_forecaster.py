@@ -22,7 +22,7 @@ from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.use import readings as source
 from household.use.forecaster import Forecaster
-from tests.household.use.made import LOOKBACK, MINUTE, model, readings
+from tests.household.use.made import LOOKBACK, MINUTE, model, readings, seal
 
 HEADER = "timestamp,global_active_power,voltage\n"
 ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
@@ -71,6 +71,7 @@ def test_the_intervals_of_a_backtest_hold_what_they_promise(forecaster: Forecast
 def test_a_model_without_a_validation_part_has_no_intervals(tmp_path: Path) -> None:
     model(tmp_path)
     intervals.write(tmp_path / "intervals.npz", None)
+    seal(tmp_path)
     found = Forecaster(tmp_path).forecast(readings(30))
     assert found.column_names == ["timestamp", "power_kw"]
 
@@ -289,5 +290,6 @@ def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path, folder: Pa
     (tmp_path / "forecaster.json").write_bytes((folder / "forecaster.json").read_bytes())
     (tmp_path / "intervals.npz").write_bytes((folder / "intervals.npz").read_bytes())
     (tmp_path / "network.onnx").write_bytes(b"nothing")
+    seal(tmp_path)
     with pytest.raises(Failure, match="no model"):
         Forecaster(tmp_path)
