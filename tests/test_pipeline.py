@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import statistics
 import subprocess
@@ -59,7 +58,6 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, s
     ("changed", "stages"),
     [
         ({"plot__steps": 50}, STAGES[6:]),
-        ({"train__epochs": 2}, STAGES[4:]),
         ({"window__gaps": "join"}, STAGES[2:]),
     ],
 )
@@ -76,16 +74,6 @@ def test_a_change_reruns_only_what_depends_on_it(
     run(clone, "git", "restore", "--staged", "--worktree", ".")
     assert ran(dvc(clone, "repro")) == ["plot"]
     assert UP_TO_DATE in dvc(clone, "status")
-    assert run(clone, "git", "status", "--porcelain") == ""
-
-
-def test_another_clone_without_the_cache_gives_the_same_lock(clone: Path) -> None:
-    """The model and the pictures included."""
-    expected = (clone / "dvc.lock").read_bytes()
-    shutil.rmtree(clone / ".dvc/cache")
-    run(clone, "git", "clean", "--quiet", "-d", "--force", "-x")
-    assert ran(dvc(clone, "repro")) == STAGES
-    assert (clone / "dvc.lock").read_bytes() == expected
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
@@ -135,23 +123,6 @@ def test_experiments_run_and_show(clone: Path) -> None:
     assert steps["short"] == "10"
     with (clone / "reports/plots/forecast.csv").open() as table:
         assert len({row["timestamp"] for row in csv.DictReader(table)}) == 10
-
-
-@pytest.mark.parametrize("commands", [[["pull"], ["repro"]], [["repro", "--pull"]]])
-def test_a_clone_takes_what_another_pushed_and_has_nothing_to_compute(
-    clone: Path, tmp_path: Path, commands: list[list[str]]
-) -> None:
-    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
-    commit(clone)
-    dvc(clone, "push")
-    run(tmp_path, "git", "clone", "--quiet", str(clone), "other")
-    other = tmp_path / "other"
-    assert not (other / "models").exists()
-    for command in commands:
-        assert ran(dvc(other, *command)) == []
-    assert UP_TO_DATE in dvc(other, "status")
-    same = Path("models/lstm/network.keras")
-    assert (other / same).read_bytes() == (clone / same).read_bytes()
 
 
 def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""What tests/interruptions.py does by hand for an hour, for a minute; and what it has found."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from household import mend
+from tests.conftest import dvc, run
+from tests.interruptions import WHOLE, Campaign, tally
+from tests.test_pipeline import UP_TO_DATE, pretend_that_the_environment_is_made
+
+
+@pytest.mark.parametrize(("what", "seed"), [("parse", 1), ("split", 2), ("plot", 3), (WHOLE, 4)])
+def test_whatever_is_interrupted_the_next_run_leaves_what_an_undisturbed_one_does(
+    clone: Path, what: str, seed: int
+) -> None:
+    campaign = Campaign(clone, seed)
+    for _ in range(1 if what == WHOLE else 2):
+        done = campaign.interrupt(what)
+        assert not done.fault, done
+        assert "traceback of a stage" not in tally(done), done
+
+
+@pytest.mark.parametrize("length", [0, 30, 4096, 8192])
+def test_a_record_of_dvc_that_was_cut_short_is_put_right(clone: Path, length: int) -> None:
+    record = clone / mend.LOCKFILE
+    whole = record.read_bytes()
+    record.write_bytes(whole[:length])
+    (clone / mend.RWLOCK).write_bytes(b"")
+    dvc(clone, "repro", fails=True)
+    said = run(clone, "python", "-m", "household.mend")
+    assert said.startswith(f"mend: {mend.RWLOCK} was cut short, and is removed\n")
+    # Some of what it is cut to DVC itself takes for whole, and makes whole again.
+    dvc(clone, "repro")
+    assert record.read_bytes() == whole
+
+
+def test_there_is_mostly_nothing_to_put_right(clone: Path) -> None:
+    assert run(clone, "python", "-m", "household.mend", fails=True) == ""
+
+
+def test_without_a_whole_record_in_git_the_broken_one_goes(tmp_path: Path) -> None:
+    (tmp_path / mend.LOCKFILE).write_text("schema: '2.0")
+    subprocess.run(
+        [sys.executable, "-m", "household.mend"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+        check=True,
+    )
+    assert not (tmp_path / mend.LOCKFILE).exists()
+
+
+def test_make_repro_puts_it_right_by_itself(clone: Path) -> None:
+    pretend_that_the_environment_is_made(clone)
+    whole = (clone / mend.LOCKFILE).read_bytes()
+    (clone / mend.LOCKFILE).write_bytes(b"")
+    output = run(clone, "make", "repro")
+    assert "mend: dvc.lock was cut short; the last whole one is back" in output
+    assert UP_TO_DATE in output
+    assert (clone / mend.LOCKFILE).read_bytes() == whole

@@ -1,0 +1,146 @@
+"""What a stage, and DVC around it, do where the machine gives them too little."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import dvc, environment, run
+from tests.interruptions import state
+from tests.test_dvc_yaml import STAGES
+from tests.test_pipeline import UP_TO_DATE
+
+
+def can(*command: str) -> bool:
+    return (
+        shutil.which(command[0]) is not None
+        and not subprocess.run(command, capture_output=True, check=False).returncode
+    )
+
+
+MOUNT = ["unshare", "--map-root-user", "--mount"]
+# So that even root is held to the permissions of a file.
+HELD = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all"]
+
+# Copies a clone to a disk of its own, fills that to the last byte and runs each stage there.
+ON_A_FULL_DISK = """
+set -eu
+mount -t tmpfs -o size=100m tmpfs "$2"
+cp -R "$1" "$2/clone"
+cd "$2/clone"
+dd if=/dev/zero of=../rest bs=4096 2>/dev/null || true
+for stage in %s; do
+    python -m stages.$stage 2>&1 >/dev/null && echo "$stage came to its end"
+done
+python -m dvc repro --force --single-item parse >/dev/null 2>&1 && echo DVC came to its end
+rm ../rest
+python -m dvc repro >/dev/null 2>&1 || { python -m household.mend && python -m dvc repro; }
+rm -R "$1"
+cp -R . "$1"
+"""
+
+
+@pytest.mark.skipif(not can(*MOUNT, "true"), reason="no mount namespace to be had")
+def test_on_a_full_disk_each_stage_is_one_line_and_nothing_is_lost(
+    clone: Path, tmp_path: Path
+) -> None:
+    before = state(clone)
+    (tmp_path / "disk").mkdir()
+    script = ON_A_FULL_DISK % " ".join(STAGES)
+    said = run(tmp_path, *MOUNT, "sh", "-c", script, "sh", str(clone), str(tmp_path / "disk"))
+    lines = [line for line in said.splitlines() if "No space left on device" in line]
+    assert [line.partition(": ")[0] for line in lines] == STAGES, said
+    assert "Traceback" not in said
+    assert "came to its end" not in said
+    assert state(clone) == before
+
+
+@pytest.mark.skipif(not can(*HELD, "true"), reason="no setpriv")
+@pytest.mark.parametrize("stage", ["fetch", "split", "evaluate"])
+def test_without_the_permission_to_write_a_stage_is_one_line(clone: Path, stage: str) -> None:
+    before = state(clone)
+    for name in ("data", "models", "reports"):
+        run(clone, "chmod", "-R", "a-w", name)
+    said = run(clone, *HELD, "python", "-m", f"stages.{stage}", fails=True)
+    (line,) = said.splitlines()
+    assert line.startswith(f"{stage}: ")
+    assert line.endswith("Permission denied")
+    run(clone, "chmod", "-R", "u+w", "data", "models", "reports")
+    assert state(clone) == before
+
+
+@pytest.mark.skipif(not can(*HELD, "true"), reason="no setpriv")
+def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> None:
+    before = state(clone)
+    run(clone, "chmod", "-R", "a-w", ".dvc/cache")
+    said = run(clone, *HELD, "python", "-m", "dvc", "repro", "--force", "split", fails=True)
+    assert "Traceback" not in said
+    assert "Permission denied" in said.splitlines()[-1]
+    # Reading it is enough for what it holds.
+    assert UP_TO_DATE in run(clone, *HELD, "python", "-m", "dvc", "status")
+    run(clone, "chmod", "-R", "u+w", ".dvc/cache")
+    dvc(clone, "repro")
+    assert state(clone) == before
+
+
+def test_two_at_once_do_no_harm(clone: Path) -> None:
+    before = state(clone)
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", "--force", "split"],
+            cwd=clone,
+            env=environment(clone),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for each in both:
+        said, _ = each.communicate(timeout=300)
+        assert "Traceback" not in said
+        # The one that is later may do the same again, or be told of the other.
+        assert each.returncode == 0 or "busy" in said or "acquire lock" in said, said
+    dvc(clone, "repro")
+    assert state(clone) == before
+
+
+def without_home(folder: Path) -> dict[str, str]:
+    return {name: value for name, value in environment(folder).items() if name != "HOME"}
+
+
+def with_a_home_that_is_not_there(folder: Path) -> dict[str, str]:
+    return environment(folder) | {"HOME": "/nonexistent/home"}
+
+
+@pytest.mark.parametrize("given", [without_home, with_a_home_that_is_not_there])
+def test_without_a_home_in_a_folder_of_any_name_all_stages_give_the_same(
+    clone: Path, given: Callable[[Path], dict[str, str]]
+) -> None:
+    folder = clone.rename(clone.with_name("mein Haus, größer 'und' 家 $(x)"))
+    before = state(folder)
+    # All from nothing once, of the rest what is quick.
+    stages = [] if given is without_home else ["--single-item", "fetch"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", "--force", *stages],
+        cwd=folder,
+        env=given(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert state(folder) == before
+
+
+@pytest.mark.skipif(not can("strace", "true"), reason="no strace")
+def test_on_a_slow_disk_it_only_takes_longer(clone: Path) -> None:
+    before = state(clone)
+    slow = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,rename,write,pwrite64"]
+    slow += ["-e", "inject=fsync,rename:delay_enter=300000", "-e", "inject=write:delay_exit=20000"]
+    run(clone, "strace", *slow, "python", "-m", "stages.split")
+    assert state(clone) == before

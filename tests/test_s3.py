@@ -1,0 +1,105 @@
+"""Storage that speaks S3, by a server of the test's own and the commands that people type."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError
+from ruamel.yaml import YAML
+
+from household.pipeline import paths
+from tests.conftest import commit, dvc, ran, run
+from tests.test_pipeline import UP_TO_DATE
+
+# Of boto3, on what it does itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+BUCKET = "household"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def storage(address: str) -> BaseClient:
+    client = boto3.client(
+        "s3",
+        endpoint_url=address,
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+    for _ in range(120):
+        try:
+            client.create_bucket(Bucket=BUCKET)
+            break
+        except EndpointConnectionError:
+            time.sleep(0.5)
+    return client
+
+
+@pytest.fixture
+def pushed(clone: Path, storage: BaseClient) -> Path:
+    """A clone that has pushed, set up by the commands of README."""
+    dvc(clone, "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
+    dvc(clone, "remote", "modify", "store", "verify", "true")
+    dvc(clone, "remote", "modify", "store", "endpointurl", storage.meta.endpoint_url)
+    dvc(clone, "remote", "modify", "store", "region", "us-east-1")
+    # No secrets; a person has theirs in the environment, or in .dvc/config.local.
+    dvc(clone, "remote", "modify", "store", "access_key_id", "a")
+    dvc(clone, "remote", "modify", "store", "secret_access_key", "b")
+    commit(clone)
+    assert "files pushed" in dvc(clone, "push")
+    assert "Everything is up to date" in dvc(clone, "push")
+    return clone
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in ("data", "models", "reports")
+        for path in (folder / name).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
+    pushed: Path, storage: BaseClient, tmp_path: Path
+) -> None:
+    for name, commands in {"one": [["pull"], ["repro"]], "two": [["repro", "--pull"]]}.items():
+        run(tmp_path, "git", "clone", "--quiet", str(pushed), name)
+        other = tmp_path / name
+        assert not (other / "models").exists()
+        for command in commands:
+            assert ran(dvc(other, *command)) == []
+        assert UP_TO_DATE in dvc(other, "status")
+        assert outputs(other) == outputs(pushed)
+
+    lock = YAML(typ="safe").load(pushed / "dvc.lock")["stages"]
+    (md5,) = (out["md5"] for out in lock["split"]["outs"] if out["path"] == str(paths.TEST))
+    key = f"dvc/files/md5/{md5[:2]}/{md5[2:]}"
+    good = storage.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    storage.put_object(Bucket=BUCKET, Key=key, Body=bytes(len(good)))
+    run(tmp_path, "git", "clone", "--quiet", str(pushed), "three")
+    said = dvc(tmp_path / "three", "pull", fails=True)
+    assert str(paths.TEST) in said
+    assert not (tmp_path / "three" / paths.TEST).exists()
+    # What is there of the rest makes it again, with the same bytes.
+    assert "split" in ran(dvc(tmp_path / "three", "repro"))
+    assert outputs(tmp_path / "three") == outputs(pushed)
