@@ -181,6 +181,28 @@ def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
     assert {pair for chain in chains for pair in pairwise(chain)} == arrows
 
 
+def test_a_key_that_nobody_knows_is_refused_in_whatever_section_it_stands(clone: Path) -> None:
+    before = (clone / "dvc.lock").read_bytes()
+    sections = ["fetch", "fetch.sample", "parse", "parse.layout", "parse.layout.columns"]
+    for name in [*sections, "window", "split", "train", "evaluate", "plot"]:
+        change(clone, **{f"{name.replace('.', '__')}__unknown": 1})
+        output = dvc(clone, "repro", fails=True)
+        assert f": params.yaml: {name}.unknown: Extra inputs are not permitted, found 1;" in output
+        run(clone, "git", "checkout", "params.yaml")
+    dvc(clone, "repro")
+    assert (clone / "dvc.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize("gone", ["seed: 0", "  lookback: 49", "    days: 1"])
+def test_a_key_that_is_not_there_is_told_in_one_line(clone: Path, gone: str) -> None:
+    params = clone / "params.yaml"
+    lines = [line for line in params.read_text().splitlines(True) if not line.startswith(gone)]
+    params.write_text("".join(lines))
+    *_, said = (line for line in dvc(clone, "repro", fails=True).splitlines() if "param" in line)
+    assert f"{gone.strip().partition(':')[0]}" in said
+    assert "params.yaml" in said
+
+
 def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
     change(clone, train__epochs="many")
     output = dvc(clone, "repro", fails=True)

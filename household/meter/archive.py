@@ -34,6 +34,8 @@ def verify(path: Path, origin: str) -> None:
                     f"{origin}: expected {MEMBER} in the zip, found {found}; "
                     "zip the text again under that name, outside of any folder"
                 )
+            if archive.namelist().count(MEMBER) > 1:
+                raise Failure(f"{origin}: {MEMBER} stands in the zip twice; zip one alone")
             member = archive.getinfo(MEMBER)
             if member.flag_bits & 1:
                 raise Failure(f"{origin}: {MEMBER} is encrypted; give a zip without a password")

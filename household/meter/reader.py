@@ -122,17 +122,18 @@ def whole_lines(text: Text, name: str) -> Iterator[bytes]:
     """
     rest, line = b"", 2
     while chunk := text.read(BLOCK_BYTES):
+        end = chunk.find(b"\n")
+        if len(rest) + (end if end >= 0 else len(chunk)) > BLOCK_BYTES:
+            raise Failure(
+                f"{name} line {line}: longer than {BLOCK_BYTES:,} bytes; "
+                "give a text with one minute a line"
+            )
         cut = chunk.rfind(b"\n") + 1
         if cut:
             block = rest + chunk[:cut]
             line += block.count(b"\n")
             yield block
             rest = chunk[cut:]
-        elif len(rest) + len(chunk) > BLOCK_BYTES:
-            raise Failure(
-                f"{name} line {line}: longer than {BLOCK_BYTES:,} bytes; "
-                "give a text with one minute a line"
-            )
         else:
             rest += chunk
     if rest:

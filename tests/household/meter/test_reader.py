@@ -331,7 +331,7 @@ def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
         if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", field):
             raise Bad("number")
         value = float(field)
-        if abs(value) > np.finfo(np.float32).max:
+        if abs(value) > float(np.finfo(np.float32).max):
             raise Bad("number")
         values.append(float(np.float32(value)))
     if before is not None and stamp <= before:
