@@ -7,7 +7,7 @@ AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial backtest test lint format verify page screenshots lock clean
+.PHONY: help repro plots report tutorial backtest test lint format verify page screenshots audit lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ page: .venv/dev.done    ## renew .dvc/report.html, the page of plots, after a ch
 
 screenshots: .venv/dev.done repro tutorial    ## renew the pictures of the page in docs/
 	@python -m tests.screenshots
+
+audit: .venv/dev.done    ## look up the locked packages in the list of known weaknesses; needs a network
+	@python -m pip_audit --disable-pip --require-hashes --progress-spinner off \
+	    $(foreach lock,run dev gpu s3 trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRADE=1 takes newer ones
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt

@@ -31,10 +31,12 @@ def main() -> int:
     if LOCKFILE.exists() and not _is_lockfile(LOCKFILE):
         # From the index, where DVC puts each that it has written.
         restore = ["git", "restore", "--", str(LOCKFILE)]
-        restored = subprocess.run(restore, capture_output=True, check=False).returncode == 0  # noqa: S603
-        if not restored or not _is_lockfile(LOCKFILE):
+        subprocess.run(restore, capture_output=True, check=False)  # noqa: S603
+        back = _is_lockfile(LOCKFILE)
+        if not back:
             LOCKFILE.unlink()
-        print(f"mend: {LOCKFILE} was cut short; the last whole one is back", file=sys.stderr)
+        found = "the last whole one is back" if back else "it is removed, as git has none"
+        print(f"mend: {LOCKFILE} was cut short; {found}", file=sys.stderr)
         mended = True
     return 0 if mended else 1
 

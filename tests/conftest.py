@@ -93,6 +93,14 @@ def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
     return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
 
 
+def can(*command: str) -> bool:
+    """Whether this machine has the program, and lets it do that."""
+    return (
+        shutil.which(command[0]) is not None
+        and not subprocess.run(command, capture_output=True, check=False).returncode
+    )
+
+
 def without_remotes(config: str) -> str:
     """A .dvc/config as it was before its user added a remote, which no test may reach."""
     parser = configparser.ConfigParser()

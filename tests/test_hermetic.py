@@ -1,15 +1,15 @@
 """A stage touches what dvc.yaml declares for it, all of that, and nothing else."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import tracer
+from tests.conftest import can
 from tests.test_dvc_yaml import STAGES
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+pytestmark = pytest.mark.skipif(not can("strace", "true"), reason="no strace")
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 
 from household import mend
-from tests.conftest import dvc, run
+from tests.conftest import ROOT, dvc, run
 from tests.interruptions import WHOLE, Campaign, tally
 from tests.test_pipeline import UP_TO_DATE, pretend_that_the_environment_is_made
 
 
-@pytest.mark.parametrize(("what", "seed"), [("parse", 1), ("split", 2), ("plot", 3), (WHOLE, 4)])
+@pytest.mark.parametrize(("what", "seed"), [("parse", 1), ("split", 2), (WHOLE, 4)])
 def test_whatever_is_interrupted_the_next_run_leaves_what_an_undisturbed_one_does(
     clone: Path, what: str, seed: int
 ) -> None:
-    campaign = Campaign(clone, seed)
+    # All of it in a folder of another name.
+    folder = clone.rename(clone.with_name("mein Haus, größer 'und' 家 $(x)"))
+    campaign = Campaign(folder, seed)
     for _ in range(1 if what == WHOLE else 2):
         done = campaign.interrupt(what)
         assert not done.fault, done
         assert "traceback of a stage" not in tally(done), done
 
 
-@pytest.mark.parametrize("length", [0, 30, 4096, 8192])
+@pytest.mark.parametrize("length", [0, 4096])
 def test_a_record_of_dvc_that_was_cut_short_is_put_right(clone: Path, length: int) -> None:
     record = clone / mend.LOCKFILE
     whole = record.read_bytes()
@@ -43,12 +45,15 @@ def test_there_is_mostly_nothing_to_put_right(clone: Path) -> None:
 
 def test_without_a_whole_record_in_git_the_broken_one_goes(tmp_path: Path) -> None:
     (tmp_path / mend.LOCKFILE).write_text("schema: '2.0")
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "household.mend"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
         check=True,
     )
+    assert done.stderr == "mend: dvc.lock was cut short; it is removed, as git has none\n"
     assert not (tmp_path / mend.LOCKFILE).exists()
 
 

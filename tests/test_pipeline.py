@@ -83,37 +83,6 @@ def test_a_comment_reruns_nothing(clone: Path) -> None:
     assert ran(dvc(clone, "repro")) == []
 
 
-def test_metrics_and_plots_compare_revisions(clone: Path) -> None:
-    change(clone, train__epochs=2, plot__steps=20)
-    dvc(clone, "repro")
-    shown = json.loads(dvc(clone, "metrics", "diff", "--json"))
-    assert shown["reports/metrics.json"]["LSTM.rmse_kw"]["diff"] != 0
-    assert "LSTM.rmse_kw" in dvc(clone, "metrics", "show")
-    for command, revisions in (("show", ["workspace"]), ("diff", ["HEAD", "workspace"])):
-        # What the page is made of, and, split, what editors take.
-        shown = json.loads(dvc(clone, "plots", command, "--json"))["data"]
-        split = json.loads(dvc(clone, "plots", command, "--json", "--split"))["data"]
-        assert list(shown) == list(split) == [plot.name for plot in figures.PLOTS]
-        assert shown[BY_STEP] == []
-        for plot in (each for each in figures.PLOTS if each.name != BY_STEP):
-            (entry,) = shown[plot.name]
-            spec = entry["content"]
-            points = spec["data"]["values"]
-            assert {point["rev"] for point in points} == set(entry["revisions"]) == set(revisions)
-            if plot.written is None:
-                assert {point["household"] for point in points} == {"simulated household"}
-            del spec["$schema"]
-            drawn = vl_convert.vegalite_to_svg(spec, figures.VEGA_LITE)
-            marks = re.findall(r'aria-roledescription="(?:line|point|rect|text)\b', drawn)
-            assert len(marks) >= len(revisions), plot.name
-            assert "NaN" not in drawn
-            (parted,) = split[plot.name]
-            assert parted["content"]["data"]["values"] == "<DVC_METRIC_DATA>"
-            anchors = parted["anchor_definitions"]
-            assert anchors["<DVC_METRIC_DATA>"] == points
-            assert anchors["<DVC_METRIC_TITLE>"] == plot.title
-
-
 def test_experiments_run_and_show(clone: Path) -> None:
     dvc(clone, "exp", "run", "--name", "short", "--set-param", "plot.steps=10")
     changed = run(clone, "git", "diff", "--unified=0", "params.yaml").splitlines()
@@ -160,8 +129,11 @@ def rows_shown(table: str) -> list[str]:
     return lines
 
 
-def test_the_tables_fit_a_terminal(clone: Path) -> None:
-    dvc(clone, "exp", "run", "--name", "longer", "--set-param", "train.epochs=2")
+def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_terminal(
+    clone: Path,
+) -> None:
+    longer = ["--set-param", "train.epochs=2", "--set-param", "plot.steps=20"]
+    dvc(clone, "exp", "run", "--name", "longer", *longer)
     # The command as README gives it.
     (command,) = re.findall(r"^(dvc exp show .*)$", README, re.M)
     shown = rows_shown(dvc(clone, *shlex.split(command)[1:]))
@@ -170,6 +142,33 @@ def test_the_tables_fit_a_terminal(clone: Path) -> None:
     assert any("longer" in line for line in shown)
     differences = rows_shown(dvc(clone, "metrics", "diff"))
     assert any("LSTM.rmse_kw" in line for line in differences)
+
+    shown = json.loads(dvc(clone, "metrics", "diff", "--json"))
+    assert shown["reports/metrics.json"]["LSTM.rmse_kw"]["diff"] != 0
+    assert "LSTM.rmse_kw" in dvc(clone, "metrics", "show")
+    for command, revisions in (("show", ["workspace"]), ("diff", ["HEAD", "workspace"])):
+        # What the page is made of, and, split, what editors take.
+        shown = json.loads(dvc(clone, "plots", command, "--json"))["data"]
+        split = json.loads(dvc(clone, "plots", command, "--json", "--split"))["data"]
+        assert list(shown) == list(split) == [plot.name for plot in figures.PLOTS]
+        assert shown[BY_STEP] == []
+        for plot in (each for each in figures.PLOTS if each.name != BY_STEP):
+            (entry,) = shown[plot.name]
+            spec = entry["content"]
+            points = spec["data"]["values"]
+            assert {point["rev"] for point in points} == set(entry["revisions"]) == set(revisions)
+            if plot.written is None:
+                assert {point["household"] for point in points} == {"simulated household"}
+            del spec["$schema"]
+            drawn = vl_convert.vegalite_to_svg(spec, figures.VEGA_LITE)
+            marks = re.findall(r'aria-roledescription="(?:line|point|rect|text)\b', drawn)
+            assert len(marks) >= len(revisions), plot.name
+            assert "NaN" not in drawn
+            (parted,) = split[plot.name]
+            assert parted["content"]["data"]["values"] == "<DVC_METRIC_DATA>"
+            anchors = parted["anchor_definitions"]
+            assert anchors["<DVC_METRIC_DATA>"] == points
+            assert anchors["<DVC_METRIC_TITLE>"] == plot.title
 
 
 def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
@@ -183,8 +182,8 @@ def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
 
 def test_a_key_that_nobody_knows_is_refused_in_whatever_section_it_stands(clone: Path) -> None:
     before = (clone / "dvc.lock").read_bytes()
-    sections = ["fetch", "fetch.sample", "parse", "parse.layout", "parse.layout.columns"]
-    for name in [*sections, "window", "split", "train", "evaluate", "plot"]:
+    stages = ["window", "split", "train", "evaluate", "plot"]
+    for name in ["fetch.sample", "parse.layout.columns", *stages]:
         change(clone, **{f"{name.replace('.', '__')}__unknown": 1})
         output = dvc(clone, "repro", fails=True)
         assert f": params.yaml: {name}.unknown: Extra inputs are not permitted, found 1;" in output

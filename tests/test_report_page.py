@@ -21,7 +21,13 @@ REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
 # Without rows where the horizon is a minute.
 BY_STEP = "error_by_step"
-LOOKS: list[tuple[int, Scheme]] = [(400, "light"), (400, "dark"), (1400, "light"), (1400, "dark")]
+# Any two of the three together.
+LOOKS: list[tuple[str, int, Scheme]] = [
+    ("one", 1400, "light"),
+    ("one", 400, "dark"),
+    ("several", 1400, "dark"),
+    ("several", 400, "light"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +79,7 @@ def drawn(page: Page) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
-@pytest.mark.parametrize("name", ["one", "several"])
+@pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
 def test_every_plot_is_drawn_without_a_request_or_a_complaint(
     chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
 ) -> None:
@@ -98,8 +103,7 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
-@pytest.mark.parametrize("name", ["one", "several"])
+@pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
 def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
     chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
 ) -> None:

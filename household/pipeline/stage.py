@@ -13,10 +13,9 @@ from household.pipeline.params import Params
 
 def run(name: str, main: Callable[[Params], None]) -> None:
     """Runs `main` on the checked parameters; what fails is told in one line, exit status 1."""
-    # SIGTERM is what a scheduler or a container sends before it kills; it ends as Ctrl-C does.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+    # Until here a Ctrl-C ended it without a word; see stages/__init__.py.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with _alone(name):
             main(params.load())
@@ -24,6 +23,8 @@ def run(name: str, main: Callable[[Params], None]) -> None:
         _end(f"{name}: {failure}")
     except OSError as error:
         _end(f"{name}: {error.filename or 'the operating system says'}: {error.strerror or error}")
+    except MemoryError:
+        _end(f"{name}: not enough memory; free some, or use fewer minutes by window.fraction")
     except KeyboardInterrupt:
         _end(
             f"{name}: interrupted; `dvc repro` goes on",

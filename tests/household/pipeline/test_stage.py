@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from household.pipeline import paths
+from household.pipeline import paths, stage
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
 from tests.conftest import ROOT, SHIPPED
 
 SLOW = """
@@ -36,10 +38,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_one_line_without_half_a_file(
-    folder: Path, number: signal.Signals
-) -> None:
+def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(folder: Path) -> None:
     (folder / "out").write_text("old")
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW],
@@ -51,7 +50,7 @@ def test_a_signal_ends_it_in_one_line_without_half_a_file(
     )
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert said == "slow: interrupted; `dvc repro` goes on\n"
     assert process.returncode == 130
@@ -75,6 +74,32 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(folder: Path) -> None:
         # Python itself prints one where it has not yet reached any module.
         assert "stages" not in said or "Traceback" not in said
         assert process.returncode
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Failure("the file: odd;\n correct it"), "x: the file: odd; correct it"),
+        (OSError(28, "No space left on device", "a"), "x: a: No space left on device"),
+        (OSError("odd"), "x: the operating system says: odd"),
+        (MemoryError(), "x: not enough memory; free some, or use fewer minutes by window.fraction"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_status_1(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    line: str,
+) -> None:
+    def main(_: Params) -> None:
+        raise error
+
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as caught:
+        stage.run("x", main)
+    assert caught.value.code == 1
+    assert capsys.readouterr() == ("", f"{line}\n")
 
 
 def test_it_waits_for_one_that_an_earlier_run_left_at_work(folder: Path) -> None:
