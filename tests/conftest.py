@@ -1,13 +1,14 @@
 """What several tests share: the shipped parameters, changed, and folders to work in."""
 
 import configparser
+import fcntl
 import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,10 +152,25 @@ def reproduce(folder: Path) -> str:
     return output
 
 
+def once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], str]
+) -> tuple[Path, str]:
+    """The folder that `make` has filled, one for all workers, and what it gave."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, given = shared / name, shared / f"{name}.txt"
+    with (shared / f"{name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not given.exists():
+            given.write_text(make(folder))
+    return folder, given.read_text()
+
+
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    folder = tmp_path_factory.mktemp("reproduced") / "clone"
-    return folder, reproduce(folder)
+    """A clone in which the pipeline has run, to be copied, and what it said."""
+    return once(tmp_path_factory, "reproduced", reproduce)
 
 
 @pytest.fixture

@@ -29,8 +29,10 @@ DRAWN = [plot for plot in figures.CHARTS if plot.name != BY_STEP]
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
-def test_one_command_runs_all_and_leaves_nothing_to_do(reproduced: tuple[Path, str]) -> None:
-    folder, output = reproduced
+def test_one_command_runs_all_and_leaves_nothing_to_do(
+    reproduced: tuple[Path, str], clone: Path
+) -> None:
+    folder, output = clone, reproduced[1]
     assert ran(output) == STAGES
     assert run(folder, "git", "status", "--porcelain") == ""
     again = dvc(folder, "repro")

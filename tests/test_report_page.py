@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from household.report import figures
 from tests.browser import Scheme, browser, executable, opened
-from tests.conftest import change, commit, dvc, run
+from tests.conftest import change, commit, dvc, once, run
 
 pytestmark = pytest.mark.skipif(
     executable() is None, reason="NO BROWSER: the page of plots is not tested; install chromium"
@@ -41,23 +41,27 @@ def pages(
     reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The page of one run, and of three runs that differ."""
-    folder = tmp_path_factory.mktemp("pages") / "clone"
-    shutil.copytree(reproduced[0], folder, symlinks=True)
-    dvc(folder, "plots", "show", "--out", "one")
-    # The first of the three is of a time without that plot, and looks a minute ahead.
-    pipeline = (folder / "dvc.yaml").read_text()
-    without = re.sub(r"  - gaps:\n(      .*\n)+", "", pipeline)
-    (folder / "dvc.yaml").write_text(without)
-    commit(folder)
-    run(folder, "git", "tag", "first")
-    (folder / "dvc.yaml").write_text(pipeline)
-    change(folder, train__epochs=2, window__horizon=3)
-    dvc(folder, "repro")
-    commit(folder)
-    run(folder, "git", "tag", REVISIONS[2])
-    change(folder, plot__steps=50)
-    dvc(folder, "repro")
-    dvc(folder, "plots", "diff", *REVISIONS, "--out", "several")
+
+    def make(folder: Path) -> str:
+        shutil.copytree(reproduced[0], folder, symlinks=True)
+        dvc(folder, "plots", "show", "--out", "one")
+        # The first of the three is of a time without that plot, and looks a minute ahead.
+        pipeline = (folder / "dvc.yaml").read_text()
+        without = re.sub(r"  - gaps:\n(      .*\n)+", "", pipeline)
+        (folder / "dvc.yaml").write_text(without)
+        commit(folder)
+        run(folder, "git", "tag", "first")
+        (folder / "dvc.yaml").write_text(pipeline)
+        change(folder, train__epochs=2, window__horizon=3)
+        dvc(folder, "repro")
+        commit(folder)
+        run(folder, "git", "tag", REVISIONS[2])
+        change(folder, plot__steps=50)
+        dvc(folder, "repro")
+        dvc(folder, "plots", "diff", *REVISIONS, "--out", "several")
+        return ""
+
+    folder, _ = once(tmp_path_factory, "pages", make)
     return {name: folder / name / "index.html" for name in ("one", "several")}
 
 
