@@ -66,7 +66,18 @@ def test_without_the_permission_to_write_a_stage_is_one_line(clone: Path, stage:
 def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> None:
     before = state(clone)
     run(clone, "chmod", "-R", "a-w", ".dvc/cache")
-    said = run(clone, *HELD, "python", "-m", "dvc", "repro", "--force", "split", fails=True)
+    said = run(
+        clone,
+        *HELD,
+        "python",
+        "-m",
+        "dvc",
+        "repro",
+        "--force",
+        "--single-item",
+        "split",
+        fails=True,
+    )
     assert "Traceback" not in said
     assert "Permission denied" in said.splitlines()[-1]
     # Reading it is enough for what it holds.
@@ -80,7 +91,7 @@ def test_two_at_once_do_no_harm(clone: Path) -> None:
     before = state(clone)
     both = [
         subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "--force", "split"],
+            [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", "split"],
             cwd=clone,
             env=environment(clone),
             stdout=subprocess.PIPE,
@@ -107,7 +118,7 @@ def test_without_a_home_in_a_folder_of_any_name_a_stage_gives_the_same(
     given = environment(folder) | {"HOME": home or ""}
     if home is None:
         del given["HOME"]
-    for stage in ("fetch", "train") if home else ("fetch", "evaluate"):
+    for stage in ("fetch", "window") if home else ("fetch", "evaluate"):
         done = subprocess.run(
             [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage],
             cwd=folder,

@@ -100,7 +100,7 @@ def test_a_picture_is_the_same_twice() -> None:
     assert picture == plot.picture(table)
 
 
-@pytest.mark.parametrize("name", ["forecast", "gain_by_day", "error_by_day"])
+@pytest.mark.parametrize("name", ["forecast", "gain_by_day"])
 def test_a_picture_does_not_depend_on_the_zone_of_the_machine(name: str) -> None:
     """In Mexico the minutes of these predictions hold an hour that the clock left out."""
     code = (
