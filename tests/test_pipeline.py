@@ -177,10 +177,11 @@ def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
 
 def test_a_key_that_nobody_knows_is_refused_in_whatever_section_it_stands(clone: Path) -> None:
     before = (clone / "dvc.lock").read_bytes()
-    for name in ["fetch.sample", "parse.layout.columns", "window", "evaluate", "plot"]:
+    for name in ["fetch.sample", "parse.layout.columns", "window", "plot"]:
         change(clone, **{f"{name.replace('.', '__')}__unknown": 1})
         output = dvc(clone, "repro", fails=True)
         assert f": params.yaml: {name}.unknown: Extra inputs are not permitted, found 1;" in output
+        assert "Traceback" not in output
         run(clone, "git", "checkout", "params.yaml")
     dvc(clone, "repro")
     assert (clone / "dvc.lock").read_bytes() == before
@@ -194,16 +195,6 @@ def test_a_key_that_is_not_there_is_told_in_one_line(clone: Path, gone: str) -> 
     *_, said = (line for line in dvc(clone, "repro", fails=True).splitlines() if "param" in line)
     assert f"{gone.strip().partition(':')[0]}" in said
     assert "params.yaml" in said
-
-
-def test_a_bad_parameter_is_one_line_and_costs_nothing(clone: Path) -> None:
-    change(clone, train__epochs="many")
-    output = dvc(clone, "repro", fails=True)
-    assert "train: params.yaml: train.epochs: Input should be a valid integer" in output
-    assert "Traceback" not in output
-    run(clone, "git", "checkout", "--quiet", "params.yaml")
-    assert ran(dvc(clone, "repro")) == []
-    assert (clone / "models/lstm/network.keras").exists()
 
 
 def test_a_missing_zip_is_one_line(clone: Path) -> None:
@@ -236,7 +227,7 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone
     assert re.search(r"goes on after epoch \d+ of 40", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
-    assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
+    assert "goes on" not in run(clone, "python", "-m", "stages.train")
     assert (clone / "models/lstm/network.keras").read_bytes() == resumed
 
 
