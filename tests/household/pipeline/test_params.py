@@ -177,6 +177,7 @@ BROKEN = [
     ("fetch.sample.days", 0),
     ("fetch.sample.days", -1.5),
     ("fetch.sample.days", 50_001),
+    ("fetch.sample.start", "16/12/2006"),
     ("fetch.sample.start", "1899-12-31"),
     ("fetch.sample.start", "2201-01-01"),
     ("parse.on_bad_line", "ignore"),
