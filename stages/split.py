@@ -10,7 +10,6 @@ windows of each part, and data/split/scaling.json.
 import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, windows
-from household.meter import series
 from household.pipeline import paths, stage
 from household.pipeline.params import Params
 
@@ -20,15 +19,19 @@ def main(params: Params) -> None:
     starts = windows.read(paths.WINDOWS)
     shape = windows.Shape(window.lookback, window.horizon)
     split = parts.split(starts, shape, params.split, params.seed)
-    minutes = pq.read_table(paths.SERIES)
+    features = pq.read_schema(paths.SERIES).names[1:]
     counted = {"all": starts, "train": split.train, "none": None}
     measured = scaling.measure(
-        series.values(minutes), counted[window.center], counted[window.scale], shape
+        # One at a time: the minutes of decades are more than a laptop's memory.
+        (pq.read_table(paths.SERIES, columns=[name])[name] for name in features),
+        counted[window.center],
+        counted[window.scale],
+        shape,
     )
     windows.write(paths.TRAIN, split.train)
     windows.write(paths.VALIDATION, split.validation)
     windows.write(paths.TEST, split.test)
-    scaling.write(paths.SCALING, minutes.column_names[1:], measured)
+    scaling.write(paths.SCALING, features, measured)
     print(f"split: {', '.join(f'{len(part):,} {name}' for name, part in split._asdict().items())}")
 
 

@@ -1,14 +1,14 @@
 """How readings are centered and scaled before a network sees them."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from household.forecast import windows
 from household.forecast.windows import Shape, Starts
-from household.meter.series import Values
 from household.pipeline import files
 
 
@@ -20,17 +20,26 @@ class Scaling(NamedTuple):
 
 
 def measure(
-    values: Values, centered: Starts | None, scaled: Starts | None, shape: Shape
+    columns: Iterable[Any], centered: Starts | None, scaled: Starts | None, shape: Shape
 ) -> Scaling:
     """The mean of the windows at `centered` and the standard deviation of those at `scaled`.
 
-    None leaves the readings as they are in that respect. So does a feature that never changes,
-    which has no scale.
+    `columns` are the features of the series, one after the other. None leaves the readings as they
+    are in that respect. So does a feature that never changes, which has no scale.
     """
-    none = np.zeros(values.shape[1])
-    center = none if centered is None else windows.mean(values, centered, shape)
-    spread = none if scaled is None else windows.deviation(values, scaled, shape)
-    return Scaling(center, np.where(spread > 0, spread, 1.0))
+    times = None if centered is None else windows.times_held(centered, shape)
+    spread = times
+    if scaled is not centered:
+        spread = None if scaled is None else windows.times_held(scaled, shape)
+    found = [
+        (
+            0.0 if times is None else windows.mean(column, times),
+            0.0 if spread is None else windows.deviation(column, spread),
+        )
+        for column in columns
+    ]
+    center, scale = np.array(found).T
+    return Scaling(center, np.where(scale > 0, scale, 1.0))
 
 
 def write(path: Path, features: list[str], scaling: Scaling) -> None:

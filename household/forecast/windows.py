@@ -104,34 +104,40 @@ def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: boo
     return before[last_minutes(before, shape) < first]
 
 
-def mean(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float64]:
-    """The mean of all minutes in the windows at `starts`, for each feature: (features,).
-
-    That is `mean(windows)` without the windows: each minute counts as often as windows hold it.
-    The sum is exact (Shewchuk's, by `math.fsum`), so the result is within 1 ulp of the true mean.
-    """
-    # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
-    weighted = values.astype(np.float64) * _times_held(len(values), starts, shape)
-    total = len(starts) * shape.length
-    return np.array([math.fsum(column) / total for column in weighted.T])
-
-
-def deviation(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float64]:
-    """The standard deviation of all minutes in the windows at `starts`: (features,).
-
-    That is `std(windows, ddof=0)` without the windows, as in `mean`.
-    """
-    off = values - mean(values, starts, shape)
-    weighted = np.square(off) * _times_held(len(values), starts, shape)
-    total = len(starts) * shape.length
-    return np.array([math.sqrt(math.fsum(column) / total) for column in weighted.T])
-
-
-def _times_held(minutes: int, starts: Starts, shape: Shape) -> npt.NDArray[np.int64]:
-    """How many of the windows at `starts` hold each of the minutes: (minutes, 1)."""
+def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
+    """How many of the windows at `starts` hold each minute, up to the last that any does."""
     ends = last_minutes(starts, shape) + 1
-    edges = np.bincount(starts, minlength=minutes + 1) - np.bincount(ends, minlength=minutes + 1)
-    return np.cumsum(edges[:minutes])[:, np.newaxis]
+    edges = np.zeros(ends.max() + 1, np.int32)
+    edges[starts] += 1
+    edges[ends] -= 1
+    return np.cumsum(edges, out=edges)[:-1]
+
+
+def mean(column: Any, times: npt.NDArray[np.int32]) -> float:
+    """The mean of a feature, an array of float32, whose minutes windows hold so many `times`.
+
+    That is `mean(windows)` without the windows. The sum is exact (Shewchuk's, by `math.fsum`), so
+    the result is within 1 ulp of the true mean.
+    """
+    values, counts = _distinct(column, times)
+    # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
+    return math.fsum(values * counts) / int(counts.sum())
+
+
+def deviation(column: Any, times: npt.NDArray[np.int32]) -> float:
+    """The standard deviation of a feature, as in `mean`: `std(windows, ddof=0)`."""
+    values, counts = _distinct(column, times)
+    off = values - math.fsum(values * counts) / int(counts.sum())
+    return math.sqrt(math.fsum(np.square(off) * counts) / int(counts.sum()))
+
+
+def _distinct(
+    column: Any, times: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Each value in `column`, and how often: a meter has few of them in millions of minutes."""
+    table = pa.table({"value": column[: len(times)], "times": times})
+    counted = table.group_by("value").aggregate([("times", "sum")])
+    return counted["value"].to_numpy().astype(np.float64), counted["times_sum"].to_numpy()
 
 
 def write(path: Path, starts: Starts) -> None:
