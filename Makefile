@@ -63,6 +63,7 @@ lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRA
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra dev --extra fuzz -o lock/fuzz.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra peers -o lock/peers.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
 

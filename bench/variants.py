@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, scores, windows
@@ -72,7 +73,8 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     window = settings.window
     shape = windows.Shape(window.lookback, window.horizon)
     table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
-    kept = series.valid(table, window.features, window.fraction)
+    complete = series.valid(lambda: iter([table]), window.features, window.fraction)
+    kept = pa.concat_tables(complete)
     values = series.values(kept)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
     split = parts.split(starts, shape, settings.split, seed)

@@ -4,6 +4,9 @@ Reads data/parsed/power.parquet. Writes data/windowed/series.parquet, the minute
 data/windowed/windows.parquet, the start of each window in them.
 """
 
+from collections.abc import Iterator
+
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.forecast import windows
@@ -16,24 +19,36 @@ from household.pipeline.params import Params
 
 def main(params: Params) -> None:
     window = params.window
-    table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
-    features = series.present(table, window.features)
-    kept = series.valid(table, features, window.fraction)
-    if TARGET not in features or not kept.num_rows:
-        raise Failure(f"{paths.PARSED}: no minute has a value for {' and '.join(window.features)}")
-    shape = windows.Shape(window.lookback, window.horizon)
-    starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
-    if not len(starts):
-        raise Failure(
-            f"{kept.num_rows:,} minutes hold no window of window.lookback {window.lookback} "
-            f"and window.horizon {window.horizon} with window.gaps {window.gaps}; shorten them, or "
-            "use more minutes (window.fraction, fetch.source)"
-        )
-    files.write_table(paths.SERIES, kept)
+    parsed = pq.ParquetFile(paths.PARSED)
+    features = series.present(parsed.metadata, window.features)
+    found = windows.Series()
+
+    # One at a time: the minutes of decades are more than a laptop's memory.
+    def tables() -> Iterator[pa.Table]:
+        for group in range(parsed.num_row_groups):
+            yield parsed.read_row_group(group, columns=["timestamp", *features])
+
+    with files.atomic_write(paths.SERIES) as partial:
+        schema = series.schema(features)
+        with pq.ParquetWriter(partial, schema, **files.encoding(schema)) as parquet:
+            for table in series.valid(tables, features, window.fraction):
+                found.add(table["timestamp"].to_numpy())
+                parquet.write_table(table)
+        if TARGET not in features or not found.minutes:
+            raise Failure(
+                f"{paths.PARSED}: no minute has a value for {' and '.join(window.features)}"
+            )
+        starts = found.starts(windows.Shape(window.lookback, window.horizon), window.gaps)
+        if not len(starts):
+            raise Failure(
+                f"{found.minutes:,} minutes hold no window of window.lookback {window.lookback} "
+                f"and window.horizon {window.horizon} with window.gaps {window.gaps}; shorten "
+                "them, or use more minutes (window.fraction, fetch.source)"
+            )
     windows.write(paths.WINDOWS, starts)
     print(
         f"window: {len(starts):,} windows of {window.lookback} + {window.horizon} minutes "
-        f"in {kept.num_rows:,} minutes"
+        f"in {found.minutes:,} minutes"
         + ("" if features == window.features else f" of {', '.join(features)}")
     )
 

@@ -38,8 +38,9 @@ def put(power: Sequence[float | None]) -> None:
     columns = [pa.array(stamps), *[power_kw] * len(series.NAMES)]
     table = pa.table(columns, schema=series.SCHEMA)
     files.write_table(paths.PARSED, table)
-    columns_by_name = dict(zip(table.column_names, table.columns, strict=True))
-    files.write_json(paths.QUALITY, quality.record(columns_by_name, {}))
+    found = quality.Quality()
+    found.add(table)
+    files.write_json(paths.QUALITY, found.record({}))
     files.write_json(paths.SOURCE, SOURCE)
 
 
@@ -64,7 +65,7 @@ def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
     put(power)
     with pytest.raises(Failure, match=reason):
         run(with_window(**window), "window")
-    assert not paths.SERIES.parent.exists()
+    assert not paths.SERIES.exists()
 
 
 def test_too_few_windows_to_split_write_nothing() -> None:

@@ -35,19 +35,42 @@ class Shape(NamedTuple):
 
 
 def starts(timestamps: npt.NDArray[np.datetime64], shape: Shape, gaps: str) -> Starts:
-    """The start of every window in a series of `timestamps` (minutes,), in time order.
+    """The start of every window in a series of `timestamps` (minutes,): see `Series.starts`."""
+    whole = Series()
+    whole.add(timestamps)
+    return whole.starts(shape, gaps)
 
-    There is one for each start in range(n - length), the tutorial's count, which leaves the last
-    possible one out. With `gaps` "join" minutes on either side of a gap are neighbours;
-    with "break" only windows of consecutive minutes stay.
-    """
-    n = len(timestamps)
-    every = np.arange(max(n - shape.length, 0), dtype=np.int32)
-    if gaps == "join":
-        return every
-    after_gap = np.diff(timestamps) != np.timedelta64(1, "m")
-    first_of_run = np.maximum.accumulate(np.append(0, np.where(after_gap, np.arange(1, n), 0)))
-    return every[first_of_run[last_minutes(every, shape)] <= every]
+
+class Series:
+    """Counts the minutes of a series and knows its gaps, from its times in one part or in many."""
+
+    def __init__(self) -> None:
+        self.minutes = 0
+        self._last = np.array([], "datetime64[m]")
+        self._after_gaps: list[npt.NDArray[np.int64]] = []
+
+    def add(self, timestamps: npt.NDArray[np.datetime64]) -> None:
+        """`timestamps` (minutes,) come after all that were added before."""
+        times = np.append(self._last, timestamps.astype("datetime64[m]"))
+        first = self.minutes - len(self._last)
+        steps = np.diff(times).astype(np.int64)
+        self._after_gaps.append(first + 1 + np.flatnonzero(steps != 1))
+        self.minutes += len(timestamps)
+        self._last = times[-1:]
+
+    def starts(self, shape: Shape, gaps: str) -> Starts:
+        """The start of every window, in time order.
+
+        There is one for each start in range(n - length), the tutorial's count, which leaves the
+        last possible one out. With `gaps` "join" minutes on either side of a gap are neighbours;
+        with "break" only windows of consecutive minutes stay.
+        """
+        breaks = self._after_gaps if gaps == "break" else []
+        begins = np.concatenate([[0], *breaks]).astype(np.int32)
+        ends = np.append(begins[1:], self.minutes - 1)
+        counts = np.maximum(ends - begins - (shape.length - 1), 0)
+        first_of_run = np.repeat(begins - (counts.cumsum() - counts), counts)
+        return np.arange(len(first_of_run), dtype=np.int32) + first_of_run.astype(np.int32)
 
 
 def input_minutes(starts: Any, lookback: int) -> Any:
@@ -141,13 +164,7 @@ def _distinct(
 
 
 def write(path: Path, starts: Starts) -> None:
-    # Starts in time order differ by little from one to the next: a few bits each this way.
-    files.write_table(
-        path,
-        pa.table([starts], schema=SCHEMA),
-        use_dictionary=False,
-        column_encoding={"start": "DELTA_BINARY_PACKED"},
-    )
+    files.write_table(path, pa.table([starts], schema=SCHEMA))
 
 
 def read(path: Path) -> Starts:

@@ -1,7 +1,8 @@
 """What there is to know of the parsed minutes before they are used."""
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,72 +15,116 @@ from household.pipeline.failure import Failure
 MINUTE = np.timedelta64(1, "m")
 
 
-def record(columns: Mapping[str, pa.ChunkedArray], skipped: Mapping[str, int]) -> dict[str, Any]:
-    """The quality of a table of series.SCHEMA, given as its `columns`, as numbers and texts.
+class Quality:
+    """What there is to know of the minutes, from tables of series.SCHEMA in time order."""
 
-    `skipped` counts the lines that were left out, by fault. Raises Failure where the usual step
-    from row to row is not a minute.
-    """
-    stamps = columns["timestamp"].to_numpy()
-    check_step(stamps)
-    present = columns[TARGET].is_valid().to_numpy()
-    return {
-        "rows": len(stamps),
-        "first": str(stamps[0].astype("datetime64[m]")),
-        "last": str(stamps[-1].astype("datetime64[m]")),
-        "skipped_lines": {fault: skipped.get(fault, 0) for fault in reader.FAULTS},
-        "missing": {name: columns[name].null_count for name in series.NAMES},
-        "gaps": gaps(stamps, present),
-        "columns": {name: extent(columns[name]) for name in series.NAMES},
-    }
+    def __init__(self) -> None:
+        self._rows = 0
+        self._first = self._last = np.datetime64("NaT", "m")
+        self._known = np.datetime64("NaT", "m")  # the latest minute with a value
+        self._steps: Counter[int] = Counter()  # minutes from row to row
+        self._gaps: list[Gaps] = []
+        self._columns = {name: Extent() for name in series.NAMES}
+
+    def add(self, table: pa.Table) -> None:
+        stamps = table["timestamp"].to_numpy().astype("datetime64[m]")
+        if not self._rows:
+            self._first = stamps[0]
+            self._known = stamps[0] - MINUTE
+        else:
+            stamps = np.append(self._last, stamps)
+        steps, counts = np.unique(np.diff(stamps) // MINUTE, return_counts=True)
+        self._steps.update(dict(zip(steps.tolist(), counts.tolist(), strict=True)))
+        stamps = stamps[-table.num_rows :]
+        known = stamps[table[TARGET].is_valid().to_numpy()]
+        self._gaps.append(gaps(np.append(self._known, known)))
+        self._known = known[-1] if len(known) else self._known
+        self._last = stamps[-1]
+        self._rows += table.num_rows
+        for name, extent in self._columns.items():
+            extent.add(table[name])
+
+    def record(self, skipped: Mapping[str, int]) -> dict[str, Any]:
+        """The quality as numbers and texts; `skipped` counts lines that were left out, by fault.
+
+        A minute is without a value where its row says so or where there is no row for it. `gaps`
+        are the stretches without one: their number, the longest in minutes, the rows not there,
+        and `by_day` the minutes on each day that has some. Raises Failure where the usual step
+        from row to row is not a minute.
+        """
+        self._check_step()
+        after = gaps(np.array([self._known, self._last + MINUTE]))
+        begins = np.concatenate([part.begins for part in [*self._gaps, after]])
+        lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
+        within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+        minutes = np.repeat(begins, lengths) + within * MINUTE
+        days, counts = np.unique(minutes.astype("datetime64[D]"), return_counts=True)
+        return {
+            "rows": self._rows,
+            "first": str(self._first),
+            "last": str(self._last),
+            "skipped_lines": {fault: skipped.get(fault, 0) for fault in reader.FAULTS},
+            "missing": {name: of.missing for name, of in self._columns.items()},
+            "gaps": {
+                "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
+                "count": len(lengths),
+                "longest_minutes": int(lengths.max(initial=0)),
+                "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
+            },
+            "columns": {name: of.record() for name, of in self._columns.items()},
+        }
+
+    def _check_step(self) -> None:
+        """A lookback counts minutes, so most rows must be a minute apart."""
+        at_most, middle = 0, (self._rows - 1) / 2
+        for step in sorted(self._steps):
+            at_most += self._steps[step]
+            if at_most >= middle:
+                break
+        else:
+            return
+        if step != 1:
+            raise Failure(
+                f"{archive.MEMBER}: the usual step from row to row is {step} minutes, "
+                "expected 1; give a zip with a row for every minute"
+            )
 
 
-def check_step(stamps: npt.NDArray[np.datetime64]) -> None:
-    """Raises Failure where most rows are more than a minute apart: a lookback counts minutes."""
-    steps = np.diff(stamps)
-    if not len(steps):
-        return
-    usual = np.quantile(steps.astype(np.int64), 0.5, method="lower").astype(steps.dtype)
-    if usual != MINUTE:
-        raise Failure(
-            f"{archive.MEMBER}: the usual step from row to row is {usual // MINUTE} minutes, "
-            "expected 1; give a zip with a row for every minute"
-        )
+class Gaps(NamedTuple):
+    begins: npt.NDArray[np.datetime64]  # the first minute of each
+    lengths: npt.NDArray[np.int64]
 
 
-def gaps(stamps: npt.NDArray[np.datetime64], present: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """The stretches without a value: their number, the longest in minutes, the rows not there.
-
-    And `by_day`, the minutes without a value on each day that has some.
-
-    A minute is without a value where its row says so or where there is no row for it.
-    """
-    minutes = (stamps - stamps[0]) // MINUTE
-    span = int(minutes[-1]) + 1
-    known = np.concatenate([[-1], minutes[present], [span]])
-    without = np.diff(known) - 1
-    missing = np.ones(span, dtype=bool)
-    missing[minutes[present]] = False
-    days, counts = np.unique(
-        (stamps[0] + np.flatnonzero(missing) * MINUTE).astype("datetime64[D]"), return_counts=True
-    )
-    return {
-        "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
-        "count": int(np.count_nonzero(without)),
-        "longest_minutes": int(without.max()),
-        "absent_rows": span - len(stamps),
-    }
+def gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
+    """Between minutes that have a value."""
+    without = np.diff(known) // MINUTE - 1
+    at = np.flatnonzero(without)
+    return Gaps(known[at] + MINUTE, without[at])
 
 
-def extent(column: pa.ChunkedArray) -> dict[str, float | None]:
-    """Smallest, mean and largest value; None where there is no value."""
-    if column.null_count == len(column):
-        return {"min": None, "mean": None, "max": None}
-    values = column.drop_null().to_numpy()
-    return {
-        # By way of its text, a float32 is the decimal that the source had.
-        "min": float(str(values.min())),
-        # Beyond six decimals the sum depends on the processor.
-        "mean": round(float(values.mean(dtype=np.float64)), 6),
-        "max": float(str(values.max())),
-    }
+class Extent:
+    """Smallest, mean and largest value of a column; None where there is no value."""
+
+    def __init__(self) -> None:
+        self.missing = self._count = 0
+        self._sum, self._least, self._most = 0.0, np.float32(np.inf), np.float32(-np.inf)
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        self.missing += column.null_count
+        values = column.drop_null().to_numpy()
+        if len(values):
+            self._count += len(values)
+            self._sum += float(values.sum(dtype=np.float64))
+            self._least = min(self._least, values.min())
+            self._most = max(self._most, values.max())
+
+    def record(self) -> dict[str, float | None]:
+        if not self._count:
+            return {"min": None, "mean": None, "max": None}
+        return {
+            # By way of its text, a float32 is the decimal that the source had.
+            "min": float(str(self._least)),
+            # Beyond six decimals the sum depends on the processor.
+            "mean": round(self._sum / self._count, 6),
+            "max": float(str(self._most)),
+        }

@@ -22,6 +22,7 @@ from household.meter import archive, series
 from household.pipeline.failure import Failure
 
 BLOCK_BYTES = 8 << 20
+CSV_BYTES = 1 << 20  # of a block, for each of pyarrow's threads in turn
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 EPOCH = datetime(1970, 1, 1)
 BEFORE_ALL = datetime(1, 1, 1)
@@ -160,7 +161,7 @@ def typed(block: bytes) -> pa.Table | None:
     try:
         read = pa.csv.read_csv(
             pa.py_buffer(block),
-            pa.csv.ReadOptions(column_names=series.HEADER, block_size=2 * len(block)),
+            pa.csv.ReadOptions(column_names=series.HEADER, block_size=CSV_BYTES),
             pa.csv.ParseOptions(delimiter=";", quote_char=False, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
                 column_types={"Date": repeated, "Time": repeated}

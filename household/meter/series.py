@@ -1,11 +1,14 @@
 """The minutes of a household as a table: names, types and units, written down once."""
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from household.pipeline.columns import Feature
 
@@ -63,23 +66,36 @@ def schema(features: Sequence[str]) -> pa.Schema:
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
-def present(table: pa.Table, features: Sequence[str]) -> list[str]:
-    """Those of `features` that have a value at all: a meter may lack the others."""
-    return [name for name in features if table[name].null_count < table.num_rows]
+def present(parsed: pq.FileMetaData, features: Sequence[str]) -> list[str]:
+    """Those of `features` that have a value at all in a file of SCHEMA: a meter may lack others."""
+    groups = [parsed.row_group(place) for place in range(parsed.num_row_groups)]
+    places = {name: SCHEMA.get_field_index(name) for name in features}
+    return [
+        name
+        for name, place in places.items()
+        if any(group.column(place).statistics.null_count < group.num_rows for group in groups)
+    ]
 
 
-def valid(table: pa.Table, features: Sequence[str], fraction: float = 1.0) -> pa.Table:
-    """The first `fraction` of the minutes in which each of `features` has a value.
+def valid(
+    tables: Callable[[], Iterator[pa.Table]], features: Sequence[str], fraction: float = 1.0
+) -> Iterator[pa.Table]:
+    """The first `fraction` of the minutes in which each of `features` has a value, as tables.
 
-    `table` has the columns of SCHEMA; the result has those of `schema(features)` and
-    ceil(fraction * n) rows, the count at which the tutorial's reader stops.
+    `tables` gives those of a series anew each time, with columns of SCHEMA. The result has those of
+    `schema(features)` and ceil(fraction * n) rows, the count at which the tutorial's reader stops.
     """
-    present = np.ones(table.num_rows, bool)
-    for name in features:
-        present &= table[name].is_valid().to_numpy()
-    kept = np.flatnonzero(present)
-    kept = kept[: int(np.ceil(fraction * len(kept)))]
-    return table.select(["timestamp", *features]).take(kept).cast(schema(features))
+
+    def complete() -> Iterator[pa.Table]:
+        for table in tables():
+            yield table.select(["timestamp", *features]).drop_null()
+
+    left = sys.maxsize
+    if fraction < 1:
+        left = math.ceil(fraction * sum(table.num_rows for table in complete()))
+    for table in complete():
+        yield table[:left].cast(schema(features))
+        left -= min(left, table.num_rows)
 
 
 def values(table: pa.Table) -> Values:

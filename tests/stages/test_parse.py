@@ -51,9 +51,9 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
         "fields": 1,
         "duplicate": 1,
     }
-    assert record == quality.record(
-        {name: table[name] for name in table.column_names}, {"fields": 1, "duplicate": 1}
-    )
+    found = quality.Quality()
+    found.add(table)
+    assert record == found.record({"fields": 1, "duplicate": 1})
     assert capsys.readouterr().out == (
         "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, "
         "1 missing, 6 absent, 2 lines skipped\n"

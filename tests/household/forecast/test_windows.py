@@ -56,6 +56,11 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
         )
     ]
     assert windows.starts(stamps, shape, "break").tolist() == expected
+    in_parts = windows.Series()
+    for part in np.array_split(stamps, 3):
+        in_parts.add(part)
+    assert in_parts.minutes == len(stamps)
+    assert in_parts.starts(shape, "break").tolist() == expected
 
 
 @given(st.lists(POWER, min_size=3, max_size=60), st.integers(1, 11))
@@ -134,7 +139,10 @@ def test_fraction_stops_where_the_tutorials_reader_stops(
         if len(read) >= most:
             break
     table = pa.table({"timestamp": minutes(len(power)), TARGET: pa.array(power, pa.float32())})
-    kept = series.valid(table, [TARGET], fraction)
+    cut = len(power) // 3
+    kept = pa.concat_tables(
+        series.valid(lambda: iter([table[:cut], table[cut:]]), [TARGET], fraction)
+    )
     assert kept[TARGET].to_pylist() == read
 
 
@@ -146,6 +154,6 @@ def test_a_minute_counts_only_where_every_feature_has_a_value() -> None:
             "voltage": pa.array([240, 241, None, 243], pa.float32()),
         }
     )
-    kept = series.valid(table, [TARGET, "voltage"])
+    kept, *_ = series.valid(lambda: iter([table]), [TARGET, "voltage"])
     assert series.values(kept).tolist() == [[1, 240], [4, 243]]
     assert kept["timestamp"].to_numpy().tolist() == minutes(4)[[0, 3]].tolist()

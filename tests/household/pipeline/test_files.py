@@ -159,12 +159,15 @@ def test_a_table_is_the_same_bytes_every_time_and_reads_back(tmp_path: Path) -> 
     assert names(tmp_path) == ["one.parquet", "two.parquet"]
 
 
-def test_a_table_passes_on_its_encoding(tmp_path: Path) -> None:
+def test_times_are_written_by_their_differences_and_values_by_the_distinct_ones(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "table.parquet"
-    files.write_table(path, TABLE, use_dictionary=False)
-    column = pq.ParquetFile(path).metadata.row_group(0).column(1)
-    assert column.compression == "ZSTD"
-    assert not any("DICTIONARY" in encoding for encoding in column.encodings)
+    files.write_table(path, TABLE)
+    times, power = (pq.ParquetFile(path).metadata.row_group(0).column(at) for at in (0, 1))
+    assert times.compression == power.compression == "ZSTD"
+    assert "DELTA_BINARY_PACKED" in times.encodings
+    assert any("DICTIONARY" in encoding for encoding in power.encodings)
 
 
 def test_csv_is_the_same_bytes_every_time_and_quotes_texts_alone(tmp_path: Path) -> None:
