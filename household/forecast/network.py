@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,21 +64,9 @@ def shape(model: keras.Model) -> Shape:
     return Shape(model.input_shape[1], model.output_shape[1])
 
 
-class Stretch(NamedTuple):
-    """Minutes in a row that a training reads: `warm_up` of them, then `minutes` with a loss.
-
-    One of a single minute is a window, whose whole lookback comes before the loss.
-    """
-
-    warm_up: int
-    minutes: int
-
-
-def stretch(settings: Train, lookback: int) -> Stretch:
-    """That of `settings`, where a window has so many minutes of input."""
-    if settings.supervision == "window" or settings.stretch == 1:
-        return Stretch(lookback - 1, 1)
-    return Stretch(min(settings.warm_up, lookback - 1), settings.stretch)
+def stretch(settings: Train) -> int:
+    """The minutes with a loss that a training reads in a row; 1 where each is a window's target."""
+    return settings.stretch if settings.supervision == "every_minute" else 1
 
 
 def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
@@ -91,20 +79,20 @@ def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
     LSTM for each of `settings.units`, each followed by dropout, and a linear unit for each minute
     of the horizon.
     """
-    window = Stretch(shape.lookback - 1, 1)
-    return _network(shape, scaling, settings, window, keras.layers.LSTM, keras.layers.Average)
+    return _network(shape, scaling, settings, 1, keras.layers.LSTM, keras.layers.Average)
 
 
-def learner(shape: Shape, scaling: Scaling, settings: Train, stretch: Stretch) -> keras.Model:
+def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
     """The same weights in the same order, to be trained: each member with forecasts of its own.
 
-    Forecasts the minutes after each of the last `minutes` of a stretch:
-    (stretches, warm_up + minutes, features) to (stretches, minutes, members * horizon), all of
-    a member's side by side, or (stretches, members * horizon) where `minutes` is 1.
+    Forecasts what comes after each of the `minutes` of a stretch from those up to it:
+    (stretches, minutes, features) to (stretches, minutes, members * horizon), all of a member's
+    side by side. Where `minutes` is 1 it takes windows: (windows, lookback, features) to
+    (windows, members * horizon).
     """
     # On a GPU Keras takes the LSTM of cuDNN.
     lstm = keras.layers.LSTM if tf.config.list_physical_devices("GPU") else FusedLSTM
-    return _network(shape, scaling, settings, stretch, lstm, keras.layers.Concatenate)
+    return _network(shape, scaling, settings, minutes, lstm, keras.layers.Concatenate)
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -148,12 +136,12 @@ def _network(
     shape: Shape,
     scaling: Scaling,
     settings: Train,
-    stretch: Stretch,
+    minutes: int,
     lstm: type[keras.layers.LSTM],
     joined: type[keras.layers.Layer],
 ) -> keras.Model:
     features = len(scaling.center)
-    length = sum(stretch)
+    length = _length(shape, minutes)
     readings = keras.Input((length, features), name="readings")
     # Keras lets a single column pass where several are expected, and the center would then be
     # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
@@ -164,14 +152,14 @@ def _network(
     if settings.changes:
         scaled = _with_changes(scaled)
     members = [
-        _member(scaled, shape.horizon, settings, stretch, lstm, number)
+        _member(scaled, shape.horizon, settings, minutes, lstm, number)
         for number in range(1, settings.members + 1)
     ]
     linear = joined(name="members")(members) if len(members) > 1 else members[0]
     offset = 0.0 if settings.target == "change" else float(scaling.center[0])
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
     if settings.target == "change":
-        kilowatts = keras.layers.Add(name="forecast")([_last(exact, stretch), kilowatts])
+        kilowatts = keras.layers.Add(name="forecast")([_last(exact, minutes), kilowatts])
     return keras.Model(readings, kilowatts, name="forecaster")
 
 
@@ -179,7 +167,7 @@ def _member(
     inputs: keras.KerasTensor,
     horizon: int,
     settings: Train,
-    stretch: Stretch,
+    minutes: int,
     lstm: type[keras.layers.LSTM],
     number: int,
 ) -> keras.KerasTensor:
@@ -187,11 +175,8 @@ def _member(
     hidden = inputs
     for depth, units in enumerate(settings.units, 1):
         last = depth == len(settings.units)
-        sequence = stretch.minutes > 1 or not last
+        sequence = minutes > 1 or not last
         hidden = lstm(units, return_sequences=sequence, name=f"lstm_{number}_{depth}")(hidden)
-        if last and stretch.minutes > 1:
-            cut = (stretch.warm_up, 0)
-            hidden = keras.layers.Cropping1D(cut, name=f"warm_up_{number}")(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
     # A forecast that starts as persistence has the least to learn.
     first = "zeros" if settings.target == "change" else "glorot_uniform"
@@ -210,14 +195,12 @@ def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Concatenate(name="with_changes")([scaled, padded])
 
 
-def _last(readings: keras.KerasTensor, stretch: Stretch) -> keras.KerasTensor:
+def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
     """The target's value in the last input minute of each forecast."""
     # Layers and not a slice, whose name in the file would depend on how many there were before.
     _, length, features = readings.shape
     grid = keras.layers.Reshape((length, features, 1), name="grid")(readings)
-    cut = ((stretch.warm_up, 0), (0, features - 1))
-    last = keras.layers.Cropping2D(cut, name="last")(grid)
-    minutes = stretch.minutes
+    last = keras.layers.Cropping2D(((length - minutes, 0), (0, features - 1)), name="last")(grid)
     return keras.layers.Reshape((minutes, 1) if minutes > 1 else (1,), name="power")(last)
 
 
@@ -232,27 +215,26 @@ def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> t
 
 
 def labelled_batches(
-    values: Values, starts: Starts, shape: Shape, stretch: Stretch, batch_size: int
+    values: Values, starts: Starts, shape: Shape, minutes: int, batch_size: int
 ) -> tf.data.Dataset:
-    """The windows at `starts` with their targets, as many in a stretch as it has `minutes`.
+    """The windows at `starts` with their targets, `minutes` of them in each stretch.
 
     With 1 minute a stretch is a window, in the order of `starts`. With more a stretch holds the
-    targets of as many windows, each a minute after the last, and of the lookback of the first its
-    last `warm_up` + 1 minutes. Batches of inputs (batch, warm_up + minutes, features), targets
-    (batch, minutes, horizon), or (batch, horizon) where `minutes` is 1, and weights
-    (batch, minutes): 1 for a window at `starts`, else 0, so that one which crosses a gap or belongs
-    to another part counts for nothing. No row of `values` after the last target is read.
+    last input minutes of as many windows, each a minute after the last, and their targets. Batches
+    of inputs (batch, minutes, features), or (batch, lookback, features) where `minutes` is 1,
+    targets (batch, minutes, horizon), or (batch, horizon), and weights (batch, minutes): 1 for a
+    window at `starts`, else 0, so that one which crosses a gap or belongs to another part counts
+    for nothing. No row of `values` after the last target is read.
     """
-    firsts = stretches(starts, stretch.minutes)
-    order = tf.data.Dataset.from_tensor_slices(firsts).batch(batch_size)
-    return order.map(_labelled(values, starts, shape, stretch)).prefetch(2)
+    order = tf.data.Dataset.from_tensor_slices(stretches(starts, minutes)).batch(batch_size)
+    return order.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
 def shuffled_batches(
     values: Values,
     starts: Starts,
     shape: Shape,
-    stretch: Stretch,
+    minutes: int,
     batch_size: int,
     epochs: int,
     seed: int,
@@ -263,7 +245,6 @@ def shuffled_batches(
     Stretches are shuffled, not batches, and are cut at other minutes in each epoch. Both depend
     on `seed` and the epoch's number alone; the first `done` epochs are left out.
     """
-    minutes = stretch.minutes
     firsts = stretches(starts, minutes)
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -273,7 +254,7 @@ def shuffled_batches(
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
     each_epoch = tf.data.Dataset.range(done, epochs).flat_map(order)
-    return each_epoch.map(_labelled(values, starts, shape, stretch)).prefetch(2)
+    return each_epoch.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
 def stretches(starts: Starts, minutes: int) -> Starts:
@@ -284,31 +265,36 @@ def stretches(starts: Starts, minutes: int) -> Starts:
 
 
 def _labelled(
-    values: Values, starts: Starts, shape: Shape, stretch: Stretch
+    values: Values, starts: Starts, shape: Shape, minutes: int
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     last = int(windows.last_minutes(starts.max(), shape))
     known = tf.constant(values[: last + 1])
-    minutes, inputs = stretch.minutes, sum(stretch)
+    length = _length(shape, minutes)
     # A stretch may begin before the first window and end after the last one.
     weights = np.zeros(len(values) + 2 * minutes, np.float32)
     weights[starts + minutes] = 1
     weight = tf.constant(weights)
-    skipped = shape.lookback - 1 - stretch.warm_up
-    # The rows of the targets among those of a stretch, after its warm-up.
+    # The rows of the targets among those after the first input that has one.
     targets = windows.input_minutes(np.arange(minutes, dtype=np.int32), shape.horizon)
 
     def labelled(firsts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        rows = windows.input_minutes(firsts + skipped, inputs + shape.horizon)
-        held = tf.gather(known, tf.clip_by_value(rows, 0, last))
-        power = tf.gather(held[:, stretch.warm_up + 1 :, 0], targets, axis=1)
+        first_rows = windows.last_input_minutes(firsts, shape.lookback) - (length - minutes)
+        rows = windows.input_minutes(first_rows, length + shape.horizon)
+        stretch = tf.gather(known, tf.clip_by_value(rows, 0, last))
+        power = tf.gather(stretch[:, length - minutes + 1 :, 0], targets, axis=1)
         counted = windows.input_minutes(firsts + minutes, minutes)
         return (
-            held[:, :inputs],
+            stretch[:, :length],
             power if minutes > 1 else power[:, 0],
             tf.gather(weight, counted),
         )
 
     return labelled
+
+
+def _length(shape: Shape, minutes: int) -> int:
+    """Of a stretch: a window holds what comes before its one minute as well."""
+    return minutes if minutes > 1 else shape.lookback
 
 
 def _inputs(minutes: tf.Tensor, starts: tf.Tensor, lookback: int) -> tf.Tensor:

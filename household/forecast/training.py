@@ -74,10 +74,10 @@ def fit(
     it there goes on from it, to the same weights. Raises Failure where the loss is no number.
     """
     shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
-    stretch = network.stretch(settings, shape.lookback)
-    learner = network.learner(shape, data.scaling, settings, stretch)
+    minutes = network.stretch(settings)
+    learner = network.learner(shape, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
-    items = len(network.stretches(data.train, stretch.minutes))
+    items = len(network.stretches(data.train, minutes))
     steps = -(-items // size)
     compile_for(learner, settings, steps * epochs)
     learner.optimizer.build(learner.trainable_variables)
@@ -98,7 +98,7 @@ def fit(
     if not watch.over:
         learner.fit(
             network.shuffled_batches(
-                data.values, data.train, shape, stretch, size, epochs, seed, watch.done
+                data.values, data.train, shape, minutes, size, epochs, seed, watch.done
             ).map(for_each_member),
             steps_per_epoch=steps,
             initial_epoch=watch.done,
@@ -108,8 +108,8 @@ def fit(
                     data.values,
                     data.validation,
                     shape,
-                    stretch,
-                    network.FORECAST_BATCH // stretch.minutes,
+                    minutes,
+                    network.FORECAST_BATCH // minutes,
                 ).map(for_each_member)
                 if len(data.validation)
                 else None

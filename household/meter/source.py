@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pooch
-import requests
-
 from household.meter import archive, simulator
 from household.pipeline import files
 from household.pipeline.failure import Failure
@@ -118,6 +115,10 @@ def _within(seconds: float, waited_for: str) -> Iterator[None]:
 
 
 def _first(addresses: Sequence[str], zip_path: Path) -> str:
+    # Whoever needs no network waits for neither.
+    import pooch  # noqa: PLC0415
+    import requests  # noqa: PLC0415
+
     refused = []
     for address in addresses:
         fetcher = pooch.create(
@@ -133,16 +134,12 @@ def _first(addresses: Sequence[str], zip_path: Path) -> str:
         try:
             fetcher.fetch(zip_path.name, downloader=by_http)
         except (requests.RequestException, ValueError) as error:
-            refused.append(f"{address} ({_reason(error)})")
+            response = getattr(error, "response", None)
+            told = type(error).__name__ if response is None else f"status {response.status_code}"
+            refused.append(f"{address} ({told})")
         else:
             return address
     raise Failure(f"no answer from {' nor '.join(refused)}; {OFFLINE}")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"status {error.response.status_code}"
-    return type(error).__name__
 
 
 def copy(source: str, zip_path: Path) -> str:

@@ -113,7 +113,6 @@ class Train(Section):
     target: Literal["change", "level"]
     supervision: Literal["every_minute", "window"]
     stretch: int = Field(ge=1)
-    warm_up: int = Field(ge=0)
     members: int = Field(ge=1)
     units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)

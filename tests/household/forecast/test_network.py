@@ -11,7 +11,6 @@ from hypothesis import settings as at_most
 from hypothesis import strategies as st
 
 from household.forecast import network, training, windows
-from household.forecast.network import Stretch
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
@@ -20,7 +19,6 @@ from tests.conftest import changed, tutorial
 
 LOOKBACK = 4
 SHAPE = Shape(LOOKBACK, 1)
-WINDOW = Stretch(LOOKBACK - 1, 1)
 SCALING = Scaling(np.array([1.5, -2.0]), np.array([2.0, 0.25]))
 VALUES = (np.arange(60).reshape(30, 2) / 7).astype(np.float32)
 STARTS = np.array([3, 0, 24, 7, 11], np.int32)
@@ -28,8 +26,7 @@ TUTORIAL = changed(tutorial()).train
 TINY = TUTORIAL.model_copy(update={"units": [3, 4], "batch_size": 2, "learning_rate": 0.01})
 DENSE = TINY.model_copy(
     update={
-        "supervision": "every_minute", "stretch": 5, "warm_up": 3, "target": "change",
-        "changes": True,
+        "supervision": "every_minute", "stretch": 5, "target": "change", "changes": True,
         "members": 2,
     }
 )  # fmt: skip
@@ -40,7 +37,7 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(network.labelled_batches(VALUES, STARTS, SHAPE, WINDOW, 2))
+    given = list(network.labelled_batches(VALUES, STARTS, SHAPE, 1, 2))
     assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
     inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
     assert inputs.tolist() == inputs_at(STARTS.tolist())
@@ -54,20 +51,22 @@ def test_inputs_alone_need_no_target_minute() -> None:
     assert np.concatenate([batch.numpy() for batch in given]).tolist() == inputs_at([0, last])
 
 
-def counted(batches: tf.data.Dataset, held: Stretch, horizon: int = 1) -> list[int]:
+def counted(batches: tf.data.Dataset, minutes: int, horizon: int = 1) -> list[int]:
     """The windows with a weight, by their starts, in the order in which `batches` gives them.
 
-    Asserts that the end of its lookback is in the stretch, and its targets beside it.
+    Asserts that the last minute of its lookback is in the stretch, or all of it where a stretch is
+    a window, and its targets beside it.
     """
     found = []
     for inputs, targets, weights in batches.as_numpy_iterator():
-        assert inputs.shape[1] == held.warm_up + held.minutes
+        before = LOOKBACK - 1 if minutes == 1 else 0
+        assert inputs.shape[1] == before + minutes
         for stretch, target, weight in zip(inputs, targets, weights, strict=True):
             for place in np.flatnonzero(weight):
-                last = int(stretch[place + held.warm_up, 0])
-                read = stretch[place : place + held.warm_up + 1, 0].astype(int)
-                assert read.tolist() == list(range(last - held.warm_up, last + 1))
-                due = target[place] if held.minutes > 1 else target
+                last = int(stretch[place + before, 0])
+                read = stretch[place : place + before + 1, 0].astype(int)
+                assert read.tolist() == list(range(last - before, last + 1))
+                due = target[place] if minutes > 1 else target
                 assert due.tolist() == list(range(last + 1, last + 1 + horizon))
                 found.append(last + 1 - LOOKBACK)
     return found
@@ -87,12 +86,11 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
     values, every = numbered(data.draw(st.integers(LOOKBACK + horizon, 50)), horizon)
     starts = data.draw(st.lists(st.sampled_from(every.tolist()), min_size=1, unique=True))
     minutes = data.draw(st.integers(1, 60))
-    stretch = Stretch(data.draw(st.integers(0, LOOKBACK - 1)), minutes) if minutes > 1 else WINDOW
     chosen = np.array(starts, np.int32)
     # What follows the last target belongs to another part.
     values[max(starts) + LOOKBACK + horizon :] = np.nan
-    batches = network.labelled_batches(values, chosen, Shape(LOOKBACK, horizon), stretch, 3)
-    assert sorted(counted(batches, stretch, horizon)) == sorted(starts)
+    batches = network.labelled_batches(values, chosen, Shape(LOOKBACK, horizon), minutes, 3)
+    assert sorted(counted(batches, minutes, horizon)) == sorted(starts)
     assert not any(np.isnan(array).any() for batch in batches for array in batch)
 
 
@@ -100,10 +98,9 @@ def epochs(seed: int, minutes: int, count: int = 3) -> list[list[int]]:
     """The windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
     items = len(network.stretches(starts, minutes))
-    stretch = Stretch(LOOKBACK - 1, minutes)
-    batches = network.shuffled_batches(values, starts, SHAPE, stretch, 16, count, seed)
+    batches = network.shuffled_batches(values, starts, SHAPE, minutes, 16, count, seed)
     steps = -(-items // 16)
-    return [counted(batches.skip(epoch * steps).take(steps), stretch) for epoch in range(count)]
+    return [counted(batches.skip(epoch * steps).take(steps), minutes) for epoch in range(count)]
 
 
 @pytest.mark.parametrize("minutes", [1, 7])
@@ -122,25 +119,9 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
 
 def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
     values, starts = numbered(100)
-    batches = network.shuffled_batches(values, starts, SHAPE, Stretch(0, 7), 100, 9, seed=0)
+    batches = network.shuffled_batches(values, starts, SHAPE, 7, 100, 9, seed=0)
     cuts = {tuple(sorted(inputs[:, -1, 0])) for inputs, _, _ in batches.as_numpy_iterator()}
     assert len(cuts) > 3
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({}, Stretch(3, 5)),
-        ({"warm_up": 2}, Stretch(2, 5)),
-        ({"warm_up": 9}, WINDOW._replace(minutes=5)),  # no more than a lookback holds
-        ({"stretch": 1, "warm_up": 0}, WINDOW),
-        ({"supervision": "window", "warm_up": 0}, WINDOW),
-    ],
-)
-def test_a_stretch_is_that_of_the_settings(
-    changed: dict[str, int | str], expected: Stretch
-) -> None:
-    assert network.stretch(DENSE.model_copy(update=changed), LOOKBACK) == expected
 
 
 def layers(model: network.Model) -> list[str]:
@@ -218,22 +199,18 @@ def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
     target: str, horizon: int
 ) -> None:
     settings = DENSE.model_copy(update={"target": target})
-    learner = network.learner(Shape(LOOKBACK, horizon), SCALING, settings, Stretch(LOOKBACK - 1, 5))
+    learner = network.learner(Shape(LOOKBACK, horizon), SCALING, settings, minutes=5)
     draw = np.random.default_rng(0)
     learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
-    stretch = VALUES[np.newaxis, : LOOKBACK + 4]
+    stretch = VALUES[np.newaxis, :5]
     members = learner(stretch).numpy().reshape(1, 5, 2, horizon)
     assert not np.any(members[..., 0, :] == members[..., 1, :])
     found = members.mean(axis=2)
-    # The first forecast is that of the window of its own, which a stretch begins with.
-    window = network.build(Shape(LOOKBACK, horizon), SCALING, settings)
-    window.set_weights(learner.get_weights())
-    assert found[0, 0] == pytest.approx(window(stretch[:, :LOOKBACK]).numpy()[0], rel=1e-4)
-    # The others read all before, and nothing after.
+    # Each reads all before, from the first of the stretch on, and nothing after.
     for last in range(1, 5):
-        longer = network.build(Shape(LOOKBACK + last, horizon), SCALING, settings)
-        longer.set_weights(learner.get_weights())
-        expected = longer(stretch[:, : LOOKBACK + last]).numpy()[0]
+        window = network.build(Shape(last + 1, horizon), SCALING, settings)
+        window.set_weights(learner.get_weights())
+        expected = window(stretch[:, : last + 1]).numpy()[0]
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
 
 

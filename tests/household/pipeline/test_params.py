@@ -207,7 +207,6 @@ BROKEN = [
     ("train.target", "power"),
     ("train.supervision", "minute"),
     ("train.stretch", 0),
-    ("train.warm_up", -1),
     ("train.huber_delta", 0),
     ("train.schedule", "linear"),
     ("train.clip_norm", 0),
