@@ -134,12 +134,15 @@ def _first(addresses: Sequence[str], zip_path: Path) -> str:
         try:
             fetcher.fetch(zip_path.name, downloader=by_http)
         except (requests.RequestException, ValueError) as error:
-            response = getattr(error, "response", None)
-            told = type(error).__name__ if response is None else f"status {response.status_code}"
-            refused.append(f"{address} ({told})")
+            refused.append(f"{address} ({_reason(error)})")
         else:
             return address
     raise Failure(f"no answer from {' nor '.join(refused)}; {OFFLINE}")
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return type(error).__name__ if response is None else f"status {response.status_code}"
 
 
 def copy(source: str, zip_path: Path) -> str:
