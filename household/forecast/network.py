@@ -28,8 +28,6 @@ def _without_stderr() -> Iterator[None]:
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = os.devnull
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# Members train side by side, though there be fewer cores: else the last waits for the others.
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(max(4, os.cpu_count() or 1)))
 # TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
 with _without_stderr():
     import keras
