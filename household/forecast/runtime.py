@@ -1,6 +1,7 @@
 """The network by ONNX Runtime: what a forecast needs, and no TensorFlow."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ BATCH = 128
 def load(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = 1  # batches run side by side, which is a quarter faster
     # All weights are in the file: one that takes some from other files is none of ours.
     options.add_session_config_entry(FOLDER_OF_WEIGHTS, os.devnull)
     graph = path.read_bytes()
@@ -44,7 +46,10 @@ def forecast(
     """
     lookback = shape(session).lookback
     name = session.get_inputs()[0].name
-    batches = (starts[first : first + BATCH] for first in range(0, len(starts), BATCH))
-    return np.concatenate(
-        [session.run(None, {name: windows.inputs(values, each, lookback)})[0] for each in batches]
-    )
+
+    def of_batch(first: int) -> npt.NDArray[np.float32]:
+        batch = windows.inputs(values, starts[first : first + BATCH], lookback)
+        return session.run(None, {name: batch})[0]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.concatenate(list(threads.map(of_batch, range(0, len(starts), BATCH))))
