@@ -7,21 +7,19 @@ reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
 
 from functools import partial
 
-import pyarrow.parquet as pq
-
 from household.forecast import baselines, comparison, intervals, runtime, scores, trees, windows
 from household.meter import series
-from household.pipeline import files, paths, stage
+from household.pipeline import arrays, files, paths, stage
 from household.pipeline.params import Params
 from household.report import verdict
 
 
 def main(params: Params) -> None:
     session = runtime.load(paths.GRAPH)
-    minutes = pq.read_table(paths.SERIES)
+    minutes = files.read_table(paths.SERIES)
     given = baselines.Given(
         values=series.values(minutes),
-        timestamps=minutes["timestamp"].to_numpy(),
+        timestamps=arrays.of(minutes["timestamp"]),
         train=windows.read(paths.TRAIN),
         shape=runtime.shape(session),
     )

@@ -17,7 +17,7 @@ from household.report.tables import Results
 
 def main(params: Params) -> None:
     results = Results(
-        predictions=pd.read_parquet(paths.PREDICTIONS),
+        predictions=files.read_table(paths.PREDICTIONS).to_pandas(),
         coverage=pd.read_csv(paths.COVERAGE),
         losses=pd.read_csv(paths.HISTORY),
         metrics=files.read_json(paths.METRICS),

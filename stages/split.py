@@ -10,7 +10,7 @@ windows of each part, and data/split/scaling.json.
 import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, windows
-from household.pipeline import paths, stage
+from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
 
 
@@ -23,7 +23,7 @@ def main(params: Params) -> None:
     counted = {"all": starts, "train": split.train, "none": None}
     measured = scaling.measure(
         # One at a time: the minutes of decades are more than a laptop's memory.
-        (pq.read_table(paths.SERIES, columns=[name])[name] for name in features),
+        (files.read_table(paths.SERIES, [name])[name] for name in features),
         counted[window.center],
         counted[window.scale],
         shape,

@@ -7,8 +7,6 @@ on from models/checkpoint.npz, which each epoch leaves and the end removes.
 
 from functools import partial
 
-import pyarrow.parquet as pq
-
 from household.forecast import (
     artifact,
     graph,
@@ -20,12 +18,12 @@ from household.forecast import (
     windows,
 )
 from household.meter import series
-from household.pipeline import files, paths, stage
+from household.pipeline import arrays, files, paths, stage
 from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    minutes = pq.read_table(paths.SERIES)
+    minutes = files.read_table(paths.SERIES)
     features = minutes.column_names[1:]
     scaled = scaling.read(paths.SCALING, features)
     data = training.Data(
@@ -57,7 +55,7 @@ def main(params: Params) -> None:
         params,
         features,
         files.read_json(paths.SOURCE),
-        minutes["timestamp"].to_numpy(),
+        arrays.of(minutes["timestamp"]),
         data.values,
         data.train,
         intervals.LEVELS if found else (),

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from household.forecast import windows
 from household.meter import series
-from household.pipeline import files, paths, stage
+from household.meter.ahead import ahead
+from household.pipeline import arrays, files, paths, stage
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
@@ -31,8 +32,8 @@ def main(params: Params) -> None:
     with files.atomic_write(paths.SERIES) as partial:
         schema = series.schema(features)
         with pq.ParquetWriter(partial, schema, **files.encoding(schema)) as parquet:
-            for table in series.valid(tables, features, window.fraction):
-                found.add(table["timestamp"].to_numpy())
+            for table in ahead(series.valid(tables, features, window.fraction)):
+                found.add(arrays.of(table["timestamp"]))
                 parquet.write_table(table)
         if TARGET not in features or not found.minutes:
             raise Failure(

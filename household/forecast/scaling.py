@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from household.forecast import windows
 from household.forecast.windows import Shape, Starts
@@ -20,7 +21,7 @@ class Scaling(NamedTuple):
 
 
 def measure(
-    columns: Iterable[Any], centered: Starts | None, scaled: Starts | None, shape: Shape
+    columns: Iterable[pa.ChunkedArray], centered: Starts | None, scaled: Starts | None, shape: Shape
 ) -> Scaling:
     """The mean of the windows at `centered` and the standard deviation of those at `scaled`.
 

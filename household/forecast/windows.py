@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from household.meter.series import Values
-from household.pipeline import files
+from household.pipeline import arrays, files
 
 Starts = npt.NDArray[np.int32]
 # Targets, of which more would take more memory than they say.
@@ -136,37 +135,43 @@ def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
     return np.cumsum(edges, out=edges)[:-1]
 
 
-def mean(column: Any, times: npt.NDArray[np.int32]) -> float:
-    """The mean of a feature, an array of float32, whose minutes windows hold so many `times`.
+def mean(column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> float:
+    """The mean of a feature, of which windows hold each minute so many `times`.
 
     That is `mean(windows)` without the windows. The sum is exact (Shewchuk's, by `math.fsum`), so
     the result is within 1 ulp of the true mean.
     """
-    values, counts = _distinct(column, times)
+    values, counts = _counted(column, times)
     # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
-    return math.fsum(values * counts) / int(counts.sum())
+    return math.fsum(values * counts) / int(times.sum(dtype=np.int64))
 
 
-def deviation(column: Any, times: npt.NDArray[np.int32]) -> float:
+def deviation(column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> float:
     """The standard deviation of a feature, as in `mean`: `std(windows, ddof=0)`."""
-    values, counts = _distinct(column, times)
-    off = values - math.fsum(values * counts) / int(counts.sum())
-    return math.sqrt(math.fsum(np.square(off) * counts) / int(counts.sum()))
+    values, counts = _counted(column, times)
+    total = int(times.sum(dtype=np.int64))
+    off = values - math.fsum(values * counts) / total
+    return math.sqrt(math.fsum(np.square(off) * counts) / total)
 
 
-def _distinct(
-    column: Any, times: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Each value in `column`, and how often: a meter has few of them in millions of minutes."""
-    table = pa.table({"value": column[: len(times)], "times": times})
-    counted = table.group_by("value").aggregate([("times", "sum")])
-    return counted["value"].to_numpy().astype(np.float64), counted["times_sum"].to_numpy()
+def _counted(
+    column: pa.ChunkedArray, times: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The values in each chunk of `column`, and how often: a meter gives few in many minutes."""
+    values, counts, row = [], [], 0
+    for chunk in column.slice(0, len(times)).iterchunks():
+        distinct = chunk.dictionary_encode()
+        held = times[row : row + len(chunk)]
+        values.append(arrays.of(distinct.dictionary).astype(np.float64))
+        counts.append(np.bincount(arrays.of(distinct.indices), weights=held))
+        row += len(chunk)
+    return np.concatenate(values), np.concatenate(counts)
 
 
 def write(path: Path, starts: Starts) -> None:
-    files.write_table(path, pa.table([starts], schema=SCHEMA))
+    files.write_table(path, pa.table([arrays.column(starts, pa.int32())], schema=SCHEMA))
 
 
 def read(path: Path) -> Starts:
-    starts: Starts = pq.read_table(path)["start"].to_numpy()
+    starts: Starts = arrays.of(files.read_table(path)["start"])
     return starts

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from household.meter import archive, reader, series
+from household.pipeline import arrays
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
@@ -129,7 +130,7 @@ class Export:
         ]
         kinds = self._kinds(stamps, [wrong for _, wrong in numbers])
         # An empty line is no reading, and no fault.
-        blank = np.all([pc.equal(rows[each], "").to_numpy() for each in due], axis=0)
+        blank = np.all([arrays.of(pc.equal(rows[each], "")) for each in due], axis=0)
         good = (kinds == "") & ~blank
         faulty = ~good & ~blank
         if faulty.any():
@@ -261,7 +262,7 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
     found = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
     stamps = np.array(found.to_numpy())
     # What it makes of 31 February is 3 March; Python knows better.
-    early = np.flatnonzero(pc.less_equal(pc.day(found), 3).fill_null(False).to_numpy())
+    early = np.flatnonzero(arrays.of(pc.less_equal(pc.day(found), 3).fill_null(False)))
     for row in early:
         try:
             datetime.strptime(texts[int(row)].as_py(), form)
@@ -275,7 +276,7 @@ def number(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """`factor` times each text as a number, NaN for a missing one, and which are neither."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    missing = pc.is_in(trimmed, pa.array(layout.missing, pa.string())).to_numpy()
+    missing = arrays.of(pc.is_in(trimmed, pa.array(layout.missing, pa.string())))
     if layout.decimal == ",":
         # A point may then stand between thousands, and is no number to guess at.
         trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")
@@ -287,4 +288,4 @@ def number(
 def floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """Each text as a number, NaN where it is none."""
     shaped = pc.match_substring_regex(texts, NUMBER)
-    return pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan).to_numpy()
+    return arrays.of(pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.meter import archive, reader, series
+from household.pipeline import arrays
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
@@ -27,7 +28,7 @@ class Quality:
         self._columns = {name: Extent() for name in series.NAMES}
 
     def add(self, table: pa.Table) -> None:
-        stamps = table["timestamp"].to_numpy().astype("datetime64[m]")
+        stamps = arrays.of(table["timestamp"]).astype("datetime64[m]")
         if not self._rows:
             self._first = stamps[0]
             self._known = stamps[0] - MINUTE
@@ -36,7 +37,7 @@ class Quality:
         steps, counts = np.unique(np.diff(stamps) // MINUTE, return_counts=True)
         self._steps.update(dict(zip(steps.tolist(), counts.tolist(), strict=True)))
         stamps = stamps[-table.num_rows :]
-        known = stamps[table[TARGET].is_valid().to_numpy()]
+        known = stamps[arrays.of(table[TARGET].is_valid())]
         self._gaps.append(gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
         self._last = stamps[-1]
@@ -111,7 +112,7 @@ class Extent:
 
     def add(self, column: pa.ChunkedArray) -> None:
         self.missing += column.null_count
-        values = column.drop_null().to_numpy()
+        values = arrays.of(column.drop_null())
         if len(values):
             self._count += len(values)
             self._sum += float(values.sum(dtype=np.float64))

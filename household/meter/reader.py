@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from household.meter import archive, series
+from household.pipeline import arrays
 from household.pipeline.failure import Failure
 
 BLOCK_BYTES = 8 << 20
@@ -180,14 +181,15 @@ def typed(block: bytes) -> pa.Table | None:
     if not all(pc.all(pc.is_finite(column)).as_py() in (True, None) for column in values):
         return None
     stamps = (days * 1_440 + minutes).astype("datetime64[m]").astype("datetime64[ms]")
-    return pa.table([pa.array(stamps), *values], schema=series.SCHEMA)
+    stamp = series.TIMESTAMP.type
+    return pa.table([arrays.column(stamps, stamp), *values], schema=series.SCHEMA)
 
 
 def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
     """Each text turned into a whole number, each distinct text only once."""
     chunk = texts.combine_chunks()
     numbers = np.array([number(text) for text in chunk.dictionary.to_pylist()], np.int64)
-    return numbers[chunk.indices.to_numpy()]
+    return numbers[arrays.of(chunk.indices)]
 
 
 @cache
@@ -212,7 +214,7 @@ def minute_of_day(time: str) -> int:
 
 
 def follows(table: pa.Table, last: datetime) -> bool:
-    stamps = table["timestamp"].to_numpy()
+    stamps = arrays.of(table["timestamp"])
     return bool(
         stamps[0] > np.datetime64(last, "s") and np.all(np.diff(stamps) > np.timedelta64(0, "m"))
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from household.pipeline import arrays
 from household.pipeline.columns import Feature
 
 # A series as an array (minutes, features), the target first, each in its column's unit.
@@ -100,4 +101,4 @@ def valid(
 
 def values(table: pa.Table) -> Values:
     """The features of a series, whose first column is the timestamp, as an array."""
-    return np.column_stack([table[name].to_numpy() for name in table.column_names[1:]])
+    return np.column_stack([arrays.of(table[name]) for name in table.column_names[1:]])

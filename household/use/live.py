@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from household.forecast import scores
+from household.pipeline import arrays
 from household.pipeline.failure import Failure
 from household.use.forecaster import Forecaster
 
@@ -40,8 +41,8 @@ class Live:
         One that is not later than the last is left out.
         """
         before = self._readings
-        now = reading["timestamp"].to_numpy()[0]
-        if before is not None and now <= before["timestamp"].to_numpy()[-1]:
+        now = arrays.of(reading["timestamp"])[0]
+        if before is not None and now <= arrays.of(before["timestamp"])[-1]:
             return  # a file that was replaced may begin with what is known
         self._readings = reading if before is None else pa.concat_tables([before, reading])
         self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))

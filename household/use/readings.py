@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from household.meter import archive, export, reader, series
 from household.meter.export import UCI, Layout
+from household.pipeline import arrays
 from household.pipeline.failure import Failure
 from household.use.growing import Growing
 
@@ -166,11 +167,11 @@ def checked(
     `ranges` is the lowest and highest value of each feature in training. Raises Failure where
     times go back, stand twice or are no minute apart, or values are in another unit.
     """
-    stamps = table["timestamp"].to_numpy()
-    if not len(stamps):
+    if not table.num_rows:
         raise Failure(f"{name}: no readings")
     if table["timestamp"].null_count:
         raise Failure(f"{name}: a reading has no timestamp")
+    stamps = arrays.of(table["timestamp"])
     steps = np.diff(stamps)
     back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
     if len(back):

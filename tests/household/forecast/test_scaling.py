@@ -1,10 +1,14 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from household.forecast import scaling
 from household.forecast.windows import Shape
 
-COLUMNS = np.array([[1, 2, 3, 4], [10, 20, 30, 40], [5, 5, 5, 5]], np.float32)
+COLUMNS = [
+    pa.chunked_array([column], pa.float32())
+    for column in ([1, 2, 3, 4], [10, 20, 30, 40], [5, 5, 5, 5])
+]
 BOTH, FIRST = np.array([1, 0], np.int32), np.array([0], np.int32)
 
 
