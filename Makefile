@@ -7,7 +7,7 @@ AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial backtest test lint format verify page screenshots audit lock clean
+.PHONY: help repro plots report tutorial backtest bench test lint format verify page screenshots audit lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 
 backtest: .venv/run.done    ## train up to each of five cuts, test on what comes after; SOURCE=<zip>
 	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
+
+bench: .venv/peers.done repro    ## measure against the tutorial, PyTorch, Darts and LightGBM; SOURCE=<zip>
+	@python -m bench.data_path
+	@python -m bench.training $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
+	@python -m bench.prediction
+	@python -m bench.pipeline
+	@python -m bench.pipeline --name four_years --repeat 1 \
+	    --set-param fetch.sample.days=1441.152 --set-param train.epochs=3
 
 test: .venv/dev.done    ## run the tests
 	@python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
@@ -71,7 +79,7 @@ clean:    ## remove the environment and what tools left; keeps data, models, rep
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/run.done .venv/dev.done: .venv/%.done: lock/%.txt | .venv/bin/python
+.venv/run.done .venv/dev.done .venv/peers.done: .venv/%.done: lock/%.txt | .venv/bin/python
 	@set -o pipefail; total=$$(grep -c '^[^ #].*==' $<); \
 	echo "Installing the packages of $< into .venv, about 1 GB to fetch, once:"; \
 	python -m pip install --disable-pip-version-check --require-hashes -r $< 2>&1 | \

@@ -1,0 +1,80 @@
+"""The seven stages one by one, and what `dvc repro` costs where there is nothing to do.
+
+    python -m bench.pipeline [--repeat 5] [--set-param key=value ...] [--name pipeline]
+
+Each stage in a process of its own, start and imports included, with params.yaml as it is but for
+what is set; train is run once, the others `--repeat` times. Seconds are what is left when those of
+a Python that does nothing are taken away.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench import measure
+from bench.measure import Cost
+from bench.training import settings
+
+STAGES = ("fetch", "parse", "window", "split", "train", "evaluate", "plot")
+ONCE = ("train",)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--set-param", action="append", default=[])
+    parser.add_argument("--name", default="pipeline")
+    options = parser.parse_args()
+    stages, verdict = of_stages(options.set_param, options.repeat)
+    dvc, version = nothing_to_do(options.repeat)
+    whole = sum(stages.values(), Cost(0, 0))
+    rows = [
+        [name, f"{of.seconds:.2f}", f"{of.peak / 2**20:.0f}"]
+        for name, of in [*stages.items(), ("all seven", whole)]
+    ]
+    found = [
+        measure.table(["stage", "seconds", "MiB"], rows),
+        verdict,
+        f"`dvc repro` with nothing to do: {dvc:.2f} s, {dvc / version:.2f} times `dvc version`",
+    ]
+    record = {
+        "stages": {name: of._asdict() for name, of in stages.items()},
+        "verdict": verdict,
+        "nothing_to_do": {"repro": dvc, "version": version},
+    }
+    measure.write(options.name, record, "\n\n".join(found))
+
+
+def of_stages(changes: list[str], repeat: int) -> tuple[dict[str, Cost], str]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        settings(folder, changes)
+        nothing = measure.median(
+            [measure.cost(measure.python("-c", ""), folder) for _ in range(repeat)]
+        )
+        costs: dict[str, Cost] = {}
+        for name in STAGES:
+            command = measure.python("-m", f"stages.{name}")
+            runs = [measure.cost(command, folder) for _ in range(1 if name in ONCE else repeat)]
+            costs[name] = measure.median(runs)
+        said = measure.run(measure.python("-m", "stages.evaluate"), folder)
+    spent = {name: Cost(of.seconds - nothing.seconds, of.peak) for name, of in costs.items()}
+    return spent, said.strip()
+
+
+def nothing_to_do(repeat: int) -> tuple[float, float]:
+    """The seconds of `dvc repro` in this folder, where all is up to date, and of `dvc version`."""
+    said = measure.run(measure.python("-m", "dvc", "repro"), measure.ROOT)
+    if "Running stage" in said:
+        raise SystemExit("bench: the pipeline was not up to date; run it again")
+    ways = {"repro": ["repro"], "version": ["version"]}
+    taken: dict[str, list[Cost]] = {name: [] for name in ways}
+    for _ in range(repeat):
+        for name, arguments in ways.items():
+            taken[name].append(measure.cost(measure.python("-m", "dvc", *arguments), measure.ROOT))
+    repro, version = (measure.median(each).seconds for each in taken.values())
+    return repro, version
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The default network and its training in PyTorch, for a comparison on the same data."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from household.forecast import network, windows
+
+if TYPE_CHECKING:
+    from bench.training import Given
+
+WINDOWS_A_STEP = 512
+
+
+class Member(nn.Module):  # type: ignore[misc]
+    def __init__(self, features: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.first = nn.LSTM(features, units, batch_first=True)
+        self.second = nn.LSTM(units, units, batch_first=True)
+        self.linear = nn.Linear(units, 1)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, inputs: torch.Tensor, minutes: int) -> torch.Tensor:
+        hidden = self.dropout(self.first(inputs)[0])
+        hidden = self.second(hidden)[0][:, -minutes:]
+        return self.linear(self.dropout(hidden))[..., 0]
+
+
+class Forecaster(nn.Module):  # type: ignore[misc]
+    """From standardised readings to the standardised power of the minute after each of the last."""
+
+    def __init__(self, features: int, units: int, dropout: float, members: int) -> None:
+        super().__init__()
+        made = [Member(2 * features, units, dropout) for _ in range(members)]
+        self.members = nn.ModuleList(made)
+
+    def forward(self, readings: torch.Tensor, minutes: int) -> torch.Tensor:
+        changes = torch.diff(readings, dim=1, prepend=readings[:, :1])
+        inputs = torch.cat([readings, changes], dim=2)
+        last = readings[:, -minutes:, 0]
+        return torch.stack([last + member(inputs, minutes) for member in self.members])
+
+
+def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
+    """The seconds at the end of each epoch, and the forecasts of the test windows then, in kW."""
+    begin = time.perf_counter()
+    settings = data.settings.train
+    torch.manual_seed(data.settings.seed)
+    draw = np.random.default_rng(data.settings.seed)
+    minutes = network.stretch(settings) if dense else 1
+    standard = torch.from_numpy(data.standard())
+    model = Forecaster(standard.shape[1], settings.units[0], settings.dropout, settings.members)
+    counts = np.zeros(len(data.values) + minutes, np.float32)
+    counts[data.train] = 1
+    weight = torch.from_numpy(counts)
+    firsts = network.stretches(data.train, minutes)
+    size = settings.batch_size if dense else WINDOWS_A_STEP
+    lookback = data.shape.lookback
+    before = 0 if dense else lookback - 1
+    steps = -(-len(firsts) // size) * settings.epochs
+    optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+    )
+    loss_of = nn.HuberLoss(
+        reduction="none", delta=settings.huber_delta / float(data.scaled.scale[0])
+    )
+    reached: list[tuple[float, dict[str, torch.Tensor]]] = []
+    spent = 0.0
+    while spent < data.seconds and len(reached) < settings.epochs:
+        shift = int(draw.integers(minutes)) if dense else 0
+        order = draw.permutation(firsts) + shift
+        model.train()
+        for first in range(0, len(order), size):
+            some = torch.from_numpy(order[first : first + size].astype(np.int64))
+            # The rows that are read, and the target of the last.
+            rows = some[:, None] + (lookback - 1 - before) + torch.arange(before + minutes + 1)
+            held = standard[rows.clamp(0, len(standard) - 1)]
+            counted = weight[(some[:, None] + torch.arange(minutes)).clamp(0)]
+            counted = counted * (some[:, None] + torch.arange(minutes) >= 0)
+            forecasts = model(held[:, :-1], minutes)
+            errors = loss_of(forecasts, held[:, -minutes:, 0].expand_as(forecasts))
+            loss = (errors * counted).sum() / counted.sum().clamp(1) / settings.members
+            optimizer.zero_grad()
+            loss.backward()
+            if settings.clip_norm:
+                nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            optimizer.step()
+            schedule.step()
+        spent = time.perf_counter() - begin
+        reached.append((spent, {k: v.clone() for k, v in model.state_dict().items()}))
+    for seconds, state in reached:
+        model.load_state_dict(state)
+        yield seconds, data.kilowatts(forecast(model, standard, data.test, lookback))
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def forecast(
+    model: Forecaster, standard: torch.Tensor, starts: windows.Starts, lookback: int
+) -> npt.NDArray[np.float32]:
+    """The standardised forecast of the minute after each window: (windows,)."""
+    model.eval()
+    found = []
+    for part in np.array_split(starts.astype(np.int64), -(-len(starts) // 512)):
+        rows = torch.from_numpy(windows.input_minutes(part, lookback))
+        found.append(model(standard[rows], 1).mean(dim=0)[:, 0].numpy())
+    return np.concatenate(found)

@@ -1,0 +1,304 @@
+"""Error against seconds of training: the default, the tutorial's network and the peers.
+
+    python -m bench.training [--set-param key=value] [--seconds 150] [--name training] [way ...]
+
+Each way trains in a process of its own on the same minutes and is scored, at the end of each of its
+epochs, on the same test windows. Seconds are those of training, without the scoring.
+"""
+
+import argparse
+import functools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ruamel.yaml import YAML
+
+from bench import measure
+from household.forecast import scaling, scores, windows
+from household.forecast.scaling import Scaling
+from household.forecast.windows import Shape, Starts
+from household.meter import series
+from household.meter.series import Values
+from household.pipeline import files, params, paths
+from household.pipeline.params import Params
+
+Floats = npt.NDArray[np.float32]
+Batch = tuple[Floats, Floats]
+PREPARED = ("fetch", "parse", "window", "split")
+
+
+class Given(NamedTuple):
+    """What every way may use."""
+
+    settings: Params
+    shape: Shape
+    values: Values  # (minutes, features), the target first
+    scaled: Scaling
+    train: Starts
+    validation: Starts
+    test: Starts
+    seconds: float  # after which no other epoch is begun
+
+    def standard(self) -> Floats:
+        """The series with the mean and deviation of the training part taken out."""
+        return ((self.values - self.scaled.center) / self.scaled.scale).astype(np.float32)
+
+    def kilowatts(self, standard: Floats) -> Floats:
+        return standard * np.float32(self.scaled.scale[0]) + np.float32(self.scaled.center[0])
+
+
+class Reached(NamedTuple):
+    seconds: float
+    forecast: Floats  # of the test windows, in kW: (windows,)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ways", nargs="*", default=list(WAYS))
+    parser.add_argument("--set-param", action="append", default=[])
+    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--name", default="training")
+    parser.add_argument("--way", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.way:
+        print(json.dumps(list(curve(given(options.seconds), WAYS[options.way]))))
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        settings(folder, options.set_param)
+        for stage in PREPARED:
+            measure.cost(measure.python("-m", f"stages.{stage}"), folder)
+        curves = {name: of_way(name, folder, options.seconds) for name in options.ways}
+    report(options.name, curves)
+
+
+def settings(folder: Path, changes: list[str]) -> None:
+    """params.yaml with some keys set, as `dvc exp run --set-param` does."""
+    yaml = YAML(typ="safe")
+    record = yaml.load((measure.ROOT / paths.PARAMS).read_text())
+    for change in changes:
+        key, _, value = change.partition("=")
+        *sections, last = key.split(".")
+        functools.reduce(lambda node, name: node[name], sections, record)[last] = yaml.load(value)
+    yaml.dump(record, folder / paths.PARAMS)
+
+
+def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
+    command = measure.python("-m", "bench.training", "--way", name, "--seconds", str(seconds))
+    done = measure.run(command, folder)
+    print(f"{name}: {done.splitlines()[-1]}", file=sys.stderr)
+    return json.loads(done.splitlines()[-1])
+
+
+def given(seconds: float) -> Given:
+    read = params.load()
+    minutes = files.read_table(paths.SERIES)
+    return Given(
+        read,
+        Shape(read.window.lookback, read.window.horizon),
+        series.values(minutes),
+        scaling.read(paths.SCALING, minutes.column_names[1:]),
+        windows.read(paths.TRAIN),
+        windows.read(paths.VALIDATION),
+        windows.read(paths.TEST),
+        seconds,
+    )
+
+
+def curve(data: Given, way: Callable[[Given], Iterator[Reached]]) -> Iterator[dict[str, float]]:
+    actual = windows.targets(data.values, data.test, data.shape)[:, 0]
+    for seconds, forecast in way(data):
+        rmse, mae = scores.rmse(actual, forecast), scores.mae(actual, forecast)
+        yield {"seconds": round(seconds, 2), "rmse_kw": round(rmse, 5), "mae_kw": round(mae, 5)}
+
+
+def persistence(data: Given) -> Iterator[Reached]:
+    last = windows.last_input_minutes(data.test, data.shape.lookback)
+    yield Reached(0, data.values[last, 0])
+
+
+def default(data: Given) -> Iterator[Reached]:
+    """The train stage: after each epoch the best weights so far."""
+    from household.forecast import network, training  # noqa: PLC0415
+
+    begin = time.perf_counter()
+    network.make_repeatable(data.settings.seed)
+    model = network.build(data.shape, data.scaled, data.settings.train)
+    reached: list[tuple[float, list[Any]]] = []
+
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "checkpoint.npz"
+
+        def note(_: Any) -> None:
+            # The losses are reported before the state of their epoch is kept.
+            times.append(time.perf_counter() - begin)
+            if len(times) > 1:
+                reached.append((times[-2], best(kept)))
+
+        times: list[float] = []
+        learnt = training.Data(data.scaled, data.values, data.train, data.validation)
+        training.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
+        reached.append((times[-1], best(kept)))
+    for seconds, weights in reached:
+        model.set_weights(weights)
+        yield Reached(seconds, network.forecast(model, data.values, data.test)[:, 0])
+
+
+def best(kept: Path) -> list[Any]:
+    with np.load(kept) as held:
+        return [held[f"best_{place}"] for place in range(sum(n[:5] == "best_" for n in held) - 1)]
+
+
+def tutorial(data: Given) -> Iterator[Reached]:
+    """The tutorial's network and training, on windows of the power built one by one."""
+    from bench import tutorial as reference  # noqa: PLC0415
+
+    model = reference.network()
+    begin = time.perf_counter()
+    power = data.values[:, 0] - data.scaled.center[0]
+    length = data.shape.length
+    rows = np.array([power[start : start + length] for start in data.train], np.float32)
+    reached = []
+    while time.perf_counter() - begin < data.seconds:
+        model.fit(rows[:, :-1, np.newaxis], rows[:, -1], batch_size=reference.BATCH, verbose=0)
+        reached.append((time.perf_counter() - begin, model.get_weights()))
+    inputs = windows.inputs(power[:, np.newaxis].astype(np.float32), data.test, data.shape.lookback)
+    for seconds, weights in reached:
+        model.set_weights(weights)
+        found = model.predict(inputs, batch_size=4096, verbose=0)[:, 0]
+        yield Reached(seconds, found + np.float32(data.scaled.center[0]))
+
+
+def torch_dense(data: Given) -> Iterator[Reached]:
+    """The default network and training in PyTorch, a loss at every minute of a stretch."""
+    from bench.torch_network import train  # noqa: PLC0415
+
+    return (Reached(*each) for each in train(data, dense=True))
+
+
+def torch_windows(data: Given) -> Iterator[Reached]:
+    """The same network in PyTorch as it is mostly written: a loss at the end of each window."""
+    from bench.torch_network import train  # noqa: PLC0415
+
+    return (Reached(*each) for each in train(data, dense=False))
+
+
+def darts(data: Given) -> Iterator[Reached]:
+    """Darts' BlockRNNModel: an LSTM of two layers of 50 on all columns, else as Darts has it."""
+    from bench.darts_model import train  # noqa: PLC0415
+
+    return (Reached(*each) for each in train(data))
+
+
+def lightgbm(data: Given) -> Iterator[Reached]:
+    """The trees of `evaluate.trees`, scored after each 50 of them."""
+    import lightgbm  # noqa: PLC0415
+
+    from household.forecast import trees  # noqa: PLC0415
+
+    begin = time.perf_counter()
+
+    def rows(starts: Starts) -> npt.NDArray[np.float64]:
+        inputs = windows.inputs(data.values, starts, data.shape.lookback).astype(np.float64)
+        return inputs.reshape(len(starts), -1)
+
+    train = np.sort(data.train)
+    last = windows.last_input_minutes(train, data.shape.lookback)
+
+    class Inputs(lightgbm.Sequence):
+        batch_size = 4096
+
+        def __len__(self) -> int:
+            return len(train)
+
+        def __getitem__(self, which: Any) -> npt.NDArray[np.float64]:
+            found = rows(np.atleast_1d(train[which]))
+            return found if isinstance(which, slice | list) else found[0]
+
+    change = data.values[last + 1, 0] - data.values[last, 0]
+    times: list[float] = []
+    booster = lightgbm.train(
+        trees.SETTINGS,
+        lightgbm.Dataset(Inputs(), change),
+        trees.ROUNDS,
+        callbacks=[lambda _: times.append(time.perf_counter() - begin)],
+    )
+    start = data.values[windows.last_input_minutes(data.test, data.shape.lookback), 0]
+    for count in range(50, trees.ROUNDS + 1, 50):
+        found = [
+            booster.predict(rows(part), num_iteration=count)
+            for part in np.array_split(data.test, -(-len(data.test) // 4096))
+        ]
+        yield Reached(times[count - 1], start + np.concatenate(found).astype(np.float32))
+
+
+WAYS = {
+    "persistence": persistence,
+    "household": default,
+    "tutorial": tutorial,
+    "PyTorch, dense": torch_dense,
+    "PyTorch, windows": torch_windows,
+    "Darts": darts,
+    "LightGBM": lightgbm,
+}
+
+
+def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
+    ours = curves.get("household", [])
+    rows = []
+    for way, points in curves.items():
+        lowest = min(points, key=lambda point: point["rmse_kw"])
+        # When ours was first as good as this way ever was.
+        overtaken = next((p["seconds"] for p in ours if p["rmse_kw"] <= lowest["rmse_kw"]), None)
+        ratio = lowest["seconds"] / overtaken if overtaken and way != "household" else None
+        rows.append(
+            [
+                way,
+                f"{points[0]['seconds']:.0f}",
+                f"{points[0]['rmse_kw']:.4f}",
+                f"{lowest['seconds']:.0f}",
+                f"{lowest['rmse_kw']:.4f}",
+                f"{lowest['mae_kw']:.4f}",
+                "" if overtaken is None else f"{overtaken:.0f}",
+                "" if ratio is None else f"{ratio:.1f}",
+            ]
+        )
+    head = ["way", "first s", "RMSE", "best s", "RMSE", "MAE", "household there at s", "times"]
+    measure.write(name, {"curves": curves}, measure.table(head, rows))
+    most = max(point["seconds"] for points in curves.values() for point in points)
+    drawn = [
+        {"way": way, **point}
+        for way, points in curves.items()
+        for point in ([points[0], points[0] | {"seconds": most}] if len(points) == 1 else points)
+    ]
+
+    def panel(field: str, title: str) -> dict[str, Any]:
+        return {
+            "width": 330,
+            "height": 260,
+            "mark": {"type": "line", "point": True},
+            "encoding": {
+                "x": {"field": "seconds", "title": "seconds of training", "type": "quantitative"},
+                "y": {
+                    "field": field,
+                    "title": title,
+                    "type": "quantitative",
+                    "scale": {"zero": False},
+                },
+                "color": {"field": "way", "sort": list(WAYS), "title": None},
+            },
+        }
+
+    both = [panel("rmse_kw", "test RMSE (kW)"), panel("mae_kw", "test MAE (kW)")]
+    measure.draw(name, drawn, {"hconcat": both})
+
+
+if __name__ == "__main__":
+    main()
