@@ -153,7 +153,7 @@ def draw(found: list[dict[str, Any]]) -> None:
                     "type": "quantitative",
                     "scale": {"type": "log"},
                 },
-                "color": {"field": "stage", "sort": list(STAGES)},
+                "color": {"field": "stage", "type": "nominal", "sort": list(STAGES)},
                 "strokeDash": {"field": "lookback", "type": "nominal"},
             },
         }

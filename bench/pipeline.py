@@ -25,27 +25,12 @@ def main() -> None:
     parser.add_argument("--set-param", action="append", default=[])
     parser.add_argument("--name", default="pipeline")
     options = parser.parse_args()
-    stages, verdict = of_stages(options.set_param, options.repeat)
-    dvc, version = nothing_to_do(options.repeat)
-    whole = sum(stages.values(), Cost(0, 0))
-    rows = [
-        [name, f"{of.seconds:.2f}", f"{of.peak / 2**20:.0f}"]
-        for name, of in [*stages.items(), ("all seven", whole)]
-    ]
-    found = [
-        measure.table(["stage", "seconds", "MiB"], rows),
-        verdict,
-        f"`dvc repro` with nothing to do: {dvc:.2f} s, {dvc / version:.2f} times `dvc version`",
-    ]
-    record = {
-        "stages": {name: of._asdict() for name, of in stages.items()},
-        "verdict": verdict,
-        "nothing_to_do": {"repro": dvc, "version": version},
-    }
-    measure.write(options.name, record, "\n\n".join(found))
+    of_stages(options.name, options.set_param, options.repeat)
+    if not options.set_param:
+        nothing_to_do(options.repeat)
 
 
-def of_stages(changes: list[str], repeat: int) -> tuple[dict[str, Cost], str]:
+def of_stages(name: str, changes: list[str], repeat: int) -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         settings(folder, changes)
@@ -53,16 +38,20 @@ def of_stages(changes: list[str], repeat: int) -> tuple[dict[str, Cost], str]:
             [measure.cost(measure.python("-c", ""), folder) for _ in range(repeat)]
         )
         costs: dict[str, Cost] = {}
-        for name in STAGES:
-            command = measure.python("-m", f"stages.{name}")
-            runs = [measure.cost(command, folder) for _ in range(1 if name in ONCE else repeat)]
-            costs[name] = measure.median(runs)
-        said = measure.run(measure.python("-m", "stages.evaluate"), folder)
-    spent = {name: Cost(of.seconds - nothing.seconds, of.peak) for name, of in costs.items()}
-    return spent, said.strip()
+        for stage in STAGES:
+            command = measure.python("-m", f"stages.{stage}")
+            runs = [measure.cost(command, folder) for _ in range(1 if stage in ONCE else repeat)]
+            costs[stage] = measure.median(runs)
+        said = measure.run(measure.python("-m", "stages.evaluate"), folder).strip()
+    spent = {stage: Cost(of.seconds - nothing.seconds, of.peak) for stage, of in costs.items()}
+    spent["all seven"] = sum(spent.values(), Cost(0, 0))
+    rows = [[stage, f"{of.seconds:.2f}", f"{of.peak / 2**20:.0f}"] for stage, of in spent.items()]
+    record = {"stages": {stage: of._asdict() for stage, of in spent.items()}, "verdict": said}
+    made_of = measure.table(["stage", "seconds", "MiB"], rows)
+    measure.write(name, record, f"{made_of}\n\n```\n{said}\n```")
 
 
-def nothing_to_do(repeat: int) -> tuple[float, float]:
+def nothing_to_do(repeat: int) -> None:
     """The seconds of `dvc repro` in this folder, where all is up to date, and of `dvc version`."""
     said = measure.run(measure.python("-m", "dvc", "repro"), measure.ROOT)
     if "Running stage" in said:
@@ -73,7 +62,8 @@ def nothing_to_do(repeat: int) -> tuple[float, float]:
         for name, arguments in ways.items():
             taken[name].append(measure.cost(measure.python("-m", "dvc", *arguments), measure.ROOT))
     repro, version = (measure.median(each).seconds for each in taken.values())
-    return repro, version
+    words = f"`dvc repro` takes {repro:.2f} s, {repro / version:.2f} times `dvc version`"
+    measure.write("nothing_to_do", {"repro": repro, "version": version}, words)
 
 
 if __name__ == "__main__":

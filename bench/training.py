@@ -292,7 +292,7 @@ def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
                     "type": "quantitative",
                     "scale": {"zero": False},
                 },
-                "color": {"field": "way", "sort": list(WAYS), "title": None},
+                "color": {"field": "way", "type": "nominal", "sort": list(WAYS), "title": None},
             },
         }
 
