@@ -9,7 +9,6 @@ of ours (parse, window, split), start and imports included. Then one run each at
 
 import argparse
 import datetime as dt
-import json
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from bench import measure
 from bench.measure import Cost
 from household.meter import archive, simulator
-from household.pipeline import params, paths
+from household.pipeline import paths
 
 UCI_MINUTES = 2_075_259
 BLOCK_DAYS = 720
@@ -74,7 +73,7 @@ def as_minutes_grow(sizes: list[int]) -> None:
             folder = prepared(Path(made), minutes)
             parsed = measure.cost(stage("parse"), folder)
             for lookback in LOOKBACKS:
-                settings(folder, lookback)
+                measure.settings(folder, [f"window.lookback={lookback}"])
                 of = {"parse": parsed}
                 of |= {name: measure.cost(stage(name), folder) for name in STAGES[1:]}
                 found += [
@@ -129,41 +128,23 @@ def prepared(folder: Path, minutes: int) -> Path:
             for block in lines:
                 text.write(block)
             left, start = left - some, start + dt.timedelta(days=BLOCK_DAYS)
-    settings(folder, 49)
+    measure.settings(folder, [])
     return folder
 
 
-def settings(folder: Path, lookback: int) -> None:
-    record = params.load().model_dump(mode="json")
-    record["window"]["lookback"] = lookback
-    (folder / paths.PARAMS).write_text(json.dumps(record))  # which is YAML too
-
-
 def draw(found: list[dict[str, Any]]) -> None:
-    def lines(field: str, title: str) -> dict[str, Any]:
-        return {
-            "width": 260,
-            "height": 220,
-            "mark": {"type": "line", "point": True},
-            "encoding": {
-                "x": {"field": "minutes", "type": "quantitative", "scale": {"type": "log"}},
-                "y": {
-                    "field": field,
-                    "title": title,
-                    "type": "quantitative",
-                    "scale": {"type": "log"},
-                },
-                "color": {"field": "stage", "type": "nominal", "sort": list(STAGES)},
-                "strokeDash": {"field": "lookback", "type": "nominal"},
-            },
-        }
-
+    log = {"scale": {"type": "log"}}
+    both = []
+    for field, title in (("seconds", "seconds"), ("MiB", "memory at most (MiB)")):
+        lines = measure.panel(
+            {"field": "minutes"} | log,
+            {"field": field, "title": title} | log,
+            {"field": "stage", "sort": list(STAGES)},
+        )
+        lines["encoding"]["strokeDash"] = {"field": "lookback", "type": "nominal"}
+        both.append(lines)
     rows = [row | {"MiB": row["peak"] / 2**20} for row in found]
-    measure.draw(
-        "growth",
-        rows,
-        {"hconcat": [lines("seconds", "seconds"), lines("MiB", "memory at most (MiB)")]},
-    )
+    measure.draw("growth", rows, {"hconcat": both})
 
 
 if __name__ == "__main__":

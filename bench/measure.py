@@ -1,5 +1,6 @@
 """What a command costs, and how the figures are written down."""
 
+import functools
 import json
 import os
 import platform
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import vl_convert
+from ruamel.yaml import YAML
+
+from household.pipeline import paths
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
@@ -35,44 +39,44 @@ def cost(command: Command, folder: Path) -> Cost:
     Ends the program where the command fails.
     """
     begin = os.times().elapsed
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-    )
+    process = _started(command, folder, subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"bench: {' '.join(command)} ended with {process.returncode}")
+    _check(process)
     return Cost(os.times().elapsed - begin, usage.ru_maxrss * 1024)
 
 
 def run(command: Command, folder: Path) -> str:
     """What `command` prints; ends the program where it fails."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(f"bench: {' '.join(command)} ended with {done.returncode}")
-    return done.stdout
+    process = _started(command, folder, subprocess.PIPE)
+    said, _ = process.communicate()
+    _check(process)
+    return said
+
+
+def _started(command: Command, folder: Path, words: int) -> "subprocess.Popen[str]":
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=words, text=True)
+
+
+def _check(process: "subprocess.Popen[str]") -> None:
+    if process.returncode:
+        sys.exit(f"bench: {process.args!r} ended with {process.returncode}")
 
 
 def python(*arguments: str) -> Command:
     return [sys.executable, *arguments]
 
 
-def sum_of(commands: Iterable[Command], folder: Path) -> Cost:
-    """That of all of them, one after the other."""
-    total = Cost(0, 0)
-    for command in commands:
-        total += cost(command, folder)
-    return total
+def settings(folder: Path, changes: list[str]) -> None:
+    """params.yaml with some keys set, as `dvc exp run --set-param` does."""
+    yaml = YAML(typ="safe")
+    record = yaml.load((ROOT / paths.PARAMS).read_text())
+    for change in changes:
+        key, _, value = change.partition("=")
+        *sections, last = key.split(".")
+        functools.reduce(lambda node, name: node[name], sections, record)[last] = yaml.load(value)
+    yaml.dump(record, folder / paths.PARAMS)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
@@ -103,6 +107,17 @@ def write(name: str, record: Mapping[str, Any], markdown: str) -> None:
     (RESULTS / f"{name}.json").write_text(text + "\n")
     (RESULTS / f"{name}.md").write_text(f"{machine()}\n\n{markdown}\n")
     print(markdown, flush=True)
+
+
+def panel(x: dict[str, Any], y: dict[str, Any], color: dict[str, Any]) -> dict[str, Any]:
+    """Lines of `y` over `x`, as Vega-Lite has them."""
+    quantity, kind = {"type": "quantitative"}, {"type": "nominal"}
+    return {
+        "width": 300,
+        "height": 240,
+        "mark": {"type": "line", "point": True},
+        "encoding": {"x": quantity | x, "y": quantity | y, "color": kind | color},
+    }
 
 
 def draw(name: str, rows: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> None:

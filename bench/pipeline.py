@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench import measure
 from bench.measure import Cost
-from bench.training import settings
 
 STAGES = ("fetch", "parse", "window", "split", "train", "evaluate", "plot")
 ONCE = ("train",)
@@ -33,7 +32,7 @@ def main() -> None:
 def of_stages(name: str, changes: list[str], repeat: int) -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        settings(folder, changes)
+        measure.settings(folder, changes)
         nothing = measure.median(
             [measure.cost(measure.python("-c", ""), folder) for _ in range(repeat)]
         )

@@ -18,9 +18,10 @@ import torch
 
 from bench import measure
 from bench.torch_network import Forecaster, forecast
-from household.forecast import network, runtime, scaling, windows
-from household.meter import series
-from household.pipeline import files, params, paths
+from bench.training import given
+from household.forecast import network, runtime, windows
+from household.pipeline import paths
+from household.pipeline.params import Train
 
 SOME = 8192
 Forecast = Callable[[], npt.NDArray[np.float32]]
@@ -31,19 +32,15 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--windows", type=int, default=205_000)
     options = parser.parse_args()
-    minutes = files.read_table(paths.SERIES)
-    values = series.values(minutes)
+    data = given(0)
+    values, lookback = data.values, data.shape.lookback
     # As many as asked for, though the series have fewer.
     starts = np.resize(windows.read(paths.WINDOWS), options.windows)
     model, session = network.load(paths.NETWORK), runtime.load(paths.GRAPH)
-    scaled = scaling.read(paths.SCALING, minutes.column_names[1:])
-    standard = ((values - scaled.center) / scaled.scale).astype(np.float32)
-    copy, series_of_torch = of_torch(model), torch.from_numpy(standard)
-    lookback = runtime.shape(session).lookback
+    copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
 
     def by_torch() -> npt.NDArray[np.float32]:
-        found = forecast(copy, series_of_torch, starts, lookback)
-        return found * np.float32(scaled.scale[0]) + np.float32(scaled.center[0])
+        return data.kilowatts(forecast(copy, standard, starts, lookback))
 
     ways: dict[str, Forecast] = {
         "ONNX Runtime": lambda: runtime.forecast(session, values, starts)[:, 0],
@@ -77,9 +74,8 @@ def main() -> None:
     measure.write("prediction", {"seconds": medians, "off_kw": off}, measure.table(head, rows))
 
 
-def of_torch(model: network.Model) -> Forecaster:
+def of_torch(model: network.Model, settings: Train) -> Forecaster:
     """The network of Keras in PyTorch, with its weights."""
-    settings = params.load().train
     inputs, units = model.get_layer("lstm_1_1").cell.kernel.shape
     copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.members)
     with torch.no_grad():

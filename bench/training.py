@@ -7,7 +7,6 @@ epochs, on the same test windows. Seconds are those of training, without the sco
 """
 
 import argparse
-import functools
 import json
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from ruamel.yaml import YAML
 
 from bench import measure
 from household.forecast import scaling, scores, windows
@@ -30,7 +28,6 @@ from household.pipeline import files, params, paths
 from household.pipeline.params import Params
 
 Floats = npt.NDArray[np.float32]
-Batch = tuple[Floats, Floats]
 PREPARED = ("fetch", "parse", "window", "split")
 
 
@@ -72,22 +69,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        settings(folder, options.set_param)
+        measure.settings(folder, options.set_param)
         for stage in PREPARED:
             measure.cost(measure.python("-m", f"stages.{stage}"), folder)
         curves = {name: of_way(name, folder, options.seconds) for name in options.ways}
     report(options.name, curves)
-
-
-def settings(folder: Path, changes: list[str]) -> None:
-    """params.yaml with some keys set, as `dvc exp run --set-param` does."""
-    yaml = YAML(typ="safe")
-    record = yaml.load((measure.ROOT / paths.PARAMS).read_text())
-    for change in changes:
-        key, _, value = change.partition("=")
-        *sections, last = key.split(".")
-        functools.reduce(lambda node, name: node[name], sections, record)[last] = yaml.load(value)
-    yaml.dump(record, folder / paths.PARAMS)
 
 
 def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
@@ -279,24 +265,14 @@ def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
         for point in ([points[0], points[0] | {"seconds": most}] if len(points) == 1 else points)
     ]
 
-    def panel(field: str, title: str) -> dict[str, Any]:
-        return {
-            "width": 330,
-            "height": 260,
-            "mark": {"type": "line", "point": True},
-            "encoding": {
-                "x": {"field": "seconds", "title": "seconds of training", "type": "quantitative"},
-                "y": {
-                    "field": field,
-                    "title": title,
-                    "type": "quantitative",
-                    "scale": {"zero": False},
-                },
-                "color": {"field": "way", "type": "nominal", "sort": list(WAYS), "title": None},
-            },
-        }
-
-    both = [panel("rmse_kw", "test RMSE (kW)"), panel("mae_kw", "test MAE (kW)")]
+    both = [
+        measure.panel(
+            {"field": "seconds", "title": "seconds of training"},
+            {"field": field, "title": title, "scale": {"zero": False}},
+            {"field": "way", "sort": list(WAYS), "title": None},
+        )
+        for field, title in (("rmse_kw", "test RMSE (kW)"), ("mae_kw", "test MAE (kW)"))
+    ]
     measure.draw(name, drawn, {"hconcat": both})
 
 
