@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bench.training import Given
 
 WINDOWS_A_STEP = 512
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Member(nn.Module):  # type: ignore[misc]
@@ -55,12 +57,14 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
     settings = data.settings.train
     torch.manual_seed(data.settings.seed)
     draw = np.random.default_rng(data.settings.seed)
+    count = partial(torch.arange, device=DEVICE)
     minutes = network.stretch(settings) if dense else 1
-    standard = torch.from_numpy(data.standard())
+    standard = torch.from_numpy(data.standard()).to(DEVICE)
     model = Forecaster(standard.shape[1], settings.units[0], settings.dropout, settings.members)
+    model.to(DEVICE)
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
-    weight = torch.from_numpy(counts)
+    weight = torch.from_numpy(counts).to(DEVICE)
     firsts = network.stretches(data.train, minutes)
     size = settings.batch_size if dense else WINDOWS_A_STEP
     lookback = data.shape.lookback
@@ -80,12 +84,14 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
         order = draw.permutation(firsts) + shift
         model.train()
         for first in range(0, len(order), size):
-            some = torch.from_numpy(order[first : first + size].astype(np.int64))
+            some = torch.from_numpy(order[first : first + size].astype(np.int64)).to(DEVICE)[
+                :, None
+            ]
             # The rows that are read, and the target of the last.
-            rows = some[:, None] + (lookback - 1 - before) + torch.arange(before + minutes + 1)
+            rows = some + (lookback - 1 - before) + count(before + minutes + 1)
             held = standard[rows.clamp(0, len(standard) - 1)]
-            counted = weight[(some[:, None] + torch.arange(minutes)).clamp(0)]
-            counted = counted * (some[:, None] + torch.arange(minutes) >= 0)
+            targets = some + count(minutes)
+            counted = weight[targets.clamp(0)] * (targets >= 0)
             forecasts = model(held[:, :-1], minutes)
             errors = loss_of(forecasts, held[:, -minutes:, 0].expand_as(forecasts))
             loss = (errors * counted).sum() / counted.sum().clamp(1) / settings.members
@@ -95,8 +101,9 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
                 nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimizer.step()
             schedule.step()
+        state = {name: value.clone().cpu() for name, value in model.state_dict().items()}
         spent = time.perf_counter() - begin
-        reached.append((spent, {k: v.clone() for k, v in model.state_dict().items()}))
+        reached.append((spent, state))
     for seconds, state in reached:
         model.load_state_dict(state)
         yield seconds, data.kilowatts(forecast(model, standard, data.test, lookback))
@@ -110,6 +117,6 @@ def forecast(
     model.eval()
     found = []
     for part in np.array_split(starts.astype(np.int64), -(-len(starts) // 512)):
-        rows = torch.from_numpy(windows.input_minutes(part, lookback))
-        found.append(model(standard[rows], 1).mean(dim=0)[:, 0].numpy())
+        rows = torch.from_numpy(windows.input_minutes(part, lookback)).to(standard.device)
+        found.append(model(standard[rows], 1).mean(dim=0)[:, 0].cpu().numpy())
     return np.concatenate(found)

@@ -3,7 +3,8 @@
     python -m bench.training [--set-param key=value] [--seconds 150] [--name training] [way ...]
 
 Each way trains in a process of its own on the same minutes and is scored, at the end of each of its
-epochs, on the same test windows. Seconds are those of training, without the scoring.
+epochs, on the same test windows. Seconds are those of training, without the scoring. Ways that run
+only where they are named: "household, Keras' LSTM", "household, bfloat16", "household, no GPU".
 """
 
 import argparse
@@ -58,7 +59,7 @@ class Reached(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("ways", nargs="*", default=list(WAYS))
+    parser.add_argument("ways", nargs="*", default=list(PEERS))
     parser.add_argument("--set-param", action="append", default=[])
     parser.add_argument("--seconds", type=float, default=150)
     parser.add_argument("--name", default="training")
@@ -73,7 +74,7 @@ def main() -> None:
         for stage in PREPARED:
             measure.cost(measure.python("-m", f"stages.{stage}"), folder)
         curves = {name: of_way(name, folder, options.seconds) for name in options.ways}
-    report(options.name, curves)
+        report(options.name, curves, len(windows.read(folder / paths.TRAIN)))
 
 
 def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
@@ -135,6 +136,26 @@ def default(data: Given) -> Iterator[Reached]:
     for seconds, weights in reached:
         model.set_weights(weights)
         yield Reached(seconds, network.forecast(model, data.values, data.test)[:, 0])
+
+
+def with_keras_lstm(data: Given) -> Iterator[Reached]:
+    """The train stage with the LSTM of Keras, which on a CPU is a loop of small operations."""
+    from household.forecast import network  # noqa: PLC0415
+
+    network.FusedLSTM = network.FusedLSTM.__base__  # type: ignore[misc]
+    return default(data)
+
+
+def in_bfloat16(data: Given) -> Iterator[Reached]:
+    train = data.settings.train.model_copy(update={"precision": "mixed_bfloat16"})
+    return default(data._replace(settings=data.settings.model_copy(update={"train": train})))
+
+
+def without_gpu(data: Given) -> Iterator[Reached]:
+    import tensorflow as tf  # noqa: PLC0415
+
+    tf.config.set_visible_devices([], "GPU")
+    return default(data)
 
 
 def best(kept: Path) -> list[Any]:
@@ -225,7 +246,7 @@ def lightgbm(data: Given) -> Iterator[Reached]:
         yield Reached(times[count - 1], start + np.concatenate(found).astype(np.float32))
 
 
-WAYS = {
+PEERS = {
     "persistence": persistence,
     "household": default,
     "tutorial": tutorial,
@@ -234,9 +255,15 @@ WAYS = {
     "Darts": darts,
     "LightGBM": lightgbm,
 }
+WAYS = PEERS | {
+    "household, Keras' LSTM": with_keras_lstm,
+    "household, bfloat16": in_bfloat16,
+    "household, no GPU": without_gpu,
+}
 
 
-def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
+def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> None:
+    """Writes down the curves of a training on `count` windows."""
     ours = curves.get("household", [])
     rows = []
     for way, points in curves.items():
@@ -244,9 +271,12 @@ def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
         # When ours was first as good as this way ever was.
         overtaken = next((p["seconds"] for p in ours if p["rmse_kw"] <= lowest["rmse_kw"]), None)
         ratio = lowest["seconds"] / overtaken if overtaken and way != "household" else None
+        # The first epoch makes a graph as well, and fifty trees are no epoch.
+        seconds = [point["seconds"] for point in points if way != "LightGBM"]
         rows.append(
             [
                 way,
+                f"{count / np.median(np.diff(seconds)):,.0f}" if len(seconds) > 1 else "",
                 f"{points[0]['seconds']:.0f}",
                 f"{points[0]['rmse_kw']:.4f}",
                 f"{lowest['seconds']:.0f}",
@@ -256,7 +286,17 @@ def report(name: str, curves: dict[str, list[dict[str, float]]]) -> None:
                 "" if ratio is None else f"{ratio:.1f}",
             ]
         )
-    head = ["way", "first s", "RMSE", "best s", "RMSE", "MAE", "household there at s", "times"]
+    head = [
+        "way",
+        "windows/s",
+        "first s",
+        "RMSE",
+        "best s",
+        "RMSE",
+        "MAE",
+        "household there at s",
+        "times",
+    ]
     measure.write(name, {"curves": curves}, measure.table(head, rows))
     most = max(point["seconds"] for points in curves.values() for point in points)
     drawn = [

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def _without_stderr() -> Iterator[None]:
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = os.devnull
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# TensorFlow would else take all the memory of a GPU, which another training may want too.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
 with _without_stderr():
     import keras
@@ -53,8 +56,11 @@ def make_repeatable(seed: int) -> None:
 
 def device() -> str:
     """What the network runs on, in words."""
-    gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else "the CPU"
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU")
+        for gpu in tf.config.get_visible_devices("GPU")
+    ]
+    return ", ".join(names) or "the CPU"
 
 
 def shape(model: keras.Model) -> Shape:
@@ -88,8 +94,9 @@ def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> ke
     side by side. Where `minutes` is 1 it takes windows: (windows, lookback, features) to
     (windows, members * horizon).
     """
-    # On a GPU Keras takes the LSTM of cuDNN.
-    lstm = keras.layers.LSTM if tf.config.list_physical_devices("GPU") else FusedLSTM
+    # On a GPU Keras takes cuDNN's LSTM; the fused one knows no other numbers than of 32 bits.
+    fused = settings.precision == "float32" and not tf.config.get_visible_devices("GPU")
+    lstm = FusedLSTM if fused else partial(keras.layers.LSTM, dtype=settings.precision)
     return _network(shape, scaling, settings, minutes, lstm, keras.layers.Concatenate)
 
 
@@ -135,7 +142,7 @@ def _network(
     scaling: Scaling,
     settings: Train,
     minutes: int,
-    lstm: type[keras.layers.LSTM],
+    lstm: Callable[..., keras.layers.LSTM],
     joined: type[keras.layers.Layer],
 ) -> keras.Model:
     features = len(scaling.center)
@@ -166,7 +173,7 @@ def _member(
     horizon: int,
     settings: Train,
     minutes: int,
-    lstm: type[keras.layers.LSTM],
+    lstm: Callable[..., keras.layers.LSTM],
     number: int,
 ) -> keras.KerasTensor:
     """The LSTM layers, up to the linear units."""
