@@ -19,6 +19,7 @@ from household.pipeline import arrays, files
 Starts = npt.NDArray[np.int32]
 # Targets, of which more would take more memory than they say.
 SCORED = 2_000_000
+BLOCK = 2**20
 SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
 
 
@@ -116,56 +117,26 @@ def targets(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.floa
 
 
 def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: bool) -> Starts:
-    """Those of `before` whose last minute comes before the first target of `after`.
+    """Those of `before`, in time order, whose last minute comes before the first target of `after`.
 
     With `embargo` it comes before the first minute of `after`.
     """
     if not len(after):
         return before
     first = after[0] if embargo else after[0] + shape.lookback
-    return before[last_minutes(before, shape) < first]
+    # A view, where a mask would copy what may be hundreds of megabytes.
+    return before[: np.searchsorted(before, first - (shape.length - 1))]
 
 
 def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
     """How many of the windows at `starts` hold each minute, up to the last that any does."""
-    ends = last_minutes(starts, shape) + 1
-    edges = np.zeros(ends.max() + 1, np.int32)
-    edges[starts] += 1
-    edges[ends] -= 1
+    edges = np.zeros(last_minutes(starts.max(), shape) + 2, np.int32)
+    # In blocks: numpy takes an index as one of 64 bits, and so copies it.
+    for first in range(0, len(starts), BLOCK):
+        block = starts[first : first + BLOCK]
+        edges[block] += 1
+        edges[last_minutes(block, shape) + 1] -= 1
     return np.cumsum(edges, out=edges)[:-1]
-
-
-def mean(column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> float:
-    """The mean of a feature, of which windows hold each minute so many `times`.
-
-    That is `mean(windows)` without the windows. The sum is exact (Shewchuk's, by `math.fsum`), so
-    the result is within 1 ulp of the true mean.
-    """
-    values, counts = _counted(column, times)
-    # Exact too: float32 holds 24 bits, and a count fits in the other 29 of a float64.
-    return math.fsum(values * counts) / int(times.sum(dtype=np.int64))
-
-
-def deviation(column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> float:
-    """The standard deviation of a feature, as in `mean`: `std(windows, ddof=0)`."""
-    values, counts = _counted(column, times)
-    total = int(times.sum(dtype=np.int64))
-    off = values - math.fsum(values * counts) / total
-    return math.sqrt(math.fsum(np.square(off) * counts) / total)
-
-
-def _counted(
-    column: pa.ChunkedArray, times: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The values in each chunk of `column`, and how often: a meter gives few in many minutes."""
-    values, counts, row = [], [], 0
-    for chunk in column.slice(0, len(times)).iterchunks():
-        distinct = chunk.dictionary_encode()
-        held = times[row : row + len(chunk)]
-        values.append(arrays.of(distinct.dictionary).astype(np.float64))
-        counts.append(np.bincount(arrays.of(distinct.indices), weights=held))
-        row += len(chunk)
-    return np.concatenate(values), np.concatenate(counts)
 
 
 def write(path: Path, starts: Starts) -> None:

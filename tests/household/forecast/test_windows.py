@@ -1,7 +1,5 @@
 """Windows as offsets against windows as the tutorial builds them: lists of lists."""
 
-from fractions import Fraction
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -63,43 +61,14 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
     assert in_parts.starts(shape, "break").tolist() == expected
 
 
-def column_of(power: list[float]) -> pa.ChunkedArray:
-    """In chunks, as a file gives it."""
-    cut = len(power) // 2
-    return pa.chunked_array([power[:cut], power[cut:]], pa.float32())
-
-
-@given(st.lists(POWER, min_size=3, max_size=60), st.integers(1, 11))
-def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
-    power: list[float], lookback: int
+@pytest.mark.parametrize("block", [1, 3, 99])
+def test_windows_that_hold_a_minute_are_counted_in_blocks(
+    block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = tutorial_windows(power, lookback)
-    if not built:
-        return
-    shape = Shape(lookback, 1)
-    starts = windows.starts(minutes(len(power)), shape, "join")
-    mean = windows.mean(column_of(power), windows.times_held(starts, shape))
-    total = sum((Fraction(value) for window in built for value in window), Fraction(0))
-    exact = total / (len(built) * (lookback + 1))
-    assert abs(Fraction(mean) - exact) <= Fraction(float(np.spacing(mean)))
-    assert mean == pytest.approx(np.array(built).mean(), rel=1e-13)
-
-
-@given(st.data())
-def test_mean_and_deviation_of_some_windows_count_each_minute_as_often_as_they_hold_it(
-    data: st.DataObject,
-) -> None:
-    power = data.draw(st.lists(POWER, min_size=6, max_size=40))
-    shape = Shape(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2)))
-    possible = list(range(len(power) - shape.length))
-    chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
-    starts = np.array(chosen, np.int32)
-    times = windows.times_held(starts, shape)
-    mean = windows.mean(column_of(power), times)
-    deviation = windows.deviation(column_of(power), times)
-    held = [value for start in chosen for value in power[start : start + shape.length]]
-    assert mean == pytest.approx(float(np.mean(held)), rel=1e-13)
-    assert deviation == pytest.approx(float(np.std(held)), rel=1e-12, abs=1e-12)
+    monkeypatch.setattr(windows, "BLOCK", block)
+    starts = np.array([4, 0, 3, 9], np.int32)
+    times = windows.times_held(starts, Shape(2, 1))
+    assert times.tolist() == [1, 1, 1, 1, 2, 2, 1, 0, 0, 1, 1, 1]
 
 
 @given(st.lists(POWER, min_size=4, max_size=40), st.integers(1, 7), st.integers(1, 4))
