@@ -206,44 +206,15 @@ def darts(data: Given) -> Iterator[Reached]:
 
 def lightgbm(data: Given) -> Iterator[Reached]:
     """The trees of `evaluate.trees`, scored after each 50 of them."""
-    import lightgbm  # noqa: PLC0415
-
-    from household.forecast import trees  # noqa: PLC0415
+    from household.forecast import baselines, trees  # noqa: PLC0415
 
     begin = time.perf_counter()
-
-    def rows(starts: Starts) -> npt.NDArray[np.float64]:
-        inputs = windows.inputs(data.values, starts, data.shape.lookback).astype(np.float64)
-        return inputs.reshape(len(starts), -1)
-
-    train = np.sort(data.train)
-    last = windows.last_input_minutes(train, data.shape.lookback)
-
-    class Inputs(lightgbm.Sequence):
-        batch_size = 4096
-
-        def __len__(self) -> int:
-            return len(train)
-
-        def __getitem__(self, which: Any) -> npt.NDArray[np.float64]:
-            found = rows(np.atleast_1d(train[which]))
-            return found if isinstance(which, slice | list) else found[0]
-
-    change = data.values[last + 1, 0] - data.values[last, 0]
     times: list[float] = []
-    booster = lightgbm.train(
-        trees.SETTINGS,
-        lightgbm.Dataset(Inputs(), change),
-        trees.ROUNDS,
-        callbacks=[lambda _: times.append(time.perf_counter() - begin)],
-    )
-    start = data.values[windows.last_input_minutes(data.test, data.shape.lookback), 0]
+    # The trees know no clock.
+    known = baselines.Given(data.values, np.empty(0, "datetime64[m]"), data.train, data.shape)
+    booster = trees.train(known, lambda _: times.append(time.perf_counter() - begin))
     for count in range(50, trees.ROUNDS + 1, 50):
-        found = [
-            booster.predict(rows(part), num_iteration=count)
-            for part in np.array_split(data.test, -(-len(data.test) // 4096))
-        ]
-        yield Reached(times[count - 1], start + np.concatenate(found).astype(np.float32))
+        yield Reached(times[count - 1], trees.forecast(booster, known, data.test, count)[:, 0])
 
 
 PEERS = {

@@ -1,5 +1,6 @@
 """Gradient-boosted trees as a baseline. Needs the extra `trees`: lock/trees.txt."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def boosted(given: Given, starts: Starts) -> Power:
     Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 30.
     Raises Failure where LightGBM is not installed.
     """
+    return forecast(train(given), given, starts)
+
+
+def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> Any:
+    """LightGBM's booster; `after_each` of the trees is called with what LightGBM tells of it."""
     try:
         import lightgbm  # noqa: PLC0415 (an extra, and a second to import)
     except ModuleNotFoundError:
@@ -48,30 +54,34 @@ def boosted(given: Given, starts: Starts) -> Power:
         batch_size = baselines.CHUNK
 
         def __len__(self) -> int:
-            return len(train)
+            return len(starts)
 
         def __getitem__(self, which: Any) -> npt.NDArray[np.float64]:
             rows: npt.NDArray[np.float64] = _inputs(
-                given, np.atleast_1d(train[which]), np.atleast_1d(drawn[which])
+                given, np.atleast_1d(starts[which]), np.atleast_1d(drawn[which])
             )
             return rows if isinstance(which, slice | list) else rows[0]
 
-    horizon = given.shape.horizon
-    train = np.sort(given.train)
-    drawn = np.random.default_rng(0).integers(horizon, size=len(train))
-    last = windows.last_input_minutes(train, given.shape.lookback)
+    starts = np.sort(given.train)
+    drawn = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
+    last = windows.last_input_minutes(starts, given.shape.lookback)
     change = given.values[last + 1 + drawn, 0] - given.values[last, 0]
-    booster = lightgbm.train(SETTINGS, lightgbm.Dataset(Inputs(), change), ROUNDS)
-    forecast = [
+    data = lightgbm.Dataset(Inputs(), change)
+    return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
+
+
+def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -> Power:
+    """What the first `rounds` of the trees of `booster` give: (windows, horizon), in kW."""
+    change = [
         np.column_stack(
             [
-                booster.predict(_inputs(given, chunk, np.full(len(chunk), step)))
-                for step in range(horizon)
+                booster.predict(_inputs(given, chunk, np.full(len(chunk), step)), 0, rounds)
+                for step in range(given.shape.horizon)
             ]
         )
         for chunk in baselines.chunks(starts)
     ]
-    return persistence(given, starts) + np.concatenate(forecast).astype(np.float32)
+    return persistence(given, starts) + np.concatenate(change).astype(np.float32)
 
 
 def _inputs(given: Given, starts: Starts, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
