@@ -4,7 +4,7 @@
 
 Each way trains in a process of its own on the same minutes and is scored, at the end of each of its
 epochs, on the same test windows. Seconds are those of training, without the scoring. Ways that run
-only where they are named: "household, Keras' LSTM", "household, bfloat16", "household, no GPU".
+only where they are named: "household, Keras' LSTM" and "household, no GPU".
 """
 
 import argparse
@@ -146,11 +146,6 @@ def with_keras_lstm(data: Given) -> Iterator[Reached]:
     return default(data)
 
 
-def in_bfloat16(data: Given) -> Iterator[Reached]:
-    train = data.settings.train.model_copy(update={"precision": "mixed_bfloat16"})
-    return default(data._replace(settings=data.settings.model_copy(update={"train": train})))
-
-
 def without_gpu(data: Given) -> Iterator[Reached]:
     import tensorflow as tf  # noqa: PLC0415
 
@@ -228,7 +223,6 @@ PEERS = {
 }
 WAYS = PEERS | {
     "household, Keras' LSTM": with_keras_lstm,
-    "household, bfloat16": in_bfloat16,
     "household, no GPU": without_gpu,
 }
 

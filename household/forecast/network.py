@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +93,8 @@ def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> ke
     side by side. Where `minutes` is 1 it takes windows: (windows, lookback, features) to
     (windows, members * horizon).
     """
-    # On a GPU Keras takes cuDNN's LSTM; the fused one knows no other numbers than of 32 bits.
-    fused = settings.precision == "float32" and not tf.config.get_visible_devices("GPU")
-    lstm = FusedLSTM if fused else partial(keras.layers.LSTM, dtype=settings.precision)
+    # On a GPU Keras takes the LSTM of cuDNN.
+    lstm = keras.layers.LSTM if tf.config.get_visible_devices("GPU") else FusedLSTM
     return _network(shape, scaling, settings, minutes, lstm, keras.layers.Concatenate)
 
 
@@ -142,7 +140,7 @@ def _network(
     scaling: Scaling,
     settings: Train,
     minutes: int,
-    lstm: Callable[..., keras.layers.LSTM],
+    lstm: type[keras.layers.LSTM],
     joined: type[keras.layers.Layer],
 ) -> keras.Model:
     features = len(scaling.center)
@@ -173,7 +171,7 @@ def _member(
     horizon: int,
     settings: Train,
     minutes: int,
-    lstm: Callable[..., keras.layers.LSTM],
+    lstm: type[keras.layers.LSTM],
     number: int,
 ) -> keras.KerasTensor:
     """The LSTM layers, up to the linear units."""

@@ -125,7 +125,6 @@ class Train(Section):
     schedule: Literal["constant", "cosine"]
     clip_norm: Annotated[float, Field(gt=0)] | None
     batch_size: int = Field(ge=1)
-    precision: Literal["float32", "mixed_bfloat16"]
     epochs: int = Field(ge=1)
     patience: Annotated[int, Field(ge=1)] | None
 

@@ -234,26 +234,6 @@ def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-6)
 
 
-def test_mixed_precision_is_of_the_lstm_alone_and_near_the_same() -> None:
-    exact, mixed = (
-        network.learner(SHAPE, SCALING, DENSE.model_copy(update={"precision": each}), minutes=5)
-        for each in ("float32", "mixed_bfloat16")
-    )
-    draw = np.random.default_rng(0)
-    mixed.set_weights([draw.normal(size=weight.shape) for weight in exact.get_weights()])
-    exact.set_weights(mixed.get_weights())
-    assert {weight.dtype for weight in mixed.get_weights()} == {np.dtype(np.float32)}
-    stretch = np.stack([VALUES[start : start + 5] for start in STARTS])
-    found, expected = mixed(stretch), exact(stretch).numpy()
-    assert found.dtype == tf.float32
-    assert not np.array_equal(found.numpy(), expected)
-    # bfloat16 has 8 binary digits.
-    assert found.numpy() == pytest.approx(expected, abs=float(np.abs(expected).max()) / 20)
-    computed = {layer.compute_dtype for layer in mixed.layers if "lstm" in layer.name}
-    others = {layer.compute_dtype for layer in mixed.layers if "lstm" not in layer.name}
-    assert (computed, others) == ({"bfloat16"}, {"float32"})
-
-
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
     model = network.build(SHAPE, SCALING, TINY)
     last = np.array([len(VALUES) - LOOKBACK], np.int32)

@@ -206,7 +206,6 @@ BROKEN = [
     ("train.changes", "yes"),
     ("train.target", "power"),
     ("train.supervision", "minute"),
-    ("train.precision", "float16"),
     ("train.stretch", 0),
     ("train.huber_delta", 0),
     ("train.schedule", "linear"),
