@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from household.meter import series
+from household.pipeline import arrays
 
 Integers = npt.NDArray[np.int32]
 Seconds = npt.NDArray[np.int64]
@@ -283,9 +284,11 @@ def text(minutes: Minutes) -> Iterator[bytes]:
     """The text of the source for `minutes`, in blocks of whole lines, the header first."""
     yield ";".join(series.HEADER).encode() + b"\r\n"
     n = len(minutes.missing)
-    clock = pa.array([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
+    # Scalars of pyarrow, which makes one of a string with the help of pandas.
+    delimiter, nothing, end, unknown = arrays.texts([";", "", "\r\n", "?;?;?;?;?;?;"])
+    clock = arrays.texts([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
     dates = (minutes.start + dt.timedelta(days=day) for day in range(-(-n // DAY)))
-    days = pa.array([f"{date.day}/{date.month}/{date.year}" for date in dates])
+    days = arrays.texts([f"{date.day}/{date.month}/{date.year}" for date in dates])
     thousandths = (
         (minutes.active_power, 1),
         (minutes.reactive_power, 1),
@@ -298,18 +301,22 @@ def text(minutes: Minutes) -> Iterator[bytes]:
     for first in range(0, n, ROWS_A_BLOCK):
         rows = slice(first, min(first + ROWS_A_BLOCK, n))
         minute = np.arange(rows.start, rows.stop)
-        fields = [days.take(minute // DAY), clock.take(minute % DAY)]
+        fields = [
+            texts.take(arrays.column(place, pa.int64()))
+            for texts, place in ((days, minute // DAY), (clock, minute % DAY))
+        ]
         values = [decimals(column[rows], scale) for column, scale in thousandths]
-        line = pc.binary_join_element_wise(*fields, *values, ";")
-        gone = pc.binary_join_element_wise(*fields, ";".join("?" * 6) + ";", ";")
-        lines = pc.if_else(minutes.missing[rows], gone, line)
-        yield b"".join(pc.binary_join_element_wise(lines, "", "\r\n").buffers()[2:])
+        line = pc.binary_join_element_wise(*fields, *values, delimiter)
+        gone = pc.binary_join_element_wise(*fields, unknown, delimiter)
+        missing = arrays.column(minutes.missing[rows].view(np.uint8), pa.uint8())
+        lines = pc.if_else(missing.cast(pa.bool_()), gone, line)
+        yield b"".join(pc.binary_join_element_wise(lines, nothing, end).buffers()[2:])
 
 
 def decimals(numbers: Integers, scale: int) -> pa.Array:
     """Each number, times `scale`, as thousandths with a decimal point."""
     distinct, place = np.unique(numbers, return_inverse=True)
-    texts = pa.array(
+    texts = arrays.texts(
         [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
     )
-    return texts.take(place)
+    return texts.take(arrays.column(place, pa.int64()))

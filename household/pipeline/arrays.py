@@ -4,6 +4,7 @@ pyarrow does the same by `to_numpy` and `array`, and imports pandas for it where
 half a second of each stage.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,3 +25,11 @@ def of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
 def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     """A column without a null from the values that `kind` holds, by their bytes."""
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def texts(values: Sequence[str]) -> pa.Array:
+    """A column of texts."""
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
