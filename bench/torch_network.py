@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from household.forecast import network, windows
+from household.forecast import windows
 
 if TYPE_CHECKING:
     from bench.training import Given
@@ -58,14 +58,15 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
     torch.manual_seed(data.settings.seed)
     draw = np.random.default_rng(data.settings.seed)
     count = partial(torch.arange, device=DEVICE)
-    minutes = network.stretch(settings) if dense else 1
+    # Without `network`: after TensorFlow, PyTorch's optimizers end the process.
+    minutes = settings.stretch if dense else 1
     standard = torch.from_numpy(data.standard()).to(DEVICE)
     model = Forecaster(standard.shape[1], settings.units[0], settings.dropout, settings.members)
     model.to(DEVICE)
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
     weight = torch.from_numpy(counts).to(DEVICE)
-    firsts = network.stretches(data.train, minutes)
+    firsts = windows.stretches(data.train, minutes)
     size = settings.batch_size if dense else WINDOWS_A_STEP
     lookback = data.shape.lookback
     before = 0 if dense else lookback - 1

@@ -229,7 +229,7 @@ def labelled_batches(
     window at `starts`, else 0, so that one which crosses a gap or belongs to another part counts
     for nothing. No row of `values` after the last target is read.
     """
-    order = tf.data.Dataset.from_tensor_slices(stretches(starts, minutes)).batch(batch_size)
+    order = tf.data.Dataset.from_tensor_slices(windows.stretches(starts, minutes)).batch(batch_size)
     return order.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
@@ -248,7 +248,7 @@ def shuffled_batches(
     Stretches are shuffled, not batches, and are cut at other minutes in each epoch. Both depend
     on `seed` and the epoch's number alone; the first `done` epochs are left out.
     """
-    firsts = stretches(starts, minutes)
+    firsts = windows.stretches(starts, minutes)
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
@@ -258,13 +258,6 @@ def shuffled_batches(
 
     each_epoch = tf.data.Dataset.range(done, epochs).flat_map(order)
     return each_epoch.map(_labelled(values, starts, shape, minutes)).prefetch(2)
-
-
-def stretches(starts: Starts, minutes: int) -> Starts:
-    """The first window of each stretch; they hold all of `starts` when moved by < `minutes`."""
-    if minutes == 1:
-        return starts
-    return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
 
 
 def _labelled(

@@ -51,14 +51,15 @@ class Distinct(NamedTuple):
 
     @classmethod
     def of(cls, column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> Self:
-        """Those in each chunk of `column`, each minute as often as windows hold it: `times`."""
+        """Those of each block of `column`, each minute as often as windows hold it: `times`."""
         values, counts, row = [], [], 0
-        for chunk in column.slice(0, len(times)).iterchunks():
-            distinct = chunk.dictionary_encode()
-            held = times[row : row + len(chunk)]
+        known = pa.table([column.slice(0, len(times))], ["value"])
+        for batch in known.to_batches(windows.BLOCK):
+            distinct = batch["value"].dictionary_encode()
+            held = times[row : row + len(batch)]
             values.append(arrays.of(distinct.dictionary).astype(np.float64))
             counts.append(np.bincount(arrays.of(distinct.indices), weights=held))
-            row += len(chunk)
+            row += len(batch)
         return cls(np.concatenate(values), np.concatenate(counts))
 
     def mean(self) -> float:

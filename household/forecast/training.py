@@ -17,7 +17,7 @@ import pyarrow as pa
 import tensorflow as tf
 from tqdm import tqdm
 
-from household.forecast import checkpoint
+from household.forecast import checkpoint, windows
 from household.forecast.checkpoint import State
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Starts
@@ -77,7 +77,7 @@ def fit(
     minutes = network.stretch(settings)
     learner = network.learner(shape, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
-    items = len(network.stretches(data.train, minutes))
+    items = len(windows.stretches(data.train, minutes))
     steps = -(-items // size)
     compile_for(learner, settings, steps * epochs)
     learner.optimizer.build(learner.trainable_variables)

@@ -128,6 +128,13 @@ def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: boo
     return before[: np.searchsorted(before, first - (shape.length - 1))]
 
 
+def stretches(starts: Starts, minutes: int) -> Starts:
+    """The first window of each stretch; they hold all of `starts` when moved by < `minutes`."""
+    if minutes == 1:
+        return starts
+    return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
+
+
 def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
     """How many of the windows at `starts` hold each minute, up to the last that any does."""
     edges = np.zeros(last_minutes(starts.max(), shape) + 2, np.int32)

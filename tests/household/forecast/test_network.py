@@ -97,7 +97,7 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
 def epochs(seed: int, minutes: int, count: int = 3) -> list[list[int]]:
     """The windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
-    items = len(network.stretches(starts, minutes))
+    items = len(windows.stretches(starts, minutes))
     batches = network.shuffled_batches(values, starts, SHAPE, minutes, 16, count, seed)
     steps = -(-items // 16)
     return [counted(batches.skip(epoch * steps).take(steps), minutes) for epoch in range(count)]
