@@ -85,9 +85,8 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
         order = draw.permutation(firsts) + shift
         model.train()
         for first in range(0, len(order), size):
-            some = torch.from_numpy(order[first : first + size].astype(np.int64)).to(DEVICE)[
-                :, None
-            ]
+            chosen = order[first : first + size, None].astype(np.int64)
+            some = torch.from_numpy(chosen).to(DEVICE)
             # The rows that are read, and the target of the last.
             rows = some + (lookback - 1 - before) + count(before + minutes + 1)
             held = standard[rows.clamp(0, len(standard) - 1)]

@@ -18,7 +18,11 @@ COLUMNS = [
 BOTH, FIRST = np.array([1, 0], np.int32), np.array([0], np.int32)
 
 
-def test_each_feature_is_measured_in_the_windows_that_count() -> None:
+@pytest.mark.parametrize("block", [1, 3, 99])
+def test_each_feature_is_measured_in_the_windows_that_count(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "BLOCK", block)
     center, scale = scaling.measure(COLUMNS, FIRST, BOTH, Shape(2, 1))
     assert center.tolist() == [2, 20, 5]
     assert scale.tolist() == pytest.approx(
