@@ -73,8 +73,12 @@ def main() -> None:
         measure.settings(folder, options.set_param)
         for stage in PREPARED:
             measure.cost(measure.python("-m", f"stages.{stage}"), folder)
-        curves = {name: of_way(name, folder, options.seconds) for name in options.ways}
-        report(options.name, curves, len(windows.read(folder / paths.TRAIN)))
+        count = len(windows.read(folder / paths.TRAIN))
+        curves: dict[str, list[dict[str, float]]] = {}
+        for name in options.ways:
+            curves[name] = of_way(name, folder, options.seconds)
+            # A run of hours that is cut short leaves what it has.
+            report(options.name, curves, count)
 
 
 def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
