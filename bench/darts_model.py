@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bench.training import Given
 
 
+BATCH = 32  # what Darts takes of its own accord
+
+
 class Epochs(Callback):  # type: ignore[misc]
     """Keeps the weights at the end of each epoch, and stops when the time is over."""
 
@@ -47,10 +50,14 @@ def train(data: "Given") -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
         hidden_dim=50,
         n_rnn_layers=2,
         dropout=0.1,
+        batch_size=BATCH,
         n_epochs=1000,
         random_state=data.settings.seed,
         pl_trainer_kwargs={
             "accelerator": "cpu",
+            # Of its own accord Darts draws as many windows from each stretch as the longest has:
+            # on four simulated years eight times as many as there are.
+            "limit_train_batches": len(data.train) // BATCH,
             "callbacks": [epochs],
             "enable_progress_bar": False,
             "enable_model_summary": False,

@@ -30,6 +30,10 @@ os.environ["KERAS_HOME"] = os.devnull
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # TensorFlow would else take all the memory of a GPU, which another training may want too.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# A member's layers follow each other in one thread: on two cores with a thread each, the third of
+# three members would begin when another is through, and one core have nothing to do till the end.
+if (os.cpu_count() or 1) < 3:
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "3")
 # TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
 with _without_stderr():
     import keras
@@ -239,25 +243,25 @@ def shuffled_batches(
     shape: Shape,
     minutes: int,
     batch_size: int,
-    epochs: int,
     seed: int,
-    done: int = 0,
+    epoch: tf.Variable,
 ) -> tf.data.Dataset:
-    """As `labelled_batches`, over and over for `epochs`, in another order each, set by `seed`.
+    """As `labelled_batches`, in the order that `seed` and the epoch's number have set.
 
-    Stretches are shuffled, not batches, and are cut at other minutes in each epoch. Both depend
-    on `seed` and the epoch's number alone; the first `done` epochs are left out.
+    The number is what `epoch` holds when the batches begin. Stretches are shuffled, not batches,
+    and are cut at other minutes in each epoch.
     """
     firsts = windows.stretches(starts, minutes)
 
-    def order(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    def shuffled(_: tf.Tensor) -> tf.data.Dataset:
+        key = tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
         shift = tf.random.stateless_uniform([], key, maxval=minutes, dtype=tf.int32)
-        shuffled = tf.random.experimental.stateless_shuffle(firsts + shift, key)
-        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
+        order = tf.random.experimental.stateless_shuffle(firsts + shift, key)
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
-    each_epoch = tf.data.Dataset.range(done, epochs).flat_map(order)
-    return each_epoch.map(_labelled(values, starts, shape, minutes)).prefetch(2)
+    order = tf.data.Dataset.from_tensors(0).flat_map(shuffled)
+    counted = order.apply(tf.data.experimental.assert_cardinality(-(-len(firsts) // batch_size)))
+    return counted.map(_labelled(values, starts, shape, minutes)).prefetch(2)
 
 
 def _labelled(

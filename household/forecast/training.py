@@ -27,6 +27,8 @@ from household.pipeline.params import Train
 
 # Enough for a curve, and few enough for a page of plots.
 HISTORY_ROWS = 100
+# Keras takes some milliseconds between two calls of TensorFlow; Ctrl-C waits for the end of one.
+STEPS_A_CALL = 16
 PARTS = ("train", "validation")
 Report = Callable[[pa.Table], None]
 
@@ -55,7 +57,11 @@ def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
         "mae": keras.losses.MeanAbsoluteError,
         "huber": partial(keras.losses.Huber, settings.huber_delta),
     }[settings.loss](reduction="mean_with_sample_weight")
-    model.compile(loss=loss, optimizer=optimizer)
+    model.compile(
+        loss=loss,
+        optimizer=optimizer,
+        steps_per_execution=min(STEPS_A_CALL, -(-steps // HISTORY_ROWS)),
+    )
 
 
 def fit(
@@ -88,6 +94,9 @@ def fit(
 
     due = key(model, data, settings, seed)
     watch = _Epochs(items, settings, lambda state: checkpoint.write(kept, due, state), report)
+    batches = network.shuffled_batches(
+        data.values, data.train, shape, minutes, size, seed, watch.epoch
+    )
     watch.set_model(learner)
     found = checkpoint.read(kept, due)
     if found is not None:
@@ -97,10 +106,7 @@ def fit(
         print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
     if not watch.over:
         learner.fit(
-            network.shuffled_batches(
-                data.values, data.train, shape, minutes, size, epochs, seed, watch.done
-            ).map(for_each_member),
-            steps_per_epoch=steps,
+            batches.map(for_each_member),
             initial_epoch=watch.done,
             epochs=epochs,
             validation_data=(
@@ -142,6 +148,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.done = 0
+        self.epoch = tf.Variable(0, dtype=tf.int64)  # the one under way
         self.best: list[Any] = []
         self._best_loss, self._waited = math.inf, 0
         # (epoch, place in PARTS, loss); the epoch is a count from 0 that grows within each as well.
@@ -168,9 +175,10 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self._rows = [(epoch, int(part), loss) for epoch, part, loss in state.losses.tolist()]
 
     def on_epoch_begin(self, epoch: int, _: Any = None) -> None:
+        self.epoch.assign(epoch)
         self._steps = self.params["steps"]
         self._stretch = -(-self._steps * self._settings.epochs // HISTORY_ROWS)
-        self._epoch, self._seen, self._sum = epoch, 0, 0.0
+        self._step, self._seen, self._sum = 0, 0, 0.0
         self._bar = tqdm(
             total=self._steps,
             desc=f"epoch {epoch + 1} of {self._settings.epochs}",
@@ -180,15 +188,18 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.update()
-        step = batch + 1
-        if step % self._stretch and step < self._steps:
+        # Keras counts the last call of an epoch as if it had been a full one.
+        step = min(batch + 1, self._steps)
+        self._bar.update(step - self._step)
+        whole = step // self._stretch > self._step // self._stretch
+        self._step = step
+        if not whole and step < self._steps:
             return
         # Keras gives the mean over the epoch so far; what this stretch adds to the sum is its own.
         seen = min(step * self._settings.batch_size, self._items)
         total = float(logs["loss"]) * seen
         loss = (total - self._sum) / (seen - self._seen)
-        self._rows.append((self._epoch + step / self._steps, 0, loss))
+        self._rows.append((int(self.epoch) + step / self._steps, 0, loss))
         self._seen, self._sum = seen, total
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
