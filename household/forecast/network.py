@@ -261,7 +261,12 @@ def shuffled_batches(
 
     order = tf.data.Dataset.from_tensors(0).flat_map(shuffled)
     counted = order.apply(tf.data.experimental.assert_cardinality(-(-len(firsts) // batch_size)))
-    return counted.map(_labelled(values, starts, shape, minutes)).prefetch(2)
+    # Where TensorFlow tunes the batches as it goes, a third of the epochs keep one core busy and
+    # take half as long again.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    batches = counted.map(_labelled(values, starts, shape, minutes)).prefetch(2)
+    return batches.with_options(options)
 
 
 def _labelled(
