@@ -60,8 +60,13 @@ def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
     model.compile(
         loss=loss,
         optimizer=optimizer,
-        steps_per_execution=min(STEPS_A_CALL, -(-steps // HISTORY_ROWS)),
+        steps_per_execution=min(STEPS_A_CALL, _steps_a_row(steps)),
     )
+
+
+def _steps_a_row(steps: int) -> int:
+    """How many of the `steps` of a training share a row of its history."""
+    return -(-steps // HISTORY_ROWS)
 
 
 def fit(
@@ -177,7 +182,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, _: Any = None) -> None:
         self.epoch.assign(epoch)
         self._steps = self.params["steps"]
-        self._stretch = -(-self._steps * self._settings.epochs // HISTORY_ROWS)
+        self._stretch = _steps_a_row(self._steps * self._settings.epochs)
         self._step, self._seen, self._sum = 0, 0, 0.0
         self._bar = tqdm(
             total=self._steps,
