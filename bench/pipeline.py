@@ -51,18 +51,38 @@ def of_stages(name: str, changes: list[str], repeat: int) -> None:
 
 
 def nothing_to_do(repeat: int) -> None:
-    """The seconds of `dvc repro` in this folder, where all is up to date, and of `dvc version`."""
+    """The seconds of `dvc repro` where all is up to date, here and in a pipeline of one stage."""
     said = measure.run(measure.python("-m", "dvc", "repro"), measure.ROOT)
     if "Running stage" in said:
         raise SystemExit("bench: the pipeline was not up to date; run it again")
-    ways = {"repro": ["repro"], "version": ["version"]}
-    taken: dict[str, list[Cost]] = {name: [] for name in ways}
-    for _ in range(repeat):
-        for name, arguments in ways.items():
-            taken[name].append(measure.cost(measure.python("-m", "dvc", *arguments), measure.ROOT))
-    repro, version = (measure.median(each).seconds for each in taken.values())
-    words = f"`dvc repro` takes {repro:.2f} s, {repro / version:.2f} times `dvc version`"
-    measure.write("nothing_to_do", {"repro": repro, "version": version}, words)
+    with tempfile.TemporaryDirectory() as made:
+        small = Path(made)
+        one_stage(small)
+        ways = {
+            "repro": ("repro", measure.ROOT),
+            "repro of one stage": ("repro", small),
+            "version": ("version", measure.ROOT),
+        }
+        taken: dict[str, list[Cost]] = {name: [] for name in ways}
+        for _ in range(repeat):
+            for name, (command, folder) in ways.items():
+                taken[name].append(measure.cost(measure.python("-m", "dvc", command), folder))
+    seconds = {name: measure.median(each).seconds for name, each in taken.items()}
+    rows = [
+        [f"dvc {name}", f"{spent:.2f}", f"{spent / seconds['version']:.2f}"]
+        for name, spent in seconds.items()
+    ]
+    table = measure.table(["nothing to do", "seconds", "times `dvc version`"], rows)
+    measure.write("nothing_to_do", seconds, table)
+
+
+def one_stage(folder: Path) -> None:
+    """Makes of `folder` a repository with the smallest of pipelines, which is up to date."""
+    (folder / "a").write_text("a")
+    measure.run(["git", "init", "-q"], folder)
+    add = ("stage", "add", "--run", "-n", "copy", "-d", "a", "-o", "b", "cp a b")
+    for arguments in (("init", "-q"), ("config", "core.analytics", "false"), add):
+        measure.run(measure.python("-m", "dvc", *arguments), folder)
 
 
 if __name__ == "__main__":
