@@ -1,13 +1,24 @@
 """Scores the LSTM, and the baselines beside it, on the test windows.
 
 Reads models/lstm/{network.onnx,intervals.npz}, data/windowed/series.parquet,
-data/split/{train,validation,test}.parquet and data/raw/source.json. Writes reports/metrics.json,
-reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
+data/split/{train,validation,test}.parquet, data/raw/source.json and, where there is an
+evaluate.against, the model in that folder. Writes reports/metrics.json, reports/breakdown.csv,
+reports/coverage.csv and reports/predictions.parquet.
 """
 
 from functools import partial
+from pathlib import Path
 
-from household.forecast import baselines, comparison, intervals, runtime, scores, trees, windows
+from household.forecast import (
+    baselines,
+    comparison,
+    intervals,
+    runtime,
+    scores,
+    trained,
+    trees,
+    windows,
+)
 from household.meter import series
 from household.pipeline import arrays, files, paths, stage
 from household.pipeline.params import Params
@@ -32,10 +43,18 @@ def main(params: Params) -> None:
     forecasts = {runtime.NAME: runtime.forecast(session, given.values, test)} | {
         name: baseline(given, test) for name, baseline in due.items()
     }
+    earlier = params.evaluate.against
+    against = trained.read(Path(earlier).expanduser(), trained.GRAPH) if earlier else None
+    if against:
+        features = minutes.column_names[1:]
+        theirs = against.forecast(features, given.values, test, given.shape)
+        forecasts[scores.EARLIER] = theirs
     scale = baselines.scale(given)
     metrics = scores.of_each(actual, forecasts, scale)
     found = comparison.verdict(actual, forecasts, runtime.NAME, every)
     stamps = given.timestamps[windows.target_minutes(test, given.shape)]
+    if against:
+        found["earlier_learnt_from"] = against.learnt_from(stamps)
     learnt = {
         runtime.NAME: intervals.read(paths.INTERVALS),
         scores.REFERENCE: intervals.learn(

@@ -1,8 +1,9 @@
 """Trains the LSTM.
 
-Reads data/windowed/series.parquet, data/split/ and data/raw/source.json. Writes models/lstm/,
-the model with what is needed to use it, and reports/train/history.csv. One that was stopped goes
-on from models/checkpoint.npz, which each epoch leaves and the end removes.
+Reads data/windowed/series.parquet, data/split/, data/raw/source.json and, where there is a
+train.warm_start, the model in that folder. Writes models/lstm/, the model with what is needed to
+use it, and reports/train/history.csv. One that was stopped goes on from models/checkpoint.npz,
+which each epoch leaves and the end removes.
 """
 
 from functools import partial
@@ -14,6 +15,7 @@ from household.forecast import (
     network,
     runtime,
     scaling,
+    trained,
     training,
     windows,
 )
@@ -25,7 +27,8 @@ from household.pipeline.params import Params
 def main(params: Params) -> None:
     minutes = files.read_table(paths.SERIES)
     features = minutes.column_names[1:]
-    scaled = scaling.read(paths.SCALING, features)
+    earlier = artifact.warm_start(params, features)
+    scaled = earlier.scaling if earlier else scaling.read(paths.SCALING, features)
     data = training.Data(
         scaled, series.values(minutes), windows.read(paths.TRAIN), windows.read(paths.VALIDATION)
     )
@@ -33,12 +36,17 @@ def main(params: Params) -> None:
     network.make_repeatable(params.seed)
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     model = network.build(shape, scaled, params.train)
+    if earlier:
+        print(f"train: goes on with the weights in {earlier.folder}")
+        model.set_weights(network.load(earlier.folder / trained.NETWORK).get_weights())
     print(
         f"train: {len(data.train):,} windows, {model.count_params():,} weights, "
         f"on {network.device()}"
     )
     report = partial(files.write_csv, paths.HISTORY)
-    training.fit(model, data, params.train, params.seed, paths.CHECKPOINT, report)
+    training.fit(
+        model, data, params.train, params.seed, paths.CHECKPOINT, report, warm=bool(earlier)
+    )
     network.save(model, paths.NETWORK)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     graph.write(paths.GRAPH, graph.build(shape, scaled, params.train, weights))
@@ -54,11 +62,13 @@ def main(params: Params) -> None:
     described = artifact.description(
         params,
         features,
+        scaled,
         files.read_json(paths.SOURCE),
         arrays.of(minutes["timestamp"]),
         data.values,
         data.train,
         intervals.LEVELS if found else (),
+        earlier.lineage if earlier else (),
     )
     made = (paths.NETWORK, paths.GRAPH, paths.INTERVALS)
     hashes = {path.name: files.sha256(path) for path in made}

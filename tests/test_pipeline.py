@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 import vl_convert
 
 from household.forecast.baselines import BASELINES
+from household.pipeline import files
 from household.report import figures, tables
 from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, section, tutorial
 
@@ -112,6 +114,38 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     for name in ("LSTM", *tables.ENDS):
         assert f"{last[name]:.4f}"[:-1] in output
     assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
+
+
+def test_a_training_goes_on_with_an_earlier_model_and_is_scored_beside_it(
+    reproduced: tuple[Path, str], clone: Path
+) -> None:
+    earlier = clone.parent / "earlier"
+    shutil.copytree(clone / "models/lstm", earlier)
+    (stopped,) = re.findall(r"epoch 1 of 1, loss .*, validation ([0-9.]+)", reproduced[1])
+    before = json.loads((clone / "reports/metrics.json").read_text())
+    change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
+    output = dvc(clone, "repro")
+    assert ran(output) == ["train", "evaluate", "plot"]
+    assert f"goes on with the weights in {earlier}\n" in output
+    assert f"begins with validation {stopped}\n" in output
+    record = json.loads((clone / "models/lstm/forecaster.json").read_text())
+    (went,) = record["lineage"]
+    assert went["sha256"] == files.sha256(earlier / "network.keras")
+    assert went["trained_on"] == record["trained_on"]
+    after = json.loads((clone / "reports/metrics.json").read_text())
+    assert after["earlier LSTM"] == before["LSTM"]
+    assert after["verdict"]["best_baseline"] == before["verdict"]["best_baseline"]
+    assert after["verdict"]["earlier_learnt_from"] == 0
+    assert f"RMSE {before['LSTM']['rmse_kw']:.4f} kW with the earlier LSTM: the LSTM is" in output
+    assert "kW with the earlier LSTM: the LSTM is" in (clone / "reports/report.md").read_text()
+    card = (clone / "models/lstm/README.md").read_text()
+    assert f"| went on from | a model of {record['trained_on']['first'][:10]}" in card
+
+    change(clone, train__units=[4], window__lookback=48)
+    assert (
+        f"\ntrain: train.warm_start: the model in {earlier} has window.lookback 49, and here it "
+        "is 48; set it to the same, or train.warm_start to null\n"
+    ) in dvc(clone, "repro", fails=True)
 
 
 def rows_shown(table: str) -> list[str]:

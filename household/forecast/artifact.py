@@ -7,17 +7,26 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from household.forecast import windows
+from household.forecast import trained, windows
+from household.forecast.scaling import Scaling
+from household.forecast.trained import Trained
 from household.forecast.windows import Starts
 from household.meter import series
 from household.meter.series import Values
+from household.pipeline import paths
 from household.pipeline.columns import TARGET
+from household.pipeline.failure import Failure
 from household.pipeline.params import Params
 
 LIBRARIES = ("keras", "numpy", "tensorflow")
 GAPS = {
     "join": "minutes on either side of a gap count as neighbours",
     "break": "a lookback that holds a gap has no forecast",
+}
+# What the shape of the weights, or what they stand for, depends on.
+SHAPE = {
+    "window": ("lookback", "horizon"),
+    "train": ("changes", "target", "members", "units"),
 }
 # The earliest that a zip can hold.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -26,17 +35,20 @@ NO_DATE = (1980, 1, 1, 0, 0, 0)
 def description(
     params: Params,
     features: list[str],
+    scaling: Scaling,
     source: Mapping[str, Any],
     stamps: Any,
     values: Values,
     train: Starts,
     levels: Sequence[float],
+    lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """What forecaster.json says: what the network takes, what it gives, and what made it.
 
-    `source` is the record of where the data is from, `stamps` (minutes,) and `values`
-    (minutes, features) are the series, `train` the starts of the training windows in it, `levels`
-    the shares of the minutes that the intervals are to hold.
+    `scaling` is that of `features`, `source` the record of where the data is from, `stamps`
+    (minutes,) and `values` (minutes, features) are the series, `train` the starts of the training
+    windows in it, `levels` the shares of the minutes that the intervals are to hold, `lineage` the
+    trainings that the weights went through before this one.
     """
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     first, last = train.min(), windows.last_minutes(train.max(), shape)
@@ -47,8 +59,16 @@ def description(
         "input": {
             "shape": ["windows", shape.lookback, len(features)],
             "features": [
-                {"name": name, "unit": series.UNITS[name], "range": of}
-                for name, of in zip(features, ranges, strict=True)
+                {
+                    "name": name,
+                    "unit": series.UNITS[name],
+                    "range": of,
+                    "center": center,
+                    "scale": scale,
+                }
+                for name, of, center, scale in zip(
+                    features, ranges, scaling.center.tolist(), scaling.scale.tolist(), strict=True
+                )
             ],
             "lookback": shape.lookback,
             "step": "1 minute, oldest first",
@@ -67,6 +87,7 @@ def description(
             "last": str(stamps[last].astype("datetime64[m]")),
             "windows": len(train),
         },
+        "lineage": list(lineage),
         "parameters": {
             "layout": params.parse.layout.model_dump(),
             "seed": params.seed,
@@ -76,6 +97,37 @@ def description(
         },
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
+
+
+def warm_start(params: Params, features: list[str]) -> Trained | None:
+    """The model whose weights a training goes on with; None where it is to start anew.
+
+    Raises Failure where `train.warm_start` holds none, or one of another shape.
+    """
+    if params.train.warm_start is None:
+        return None
+    folder = Path(params.train.warm_start).expanduser()
+    if folder.resolve() == paths.NETWORK.parent.resolve():
+        raise Failure(
+            f"train.warm_start: {folder} is where this training will be written; copy it to "
+            "another folder, or bring it to one by `dvc artifacts get`"
+        )
+    model = trained.read(folder, trained.NETWORK)
+    theirs = model.record["parameters"]
+    for key, there, here in (
+        ("window.features", model.features, features),
+        *(
+            (f"{section}.{key}", theirs[section][key], getattr(getattr(params, section), key))
+            for section, keys in SHAPE.items()
+            for key in keys
+        ),
+    ):
+        if there != here:
+            raise Failure(
+                f"train.warm_start: the model in {folder} has {key} {there}, and here it is "
+                f"{here}; set it to the same, or train.warm_start to null"
+            )
+    return model
 
 
 def make_canonical(archive: Path) -> None:

@@ -126,15 +126,20 @@ def verdict(
 
     `best_baseline`, of the smallest RMSE; and against each of the two, as `persistence_...` and
     `best_...`: the skill, its 95 % interval from `low` to `high`, the statistic `dm` of Diebold
-    and Mariano and its `p`. None where one is not defined.
+    and Mariano and its `p`. None where one is not defined. The same as `earlier_...` against an
+    earlier model, which is no baseline, where there is one.
     """
     errors = {
         other: scores.rmse(actual, each) for other, each in forecasts.items() if other != name
     }
-    best = min(errors, key=lambda other: errors[other])
+    baselines = [other for other in errors if other != scores.EARLIER]
+    best = min(baselines, key=lambda other: errors[other])
     found: dict[str, Any] = {"best_baseline": best}
     own = scores.rmse(actual, forecasts[name])
-    for prefix, other in (("persistence", scores.REFERENCE), ("best", best)):
+    pairs = {"persistence": scores.REFERENCE, "best": best}
+    if scores.EARLIER in errors:
+        pairs["earlier"] = scores.EARLIER
+    for prefix, other in pairs.items():
         reference = forecasts[other]
         interval = skill_interval(actual, forecasts[name], reference, day(every)) or (None, None)
         test = diebold_mariano(actual, forecasts[name], reference, every) or (None, None)

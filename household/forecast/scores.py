@@ -10,6 +10,8 @@ from household.meter import series
 
 Power = npt.NDArray[np.float32]
 REFERENCE = "persistence"
+# The model of evaluate.against.
+EARLIER = "earlier LSTM"
 
 
 def rmse(actual: Power, forecast: Power) -> float:

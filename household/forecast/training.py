@@ -76,13 +76,16 @@ def fit(
     seed: int,
     kept: Path,
     report: Report,
+    warm: bool = False,
 ) -> None:
     """Trains `model` in place.
 
     The weights of the epoch with the lowest validation loss are kept, the last ones where there
     is no validation part. After each epoch `report` is given the losses so far (epoch, part, loss),
     and the state is written to `kept`: a training of the same data, settings and code that finds
-    it there goes on from it, to the same weights. Raises Failure where the loss is no number.
+    it there goes on from it, to the same weights. Where it is `warm`, `model` comes trained, and
+    its weights are kept if no epoch has a lower validation loss. Raises Failure where the loss is
+    no number.
     """
     shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
     minutes = network.stretch(settings)
@@ -98,6 +101,13 @@ def fit(
         return inputs, tf.concat([targets] * settings.members, axis=-1), weights
 
     due = key(model, data, settings, seed)
+    validation = (
+        network.labelled_batches(
+            data.values, data.validation, shape, minutes, network.FORECAST_BATCH // minutes
+        ).map(for_each_member)
+        if len(data.validation)
+        else None
+    )
     watch = _Epochs(items, settings, lambda state: checkpoint.write(kept, due, state), report)
     batches = network.shuffled_batches(
         data.values, data.train, shape, minutes, size, seed, watch.epoch
@@ -109,22 +119,14 @@ def fit(
         # DVC has removed the table of losses that the stopped training left.
         report(watch.losses())
         print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
+    elif warm and validation is not None:
+        watch.begin(learner.evaluate(validation, verbose=0))
     if not watch.over:
         learner.fit(
             batches.map(for_each_member),
             initial_epoch=watch.done,
             epochs=epochs,
-            validation_data=(
-                network.labelled_batches(
-                    data.values,
-                    data.validation,
-                    shape,
-                    minutes,
-                    network.FORECAST_BATCH // minutes,
-                ).map(for_each_member)
-                if len(data.validation)
-                else None
-            ),
+            validation_data=validation,
             callbacks=[watch],
             # The batches come shuffled; Keras would warn that it can't shuffle them.
             shuffle=False,
@@ -142,7 +144,8 @@ def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
         [keras.__version__, tf.__version__, np.__version__, network.device()],
     ]
     code = [Path(str(each)).read_bytes() for each in (__file__, network.__file__)]
-    return checkpoint.key([json.dumps(record).encode(), *code, *data.scaling, *data[1:]])
+    arrays = [*model.get_weights(), *data.scaling, *data[1:]]
+    return checkpoint.key([json.dumps(record).encode(), *code, *arrays])
 
 
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
@@ -169,6 +172,12 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     def losses(self) -> pa.Table:
         epoch, part, loss = zip(*self._rows, strict=True)
         return pa.table({"epoch": epoch, "part": [PARTS[each] for each in part], "loss": loss})
+
+    def begin(self, loss: float) -> None:
+        """Takes the weights that the model comes with, and their validation loss, as the best."""
+        self.best, self._best_loss = self.model.get_weights(), loss
+        self._rows.append((0.0, 1, loss))
+        print(f"train: begins with validation {loss:.4f}", flush=True)
 
     def restore(self, state: State) -> None:
         for variable, value in zip(self.model.variables, state.network, strict=True):

@@ -111,6 +111,7 @@ class Split(Section):
 
 
 class Train(Section):
+    warm_start: Annotated[str, Field(min_length=1)] | None
     changes: bool
     target: Literal["change", "level"]
     supervision: Literal["every_minute", "window"]
@@ -130,6 +131,7 @@ class Train(Section):
 
 
 class Evaluate(Section):
+    against: Annotated[str, Field(min_length=1)] | None
     trees: bool
 
 

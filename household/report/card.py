@@ -50,8 +50,12 @@ def card(results: Results, scores: pd.DataFrame) -> str:
             ["", ""],
             [
                 ["source", facts["data", "source"]],
-                ["minutes", f"{trained['first']} to {trained['last']}".replace("T", " ")],
+                ["minutes", _minutes(trained)],
                 ["windows", f"{trained['windows']:,}"],
+                *(
+                    ["went on from", f"a model of {_minutes(each['trained_on'])}"]
+                    for each in forecaster["lineage"]
+                ),
             ],
         ),
         "## How good it is",
@@ -65,6 +69,10 @@ def card(results: Results, scores: pd.DataFrame) -> str:
         _licence(results.source),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _minutes(trained: dict[str, Any]) -> str:
+    return f"{trained['first']} to {trained['last']}".replace("T", " ")
 
 
 def _licence(source: dict[str, Any]) -> str:

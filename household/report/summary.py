@@ -105,6 +105,15 @@ def doubts(results: Results) -> list[str]:
             "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
         (
+            found.get("earlier_skill", 0) < 0,
+            "The earlier LSTM has the smaller error: keep that one.",
+        ),
+        (
+            found.get("earlier_learnt_from", 0) > 0,
+            f"The earlier LSTM was trained on {found.get('earlier_learnt_from', 0):,} of the test "
+            "minutes, so that its score flatters it.",
+        ),
+        (
             (found["best_skill"] or 0) < 0,
             f"{found['best_baseline'].capitalize()} has the smaller error: a simpler forecaster "
             "does better.",
@@ -164,7 +173,10 @@ def _verdict(results: Results) -> dict[str, str]:
         results.horizon,
         results.source["simulated"],
     )
-    names = ("against persistence", "against the best baseline")
+    # persistence may be the best baseline, and have no sentence of its own as such.
+    names = ["against persistence", "against the best baseline"]
+    if "earlier_skill" in results.verdict:
+        names[len(said) - 1 :] = ["against the earlier LSTM"]
     return {"headline": headline} | dict(zip(names, said, strict=False))
 
 

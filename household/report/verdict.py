@@ -1,7 +1,9 @@
-"""Whether the network wins, by how much, and how sure that is, in two sentences."""
+"""Whether the network wins, by how much, and how sure that is, in a sentence or three."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from household.forecast.scores import EARLIER
 
 
 def lines(
@@ -11,7 +13,7 @@ def lines(
     horizon: int,
     simulated: bool,
 ) -> list[str]:
-    """The LSTM against persistence, and against the best baseline where that is another one.
+    """The LSTM against persistence, the best baseline where that is another, and an earlier one.
 
     From the scores of each forecaster and what `comparison.verdict` found. In brackets stands the
     95 % interval of the gain, which takes two days of minutes.
@@ -29,6 +31,11 @@ def lines(
         said.append(
             f"RMSE {metrics[best]['rmse_kw']:.4f} kW with {best}, the best baseline: "
             f"{_against(verdict, 'best', best)}"
+        )
+    if "earlier_skill" in verdict:
+        said.append(
+            f"RMSE {metrics[EARLIER]['rmse_kw']:.4f} kW with the {EARLIER}: "
+            f"{_against(verdict, 'earlier', EARLIER)}"
         )
     return said
 

@@ -1,23 +1,20 @@
 """A trained model, the folder that the train stage leaves, for readings that it has not seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.forecast import baselines, intervals, runtime, scores, windows
+from household.forecast import baselines, intervals, runtime, scores, trained, windows
 from household.forecast.windows import Starts
 from household.meter.export import Layout
 from household.meter.series import Values
-from household.pipeline import files
 from household.pipeline.failure import Failure
 from household.use import readings
 from household.use.growing import Growing
 from household.use.readings import MINUTE, minute
-
-NETWORK, INTERVALS, RECORD = "network.onnx", "intervals.npz", "forecaster.json"
 
 
 class Forecaster:
@@ -26,24 +23,20 @@ class Forecaster:
     def __init__(self, folder: Path) -> None:
         """Loads the model in `folder`; raises Failure where there is none."""
         try:
-            record = files.read_json(folder / RECORD)
-            _check_hashes(folder, record["sha256"])
-            self._session = runtime.load(folder / NETWORK)
-            self._intervals = intervals.read(folder / INTERVALS)
+            model = trained.read(folder, trained.GRAPH, trained.INTERVALS)
+            self._session = runtime.load(folder / trained.GRAPH)
+            self._intervals = intervals.read(folder / trained.INTERVALS)
             self.shape = runtime.shape(self._session)
-            inputs = record["input"]["features"]
-            self.features: list[str] = [feature["name"] for feature in inputs]
-            self._ranges = {feature["name"]: feature["range"] for feature in inputs}
+            self.features = model.features
+            record = model.record
+            self._ranges = {each["name"]: each["range"] for each in record["input"]["features"]}
             self._layout = Layout.of(record["parameters"]["layout"])
             self._gaps: str = record["parameters"]["window"]["gaps"]
         except Failure:
             raise
         # ONNX Runtime raises a class of its own for each kind of file that it does not take.
         except Exception as error:
-            raise Failure(
-                f"{folder}: no model of this version ({error!r}); give the folder that the train "
-                f"stage leaves, with {RECORD}, {NETWORK} and {INTERVALS}"
-            ) from None
+            raise trained.none_there(folder, error) from None
 
     def read(self, name: str) -> pa.Table:
         """The readings in a file, or in standard input where that is "-": see `readings.read`."""
@@ -104,16 +97,6 @@ class Forecaster:
             return {"power_kw": power}
         ends = self._intervals.around(values, starts, self.shape.lookback, power)
         return {"power_kw": power} | intervals.named(*ends, "_kw")
-
-
-def _check_hashes(folder: Path, expected: Mapping[str, str]) -> None:
-    for name in (NETWORK, INTERVALS):
-        found = files.sha256(folder / name)
-        if found != expected[name]:
-            raise Failure(
-                f"{folder / name}: its sha256 is {found}, but {RECORD} beside it was written for "
-                f"{expected[name]}; copy the whole folder again from where it was trained"
-            )
 
 
 def _check_gaps(

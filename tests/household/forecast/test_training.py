@@ -35,13 +35,19 @@ def train(
     kept: Path | None = None,
     report: training.Report = ignore,
     shape: Shape = SHAPE,
+    weights: list[Any] | None = None,
 ) -> tuple[network.Model, list[dict[str, Any]]]:
-    """A training that keeps its state in `kept`; without it one that begins anew."""
+    """A training that keeps its state in `kept`; without it one that begins anew.
+
+    With `weights` it goes on with those.
+    """
     if kept is None:
         kept = Path("own.npz")
         kept.unlink(missing_ok=True)
     network.make_repeatable(seed)
     model = network.build(shape, SCALING, settings)
+    if weights is not None:
+        model.set_weights(weights)
     reported: list[pa.Table] = []
 
     def both(losses: pa.Table) -> None:
@@ -49,7 +55,7 @@ def train(
         report(losses)
 
     data = training.Data(SCALING, values, STARTS[:3], STARTS[3:])
-    training.fit(model, data, settings, seed, kept, both)
+    training.fit(model, data, settings, seed, kept, both, warm=weights is not None)
     return model, reported[-1].to_pylist()
 
 
@@ -101,6 +107,25 @@ def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
     expected, _ = train(wild.model_copy(update={"epochs": best}))
     forecasts = [network.forecast(each, VALUES, STARTS).tolist() for each in (model, expected)]
     assert forecasts[0] == forecasts[1]
+
+
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+def test_one_that_goes_on_with_weights_starts_at_their_loss_and_ends_no_higher(
+    settings: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = settings.model_copy(update={"epochs": 2, "learning_rate": 0.5})
+    weights = None
+    expected: list[float] = []
+    for _ in range(3):
+        model, losses = train(wild, weights=weights)
+        of_epochs = [row for row in losses if row["part"] == "validation"]
+        if weights:
+            assert of_epochs[0]["epoch"] == 0
+            assert of_epochs[0]["loss"] == pytest.approx(expected[-1], rel=1e-6)
+            assert f"begins with validation {expected[-1]:.4f}" in capsys.readouterr().out
+        expected.append(min(row["loss"] for row in of_epochs))
+        weights = model.get_weights()
+    assert expected == sorted(expected, reverse=True)
 
 
 def test_a_training_stops_when_its_patience_is_over() -> None:

@@ -125,10 +125,12 @@ def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str)
 OF_EACH_TYPE = [True, 7, 0.5, "text", None, [1], {"x": 1}, dt.date(2006, 12, 16), b"bytes"]
 MAY_BE_NULL = {
     *("fetch.sha256", "parse.layout.resample", "train.clip_norm", "train.patience"),
+    *("train.warm_start", "evaluate.against"),
     *(f"parse.layout.columns.{name}" for name in series.NAMES if name != TARGET),
 }
 SHIPPED_AS_NULL: dict[str, type] = {
-    "fetch.sha256": str, "parse.layout.resample": str, "train.patience": int
+    "fetch.sha256": str, "parse.layout.resample": str, "train.patience": int,
+    "train.warm_start": str, "evaluate.against": str,
 }  # fmt: skip
 
 
@@ -181,6 +183,8 @@ BROKEN = [
     ("fetch.sample.start", "1899-12-31"),
     ("fetch.sample.start", "2201-01-01"),
     ("parse.on_bad_line", "ignore"),
+    ("train.warm_start", ""),
+    ("evaluate.against", ""),
     ("window.lookback", 0),
     ("window.features", []),
     ("window.gaps", "merge"),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from household.forecast import artifact, comparison, intervals, scores
+from household.forecast.scaling import Scaling
 from household.meter import series
 from household.report import tables
 from household.report.tables import Results
@@ -70,6 +71,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     record = artifact.description(
         given,
         list(series.NAMES),
+        Scaling(np.zeros(7), np.ones(7)),
         SAMPLE,
         clock,
         values,

@@ -62,7 +62,9 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     assert found is not None
     intervals.write(folder / "intervals.npz", found)
     train = np.arange(80, dtype=np.int32)
-    record = artifact.description(given, FEATURES, SAMPLE, stamps, values, train, intervals.LEVELS)
+    record = artifact.description(
+        given, FEATURES, scaling, SAMPLE, stamps, values, train, intervals.LEVELS
+    )
     files.write_json(folder / "forecaster.json", record)
     seal(folder)
     return folder

@@ -1,0 +1,163 @@
+"""A model that was trained before: read again, refused where it does not fit, forecasting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from household.forecast import artifact, runtime, trained, windows
+from household.forecast.windows import Shape
+from household.meter import series
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
+from tests.conftest import changed
+from tests.household.use.made import FEATURES, LOOKBACK, model, readings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of a model, beside which a file stands for the network of Keras."""
+    made = model(tmp_path / "earlier")
+    (made / trained.NETWORK).write_bytes(b"network")
+    record = files.read_json(made / trained.RECORD)
+    record["sha256"][trained.NETWORK] = files.sha256(made / trained.NETWORK)
+    files.write_json(made / trained.RECORD, record)
+    return made
+
+
+def asked(folder: Path, **values: Any) -> Params:
+    """Parameters that go with the model in `folder`, but for `values`."""
+    same: dict[str, Any] = {
+        "window.lookback": LOOKBACK,
+        "train.units": [4, 3],
+        "train.members": 2,
+        "train.warm_start": str(folder),
+    }
+    return changed(same | {name.replace("__", "."): value for name, value in values.items()})
+
+
+def test_it_goes_on_with_a_model_of_the_same_shape_and_its_scaling(folder: Path) -> None:
+    found = artifact.warm_start(asked(folder, train__epochs=3, train__dropout=0.5), FEATURES)
+    assert found is not None
+    values = series.values(readings(420)).astype(np.float64)
+    assert found.scaling.center == pytest.approx(values.mean(axis=0), rel=1e-6)
+    assert found.scaling.scale == pytest.approx(values.std(axis=0), rel=1e-6)
+    record = files.read_json(folder / "forecaster.json")
+    (own,) = found.lineage
+    assert own == {
+        "sha256": files.sha256(folder / "network.keras"),
+        "trained_on": record["trained_on"],
+    }
+    files.write_json(folder / "forecaster.json", record | {"lineage": [own]})
+    assert trained.read(folder).lineage == [own, own]
+    assert artifact.warm_start(asked(folder, train__warm_start=None), FEATURES) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "theirs"),
+    [
+        ("window.lookback", 6, "5"),
+        ("window.horizon", 2, "1"),
+        ("train.changes", False, "True"),
+        ("train.target", "level", "change"),
+        ("train.members", 3, "2"),
+        ("train.units", [4], r"\[4, 3\]"),
+    ],
+)
+def test_another_shape_is_refused(folder: Path, key: str, value: Any, theirs: str) -> None:
+    with pytest.raises(Failure, match=f"has {key} {theirs}, and here it is "):
+        artifact.warm_start(asked(folder, **{key: value}), FEATURES)
+
+
+@pytest.mark.parametrize(
+    "features", [FEATURES[:1], [*FEATURES, "global_intensity"], FEATURES[::-1]]
+)
+def test_other_features_are_refused(folder: Path, features: list[str]) -> None:
+    with pytest.raises(Failure, match=r"has window\.features \["):
+        artifact.warm_start(asked(folder), features)
+
+
+def no_record(folder: Path) -> None:
+    (folder / "forecaster.json").unlink()
+
+
+def no_json(folder: Path) -> None:
+    (folder / "forecaster.json").write_text("{")
+
+
+def another_kind(folder: Path) -> None:
+    (folder / "forecaster.json").write_text("[]")
+
+
+def no_network(folder: Path) -> None:
+    (folder / "network.keras").unlink()
+
+
+def another_network(folder: Path) -> None:
+    (folder / "network.keras").write_bytes(b"another")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (no_record, "no model of this version"),
+        (no_json, "no model of this version"),
+        (another_kind, "no model of this version"),
+        (no_network, "no model of this version"),
+        (another_network, "copy the whole folder again"),
+    ],
+)
+def test_what_is_no_model_is_refused(
+    folder: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(folder)
+    with pytest.raises(Failure, match=said):
+        artifact.warm_start(asked(folder), FEATURES)
+
+
+def test_the_folder_that_it_will_write_is_refused() -> None:
+    folder = paths.NETWORK.parent
+    with pytest.raises(Failure, match="copy it to another folder"):
+        artifact.warm_start(asked(folder), FEATURES)
+
+
+def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_columns(
+    folder: Path,
+) -> None:
+    earlier = trained.read(folder, trained.GRAPH)
+    values = series.values(readings(60))
+    more = np.column_stack([values[:, 0], np.full(60, 7, np.float32), values[:, 1]])
+    shape = Shape(LOOKBACK + 3, 1)
+    starts = np.arange(20, dtype=np.int32)
+    features = [FEATURES[0], "global_intensity", FEATURES[1]]
+    found = earlier.forecast(features, more, starts, shape)
+    session = runtime.load(folder / "network.onnx")
+    assert found.tolist() == runtime.forecast(session, values, starts + np.int32(3)).tolist()
+    # Both are of the same minutes.
+    own = windows.target_minutes(starts + np.int32(3), Shape(LOOKBACK, 1))
+    assert own.tolist() == windows.target_minutes(starts, shape).tolist()
+
+
+@pytest.mark.parametrize(
+    ("features", "shape"),
+    [
+        (FEATURES[:1], Shape(LOOKBACK, 1)),
+        (FEATURES, Shape(LOOKBACK - 1, 1)),
+        (FEATURES, Shape(LOOKBACK, 2)),
+    ],
+)
+def test_windows_that_lack_what_it_reads_are_refused(
+    folder: Path, features: list[str], shape: Shape
+) -> None:
+    values = np.zeros((60, len(features)), np.float32)
+    with pytest.raises(Failure, match="reads 5 minutes of global_active_power, voltage and"):
+        trained.read(folder).forecast(features, values, np.array([0], np.int32), shape)
+
+
+def test_the_minutes_that_it_was_trained_on_are_counted(folder: Path) -> None:
+    last = np.datetime64(files.read_json(folder / "forecaster.json")["trained_on"]["last"])
+    minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
+    assert trained.read(folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
