@@ -23,6 +23,7 @@ UCI_MINUTES = 2_075_259
 BLOCK_DAYS = 720
 GROWN = (1, 4, 16, 64)
 LOOKBACKS = (49, 199, 999)
+RAW = paths.RAW / "sample.zip"
 STAGES = ("parse", "window", "split")
 
 
@@ -44,7 +45,7 @@ def against_tutorial(repeat: int) -> None:
         theirs: list[Cost] = []
         for _ in range(repeat):
             ours.append({name: measure.cost(stage(name), folder) for name in STAGES})
-            reference = measure.python("-m", "bench.tutorial", str(folder / paths.RAW))
+            reference = measure.python("-m", "bench.tutorial", str(folder / RAW))
             theirs.append(measure.cost(reference, folder))
     each = {name: measure.median([run[name] for run in ours]) for name in STAGES}
     total = measure.median([sum(run.values(), Cost(0, 0)) for run in ours])
@@ -111,7 +112,7 @@ def stage(name: str) -> measure.Command:
 
 def prepared(folder: Path, minutes: int) -> Path:
     """With a zip of so many simulated minutes, deflated as UCI's is, and params.yaml."""
-    raw = folder / paths.RAW
+    raw = folder / RAW
     raw.parent.mkdir(parents=True)
     left, start = minutes, dt.date(2006, 12, 16)
     # In blocks: a household of a century takes more memory to simulate than to parse.

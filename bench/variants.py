@@ -2,7 +2,7 @@
 
     python -m bench.variants [--seeds 3] [--jobs 2] [name ...]
 
-Reads data/parsed/power.parquet, so `dvc repro parse` comes first, or `dvc exp run -S
+Reads data/parsed/power/, so `dvc repro parse` comes first, or `dvc exp run -S
 fetch.source=... parse` for other data. A variant is the parameters in params.yaml, changed at a
 few keys. What is done is kept in bench/scores.jsonl: a second run goes on from there, and prints
 all of it. The choice among variants is by the validation part; the test part stands beside it.
@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, scores, windows
-from household.meter import series
+from household.meter import months, series
 from household.pipeline import params, paths
 from household.pipeline.params import Params
 
@@ -72,8 +71,10 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     settings = changed(VARIANTS[name], seed)
     window = settings.window
     shape = windows.Shape(window.lookback, window.horizon)
-    table = pq.read_table(paths.PARSED, columns=["timestamp", *window.features])
-    complete = series.valid(lambda: iter([table]), window.features, window.fraction)
+    columns = ["timestamp", *window.features]
+    complete = series.valid(
+        lambda: months.read(paths.PARSED, columns), window.features, window.fraction
+    )
     kept = pa.concat_tables(complete)
     values = series.values(kept)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)

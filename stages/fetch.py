@@ -1,6 +1,6 @@
-"""Brings the zip here: simulated, from UCI, from a path or from a URL.
+"""Brings the zip here: simulated, from UCI, from a path or from a URL; or several of them.
 
-Writes data/raw/power.zip and data/raw/source.json, which says where it came from.
+Writes data/raw/power/ and data/raw/source.json, which says where they came from.
 """
 
 from household.meter import source
@@ -9,10 +9,11 @@ from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    with files.atomic_write(paths.RAW) as partial:
+    with files.atomic_folder(paths.RAW) as partial:
         record = source.fetch(params.fetch, partial)
     files.write_json(paths.SOURCE, record)
-    print(f"fetch: {record['bytes']:,} bytes from {record['address']}")
+    size = sum(part["bytes"] for part in record["parts"].values())
+    print(f"fetch: {size:,} bytes from {record['address']}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Decides which minutes form a window.
 
-Reads data/parsed/power.parquet. Writes data/windowed/series.parquet, the minutes that count, and
+Reads data/parsed/power/. Writes data/windowed/series.parquet, the minutes that count, and
 data/windowed/windows.parquet, the start of each window in them.
 """
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.forecast import windows
-from household.meter import series
+from household.meter import months, series
 from household.meter.ahead import ahead
 from household.pipeline import arrays, files, paths, stage
 from household.pipeline.columns import TARGET
@@ -20,14 +20,12 @@ from household.pipeline.params import Params
 
 def main(params: Params) -> None:
     window = params.window
-    parsed = pq.ParquetFile(paths.PARSED)
-    features = series.present(parsed.metadata, window.features)
+    features = series.present(months.metadata(paths.PARSED), window.features)
     found = windows.Series()
 
     # One at a time: the minutes of decades are more than a laptop's memory.
     def tables() -> Iterator[pa.Table]:
-        for group in range(parsed.num_row_groups):
-            yield parsed.read_row_group(group, columns=["timestamp", *features])
+        return months.read(paths.PARSED, ["timestamp", *features])
 
     with files.atomic_write(paths.SERIES) as partial:
         schema = series.schema(features)

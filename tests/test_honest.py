@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from household.forecast import windows
-from household.meter import series
+from household.meter import months, series
 from household.pipeline import files, paths
 from tests.conftest import changed, tutorial
 
@@ -26,7 +26,8 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
     steps = np.arange(MINUTES) + (np.arange(MINUTES) > 300)  # a gap
     stamps = np.datetime64("2007-01-01", "ms") + steps * np.timedelta64(1, "m")
     columns = [pa.array(stamps), *(pa.array(column) for column in values.T)]
-    files.write_table(paths.PARSED, pa.table(columns, schema=series.SCHEMA))
+    table = pa.table(columns, schema=series.SCHEMA)
+    list(months.write(paths.PARSED, iter([table])))
     files.write_json(paths.SOURCE, {"simulated": False})
     for stage in ("window", "split", "train"):
         importlib.import_module(f"stages.{stage}").main(changed(SMALL | parameters))

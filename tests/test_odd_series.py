@@ -11,7 +11,7 @@ import pyarrow.csv
 import pytest
 
 from household.forecast import baselines
-from household.meter import quality, series
+from household.meter import months, quality, series
 from household.pipeline import files, paths
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
@@ -37,7 +37,7 @@ def put(power: Sequence[float | None]) -> None:
     power_kw = pa.array(power, pa.float32())
     columns = [pa.array(stamps), *[power_kw] * len(series.NAMES)]
     table = pa.table(columns, schema=series.SCHEMA)
-    files.write_table(paths.PARSED, table)
+    list(months.write(paths.PARSED, iter([table])))
     found = quality.Quality()
     found.add(table)
     files.write_json(paths.QUALITY, found.record({}))

@@ -7,8 +7,8 @@ import pytest
 from tests import verify
 
 LOCK: dict[str, dict[str, Any]] = {
-    "fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a", "data/raw/power.zip": "b"},
-    "parse": {"params": None, "household/pipeline": "c", "data/parsed/power.parquet": "d"},
+    "fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a", "data/raw/power": "b"},
+    "parse": {"params": None, "household/pipeline": "c", "data/parsed/power": "d"},
     "train": {"params": {"seed": 0}, "lock/run.txt": "e", "models/lstm": "f"},
     "evaluate": {"params": None, "models/lstm": "f", "reports/metrics.json": "g"},
 }
@@ -36,8 +36,8 @@ def test_the_same_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("places", "stage", "name"),
     [
-        ([("fetch", "data/raw/power.zip"), ("parse", "household/pipeline")], "fetch", "data/raw"),
-        ([("parse", "data/parsed/power.parquet")], "parse", "data/parsed/power.parquet"),
+        ([("fetch", "data/raw/power"), ("parse", "household/pipeline")], "fetch", "data/raw"),
+        ([("parse", "data/parsed/power")], "parse", "data/parsed/power"),
         ([("train", "lock/run.txt"), ("evaluate", "models/lstm")], "train", "lock/run.txt"),
         ([("train", "params")], "train", "params"),
         ([("fetch", "a new file")], "fetch", "a new file"),
@@ -71,7 +71,7 @@ def test_a_forecaster_or_an_entry_that_is_gone_differs() -> None:
     assert first(LOCK, {"LSTM": SCORES["LSTM"]})
     found = first(LOCK | {"fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a"}})
     assert found
-    assert found.startswith("fetch differs first: data/raw/power.zip is None")
+    assert found.startswith("fetch differs first: data/raw/power is None")
 
 
 def test_a_score_without_a_value_is_the_same_as_another_one_alone() -> None:

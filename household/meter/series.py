@@ -67,9 +67,9 @@ def schema(features: Sequence[str]) -> pa.Schema:
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
-def present(parsed: pq.FileMetaData, features: Sequence[str]) -> list[str]:
-    """Those of `features` that have a value at all in a file of SCHEMA: a meter may lack others."""
-    groups = [parsed.row_group(place) for place in range(parsed.num_row_groups)]
+def present(parsed: Sequence[pq.FileMetaData], features: Sequence[str]) -> list[str]:
+    """Those of `features` that have a value at all in files of SCHEMA: a meter may lack others."""
+    groups = [file.row_group(place) for file in parsed for place in range(file.num_row_groups)]
     places = {name: SCHEMA.get_field_index(name) for name in features}
     return [
         name

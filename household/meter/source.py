@@ -1,12 +1,13 @@
-"""Where the zip comes from: simulated here, copied from a path, or downloaded."""
+"""Where the zips come from: simulated here, copied from a path, or downloaded."""
 
+import re
 import shutil
 import signal
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from household.meter import archive, simulator
@@ -37,40 +38,74 @@ BLOCK_BYTES = 1 << 20
 LINE_BYTES = 200  # more than any line of the simulated household, and its header
 
 
-def fetch(settings: Fetch, zip_path: Path) -> dict[str, Any]:
-    """Writes the zip that `settings` ask for to `zip_path`, verified; returns where it is from.
+def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
+    """Writes the zips that `settings` ask for to `folder`, verified; returns where they are from.
 
-    Raises Failure where there is none, where it is not what was asked for, or no archive of
+    Raises Failure where there is none, where one is not what was asked for, or no archive of
     minutes.
     """
-    source = settings.source
-    if source == "sample":
-        address = simulate(settings.sample, zip_path)
-    elif source == "uci":
-        address = download(UCI, zip_path)
-    elif source.startswith(("http://", "https://")):
-        address = download([source], zip_path)
-    else:
-        address = copy(source, zip_path)
-    archive.verify(zip_path, address)
-    is_uci = archive.is_uci(zip_path)
-    if source == "uci" and not is_uci:
-        raise Failure(f"{address}: not the data set as published in 2012; {OFFLINE}")
-    sha256 = files.sha256(zip_path)
-    if settings.sha256 not in (None, sha256):
-        raise Failure(
-            f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
-            "fetch the right file, or change or clear fetch.sha256"
-        )
+    given = settings.source
+    several = [given] if isinstance(given, str) else given
+    sources = [each for source in several for each in _each(source)]
+    if settings.sha256 and len(sources) > 1:
+        raise Failure(f"fetch.sha256: of one zip, but fetch.source gives {len(sources)}; clear it")
+    parts: dict[str, dict[str, Any]] = {}
+    uci = False
+    for source in sources:
+        name = zip_name(source)
+        if name in parts:
+            raise Failure(f"fetch.source: two would be data/raw/power/{name}; rename one of them")
+        with files.atomic_write(folder / name) as path:
+            address = bring(source, settings.sample, path)
+            archive.verify(path, address)
+            is_uci = archive.is_uci(path)
+            if source == "uci" and not is_uci:
+                raise Failure(f"{address}: not the data set as published in 2012; {OFFLINE}")
+            sha256 = files.sha256(path)
+            if settings.sha256 not in (None, sha256):
+                raise Failure(
+                    f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
+                    "fetch the right file, or change or clear fetch.sha256"
+                )
+            parts[name] = {"address": address, "bytes": path.stat().st_size, "sha256": sha256}
+        uci |= is_uci
+    first, *others = (part["address"] for part in parts.values())
     return {
-        "source": source,
-        "address": address,
-        "bytes": zip_path.stat().st_size,
-        "sha256": sha256,
-        "simulated": source == "sample",
-        "licence": UCI_LICENCE if is_uci else None,
-        "citation": UCI_CITATION if is_uci else None,
+        "source": given,
+        "address": f"{first} and {len(others)} more" if others else first,
+        "parts": parts,
+        "simulated": "sample" in sources,
+        "licence": UCI_LICENCE if uci else None,
+        "citation": UCI_CITATION if uci else None,
     }
+
+
+def _each(source: str) -> list[str]:
+    """The zips and texts in the folder that `source` is; else itself."""
+    folder = Path(source).expanduser()
+    if source in ("sample", "uci") or not folder.is_dir():
+        return [source]
+    held = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in (".zip", *TEXTS))
+    if not held:
+        raise Failure(f"fetch.source: no .zip, .csv or .txt in the folder {source}; put some there")
+    return held
+
+
+def zip_name(source: str) -> str:
+    """What the zip of `source` is called here: as it is there, where that is a plain name."""
+    stem = PurePosixPath(source.split("?", maxsplit=1)[0]).stem
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
+
+
+def bring(source: str, sample: Sample, zip_path: Path) -> str:
+    """Writes the zip of `source` to `zip_path`; returns what to call where it is from."""
+    if source == "sample":
+        return simulate(sample, zip_path)
+    if source == "uci":
+        return download(UCI, zip_path)
+    if source.startswith(("http://", "https://")):
+        return download([source], zip_path)
+    return copy(source, zip_path)
 
 
 def simulate(sample: Sample, zip_path: Path) -> str:
@@ -150,8 +185,9 @@ def copy(source: str, zip_path: Path) -> str:
     path = Path(source).expanduser()
     if not path.is_file():
         raise Failure(
-            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip or "
-            "a .csv (absolute for a queued experiment, which runs in a folder of its own)"
+            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip, "
+            "a .csv or a folder of them (absolute for a queued experiment, which runs in a folder "
+            "of its own)"
         )
     if path.suffix.lower() in TEXTS:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:

@@ -42,9 +42,17 @@ class Sample(Section):
 
 
 class Fetch(Section):
-    source: str = Field(min_length=1)
+    source: str | list[str]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     sample: Sample
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_several(cls, source: Any) -> Any:
+        several = source if isinstance(source, list) else [source]
+        if not several or not all(isinstance(each, str) and each for each in several):
+            raise ValueError("should be a text, or a list of some")
+        return source
 
 
 class Columns(Section):

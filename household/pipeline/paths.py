@@ -6,9 +6,9 @@ PARAMS = Path("params.yaml")
 # Held by the stage that is at work; in a folder that git and DVC ignore.
 LOCK = Path(".dvc/tmp/stage.lock")
 
-RAW = Path("data/raw/power.zip")
+RAW = Path("data/raw/power")
 SOURCE = Path("data/raw/source.json")
-PARSED = Path("data/parsed/power.parquet")
+PARSED = Path("data/parsed/power")
 QUALITY = Path("reports/data_quality.json")
 SERIES = Path("data/windowed/series.parquet")
 WINDOWS = Path("data/windowed/windows.parquet")

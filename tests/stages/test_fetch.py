@@ -65,14 +65,34 @@ def recorded() -> dict[str, Any]:
     return record
 
 
+def only() -> Path:
+    """The one zip that is there."""
+    (path,) = paths.RAW.iterdir()
+    return path
+
+
+def held() -> bytes:
+    return only().read_bytes()
+
+
+def said_of(
+    source: str, name: str, data: bytes, address: str = "", **others: Any
+) -> dict[str, Any]:
+    """What source.json says of the one zip `data` that was had from `address`, or `source`."""
+    address = address or source
+    part = {"address": address, "bytes": len(data), "sha256": sha256(data)}
+    said = {"source": source, "address": address, "parts": {name: part}}
+    return said | {"simulated": False, "licence": None, "citation": None} | others
+
+
 def refused(given: Params) -> str:
     """The one line of a run that fails over an earlier good one, which stays as it was."""
-    paths.RAW.parent.mkdir(parents=True, exist_ok=True)
-    paths.RAW.write_bytes(OLD)
+    paths.RAW.mkdir(parents=True, exist_ok=True)
+    (paths.RAW / "old.zip").write_bytes(OLD)
     paths.SOURCE.write_bytes(OLD)
     with pytest.raises(Failure) as caught:
         fetch.main(given)
-    assert paths.RAW.read_bytes() == OLD
+    assert held() == OLD
     assert paths.SOURCE.read_bytes() == OLD
     assert sorted(paths.RAW.parent.iterdir()) == [paths.RAW, paths.SOURCE]
     said = str(caught.value)
@@ -138,20 +158,18 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
     fetch.main(with_fetch(source="sample"))
-    data, record = paths.RAW.read_bytes(), paths.SOURCE.read_bytes()
-    assert recorded() == {
-        "source": "sample",
-        "address": "simulated household, seed 0, 2 days from 2006-12-16",
-        "bytes": len(data),
-        "sha256": sha256(data),
-        "simulated": True,
-        "licence": None,
-        "citation": None,
-    }
+    data, record = held(), paths.SOURCE.read_bytes()
+    assert recorded() == said_of(
+        "sample",
+        "sample.zip",
+        data,
+        "simulated household, seed 0, 2 days from 2006-12-16",
+        simulated=True,
+    )
     fetch.main(with_fetch(source="sample"))
-    assert paths.RAW.read_bytes() == data
+    assert held() == data
     assert paths.SOURCE.read_bytes() == record
-    with archive.text(paths.RAW) as text:
+    with archive.text(only()) as text:
         assert len(text.readlines()) == 1 + 2 * 1440
 
 
@@ -160,7 +178,7 @@ def test_another_sample_is_other_bytes_and_another_name(sample: dict[str, Any]) 
     fetch.main(with_fetch())
     first = recorded()
     fetch.main(with_fetch(sample=sample))
-    assert recorded()["sha256"] != first["sha256"]
+    assert recorded()["parts"] != first["parts"]
     assert recorded()["address"] != first["address"]
 
 
@@ -175,7 +193,7 @@ def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_sample_of_one_minute_is_a_sample() -> None:
     fetch.main(with_fetch(sample={"days": 1 / 1440}))
-    with archive.text(paths.RAW) as text:
+    with archive.text(only()) as text:
         assert len(text.readlines()) == 2
 
 
@@ -189,30 +207,78 @@ def test_a_path_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
     path.write_bytes(GOOD)
     given = str(tmp_path / path) if absolute else str(path)
     fetch.main(with_fetch(source=given))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
     assert path.read_bytes() == GOOD
-    assert recorded() == {
-        "source": given,
-        "address": given,
-        "bytes": len(GOOD),
-        "sha256": sha256(GOOD),
-        "simulated": False,
-        "licence": None,
-        "citation": None,
-    }
+    assert recorded() == said_of(given, "my_power.zip", GOOD)
 
 
 def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="~/mine.zip"))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
 
 
-@pytest.mark.parametrize("missing", ["no/such.zip", ".", "samples", "ftp://example.org/p.zip"])
+@pytest.mark.parametrize("missing", ["no/such.zip", "samples", "ftp://example.org/p.zip"])
 def test_no_file_at_the_path_is_told_with_what_may_be_given(missing: str) -> None:
     said = refused(with_fetch(source=missing))
     assert said.startswith(f"fetch.source: no file at {missing}; give sample, uci, a URL, or ")
+
+
+# Several.
+
+
+def test_the_zips_and_texts_of_a_folder_are_copied_and_no_other_files() -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    (folder / "2007 01.zip").write_bytes(GOOD)
+    (folder / "2007-02.ZIP").write_bytes(zipped(seed=1))
+    (folder / "2007-03.csv").write_bytes(b"a text")
+    (folder / "notes.md").write_bytes(b"no record")
+    fetch.main(with_fetch(source=["mine"]))
+    names = ["2007-02.zip", "2007-03.zip", "2007_01.zip"]
+    assert sorted(path.name for path in paths.RAW.iterdir()) == names
+    assert (paths.RAW / "2007_01.zip").read_bytes() == GOOD
+    with archive.text(paths.RAW / "2007-03.zip") as text:
+        assert text.read() == b"a text"
+    found = recorded()
+    assert found["source"] == ["mine"]
+    assert found["address"] == "mine/2007 01.zip and 2 more"
+    assert {name: part["address"] for name, part in found["parts"].items()} == {
+        "2007_01.zip": "mine/2007 01.zip",
+        "2007-02.zip": "mine/2007-02.ZIP",
+        "2007-03.zip": "mine/2007-03.csv",
+    }
+
+
+def test_a_list_of_sources_is_fetched_each_and_replaces_what_was_there(server: Server) -> None:
+    fetch.main(with_fetch())
+    other = zipped(seed=1)
+    server.replies["/a.zip?of=2007"] = [(200, other)]
+    Path("b.zip").write_bytes(GOOD)
+    given = [f"{server.root}/a.zip?of=2007", "b.zip"]
+    fetch.main(with_fetch(source=given))
+    assert {path.name: path.read_bytes() for path in paths.RAW.iterdir()} == {
+        "a.zip": other,
+        "b.zip": GOOD,
+    }
+    assert recorded()["source"] == given
+
+
+def test_what_cannot_be_several_is_told() -> None:
+    for name in ("one", "other"):
+        Path(name).mkdir()
+        Path(name, "a.zip").write_bytes(GOOD)
+    Path("empty").mkdir()
+    said = refused(with_fetch(source=["one", "other/a.zip"]))
+    assert said == "fetch.source: two would be data/raw/power/a.zip; rename one of them"
+    said = refused(with_fetch(source=["one", "sample"], sha256=sha256(GOOD)))
+    assert said == "fetch.sha256: of one zip, but fetch.source gives 2; clear it"
+    said = refused(with_fetch(source="empty"))
+    assert said.startswith("fetch.source: no .zip, .csv or .txt in the folder empty; ")
+    # The first is good, and the second is not.
+    Path("bad.zip").write_bytes(HTML)
+    assert refused(with_fetch(source=["one", "bad.zip"])).startswith("bad.zip: ")
 
 
 @pytest.mark.parametrize("data", [b"", HTML, GOOD[:-30], zipped("other.txt")])
@@ -224,7 +290,7 @@ def test_a_file_that_is_no_good_zip_leaves_the_earlier_one(data: bytes) -> None:
 def test_the_right_sha256_passes() -> None:
     Path("good.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="good.zip", sha256=sha256(GOOD)))
-    assert recorded()["sha256"] == sha256(GOOD)
+    assert recorded()["parts"]["good.zip"]["sha256"] == sha256(GOOD)
 
 
 def test_a_wrong_sha256_names_both_and_leaves_the_earlier_zip() -> None:
@@ -245,16 +311,8 @@ def test_a_url_is_fetched_and_recorded(server: Server, pauses: list[float]) -> N
     server.replies["/power.zip"] = [(200, GOOD)]
     address = f"{server.root}/power.zip"
     fetch.main(with_fetch(source=address, sha256=sha256(GOOD)))
-    assert paths.RAW.read_bytes() == GOOD
-    assert recorded() == {
-        "source": address,
-        "address": address,
-        "bytes": len(GOOD),
-        "sha256": sha256(GOOD),
-        "simulated": False,
-        "licence": None,
-        "citation": None,
-    }
+    assert held() == GOOD
+    assert recorded() == said_of(address, "power.zip", GOOD)
     assert server.asked == {"/power.zip": 1}
     assert pauses == []
 
@@ -264,15 +322,17 @@ def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
     given = with_fetch(source=f"{server.root}/power.zip")
     fetch.main(given)
     fetch.main(given)
-    assert paths.RAW.read_bytes() == zipped(seed=1)
+    assert held() == zipped(seed=1)
 
 
 def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
-    paths.RAW.parent.mkdir(parents=True)
-    paths.RAW.with_name(f".partial-{paths.RAW.name}").write_bytes(zipped(seed=1))
+    partial = paths.RAW.with_name(f".partial-{paths.RAW.name}")
+    partial.mkdir(parents=True)
+    for name in ("power.zip", ".partial-power.zip"):
+        (partial / name).write_bytes(zipped(seed=1))
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
 
 
 def test_a_url_that_is_not_there_is_told_with_its_status(
@@ -289,7 +349,7 @@ def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
 ) -> None:
     server.replies["/power.zip"] = [(503, b""), (503, b""), (200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
     assert server.asked == {"/power.zip": 3}
     assert len(pauses) == 2
     assert 0 < pauses[0] < pauses[1]
@@ -456,7 +516,7 @@ def test_the_bound_is_lifted_once_the_zip_is_here(
     monkeypatch.setattr(source, "WHOLE_SECONDS", 0.5)
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
     time.sleep(0.6)
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
@@ -465,7 +525,7 @@ def test_a_server_that_refuses_once_is_asked_again(
 ) -> None:
     server.replies["/power.zip"] = [(status, HTML), (200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
     assert len(pauses) == 1
 
 
@@ -473,7 +533,7 @@ def test_a_redirect_is_followed(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     server.moved["/old.zip"] = f"{server.root}/power.zip"
     fetch.main(with_fetch(source=f"{server.root}/old.zip"))
-    assert paths.RAW.read_bytes() == GOOD
+    assert held() == GOOD
 
 
 @pytest.mark.usefixtures("pauses")
@@ -520,16 +580,10 @@ def test_the_second_address_of_uci_is_asked_where_the_first_is_gone(
 ) -> None:
     be_ucis(monkeypatch)
     fetch.main(with_fetch(source="uci"))
-    assert paths.RAW.read_bytes() == GOOD
-    assert recorded() == {
-        "source": "uci",
-        "address": uci[1],
-        "bytes": len(GOOD),
-        "sha256": sha256(GOOD),
-        "simulated": False,
-        "licence": "CC BY 4.0",
-        "citation": source.UCI_CITATION,
-    }
+    assert held() == GOOD
+    assert recorded() == said_of(
+        "uci", "uci.zip", GOOD, uci[1], licence="CC BY 4.0", citation=source.UCI_CITATION
+    )
     assert "10.24432/C58K54" in source.UCI_CITATION
     assert server.asked == {"/moved.zip": 1 + source.RETRIES, "/uci.zip": 1}
 

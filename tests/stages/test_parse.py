@@ -19,7 +19,6 @@ from tests.conftest import changed
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
 FAIL, SKIP = (changed({"parse.on_bad_line": what}) for what in ("fail", "skip"))
-OUTPUTS = (paths.PARSED, paths.QUALITY)
 
 
 def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.000") -> str:
@@ -27,10 +26,15 @@ def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.0
     return f"{stamp.day}/{stamp.month}/{stamp.year};{stamp:%H:%M}:00;{values}"
 
 
-def put(*lines: str) -> None:
-    paths.RAW.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(paths.RAW, "w", zipfile.ZIP_DEFLATED) as target:
+def put(*lines: str, name: str = "mine") -> None:
+    paths.RAW.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(paths.RAW / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr(archive.MEMBER, "\n".join([";".join(series.HEADER), *lines, ""]))
+
+
+def outputs() -> dict[str, bytes]:
+    written = [*paths.PARSED.iterdir(), paths.QUALITY]
+    return {path.name: path.read_bytes() for path in written}
 
 
 def test_the_stage_writes_the_same_table_and_record_every_time(
@@ -38,7 +42,8 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
 ) -> None:
     put(line(0), line(1, "?;?;?;?;?;?;"), line(2), line(9), "x", line(9), line(10))
     parse.main(SKIP)
-    written = [path.read_bytes() for path in OUTPUTS]
+    written = outputs()
+    assert sorted(written) == ["2006-12.parquet", "data_quality.json"]
     table = pq.read_table(paths.PARSED)
     assert table.schema.equals(series.SCHEMA, check_metadata=True)
     start = datetime(2006, 12, 16, 17, 24)
@@ -59,7 +64,48 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
         "1 missing, 6 absent, 2 lines skipped\n"
     )
     parse.main(SKIP)
-    assert [path.read_bytes() for path in OUTPUTS] == written
+    assert outputs() == written
+
+
+MONTH = 31 * 1440
+
+
+def test_a_new_month_leaves_the_files_of_the_others_as_they_are() -> None:
+    put(*map(line, range(2 * MONTH)), name="first")
+    parse.main(FAIL)
+    before = outputs()
+    del before["data_quality.json"]
+    assert sorted(before) == ["2006-12.parquet", "2007-01.parquet", "2007-02.parquet"]
+    # It begins with minutes that are known, and with more of the month that had begun.
+    put(*map(line, range(2 * MONTH - 9, 3 * MONTH)), name="and then")
+    parse.main(FAIL)
+    after = outputs()
+    del before["2007-02.parquet"]
+    assert {name: after[name] for name in before} == before
+    table = pq.read_table(paths.PARSED)
+    assert len(table) == 3 * MONTH
+    assert files.read_json(paths.QUALITY)["gaps"]["absent_rows"] == 0
+    (paths.RAW / "first.zip").unlink()
+    (paths.RAW / "and then.zip").unlink()
+    put(*map(line, range(3 * MONTH)), name="whole")
+    parse.main(FAIL)
+    assert outputs() == after
+
+
+def test_a_minute_that_two_zips_tell_otherwise_is_refused_and_a_bad_line_named_with_its_zip() -> (
+    None
+):
+    put(*map(line, range(9)), name="a")
+    put(line(8, "4.217;0.418;234.840;18.400;0.000;1.000;17.000"), line(9), name="b")
+    with pytest.raises(Failure) as caught:
+        parse.main(FAIL)
+    assert str(caught.value) == (
+        "a.zip and b.zip have other values for the minute 2006-12-16T17:32; give one that is right"
+    )
+    put("x", name="b")
+    with pytest.raises(Failure, match=rf"^b\.zip: {archive.MEMBER} line 2: 1 fields"):
+        parse.main(FAIL)
+    assert not paths.PARSED.exists()
 
 
 @pytest.mark.parametrize("block", [reader.BLOCK_BYTES, 200])
@@ -68,14 +114,16 @@ def test_a_stage_that_fails_leaves_the_earlier_table(
 ) -> None:
     monkeypatch.setattr(reader, "BLOCK_BYTES", block)
     put(*map(line, range(5)), "x")
-    for path in OUTPUTS:
+    old = (paths.PARSED / "2006-11.parquet", paths.QUALITY)
+    for path in old:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"old")
     with pytest.raises(Failure, match=" line 7: "):
         parse.main(FAIL)
-    for path in OUTPUTS:
+    for path in old:
         assert path.read_bytes() == b"old"
         assert list(path.parent.iterdir()) == [path]
+    assert list(paths.PARSED.parent.iterdir()) == [paths.PARSED]
 
 
 def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
@@ -86,13 +134,14 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
         f"{archive.MEMBER}: the usual step from row to row is 15 minutes, expected 1; "
         "give a zip with a row for every minute"
     )
-    assert not any(path.exists() for path in OUTPUTS)
+    assert not paths.PARSED.exists()
+    assert not paths.QUALITY.exists()
 
 
 @pytest.mark.skipif("HOUSEHOLD_ZIP" not in os.environ, reason="HOUSEHOLD_ZIP names no real zip")
 def test_the_real_text_holds_what_is_known_of_it() -> None:
-    paths.RAW.parent.mkdir(parents=True)
-    paths.RAW.symlink_to(Path(os.environ["HOUSEHOLD_ZIP"]))
+    paths.RAW.mkdir(parents=True)
+    (paths.RAW / "real.zip").symlink_to(Path(os.environ["HOUSEHOLD_ZIP"]))
     parse.main(FAIL)
     record = files.read_json(paths.QUALITY)
     assert record["rows"] == 151_596

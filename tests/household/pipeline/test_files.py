@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import string
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,21 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old(tmp_path: Pat
     with pytest.raises(FileNotFoundError), files.atomic_write(path):
         pass
     assert path.read_bytes() == b"old"
+
+
+def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "there/power"
+    for name in ("one", "other"):
+        with files.atomic_folder(path) as partial:
+            assert names(partial) == []
+            (partial / name).write_text(name)
+        assert names(path) == [name]
+    # SIGKILL and a power cut run no `finally`.
+    shutil.copytree(path, partial)
+    with pytest.raises(ValueError, match="JSON"), files.atomic_folder(path) as again:
+        files.write_json(again / "half", {"a": math.nan})
+    assert names(path) == ["other"]
+    assert names(path.parent) == ["power"]
 
 
 RECORDS = st.dictionaries(
