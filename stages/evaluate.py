@@ -71,15 +71,19 @@ def main(params: Params) -> None:
         if held
     }
     covered = comparison.coverage(stamps, actual, forecasts[scores.REFERENCE], ends)
+    scored = comparison.breakdown(stamps, actual, forecasts, scale)
+    found |= comparison.last_month(scored, runtime.NAME)
     record = metrics | {"verdict": found, "intervals": comparison.overall(covered)}
     files.write_json(paths.METRICS, record)
-    files.write_csv(paths.BREAKDOWN, comparison.breakdown(stamps, actual, forecasts, scale))
+    files.write_csv(paths.BREAKDOWN, scored)
     files.write_csv(paths.COVERAGE, covered)
     bounds = intervals.named(*ends[runtime.NAME]) if runtime.NAME in ends else {}
     files.write_table(paths.PREDICTIONS, scores.predictions(stamps, actual, forecasts | bounds))
     simulated = files.read_json(paths.SOURCE)["simulated"]
     for line in verdict.lines(metrics, found, len(test), given.shape.horizon, simulated):
         print(f"evaluate: {line}")
+    if warning := verdict.drift(found):
+        print(f"evaluate: warning: {warning}")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(
 )
 REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC sorts them
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
-# Without rows where the horizon is a minute.
-BY_STEP = "error_by_step"
+# Without rows where the horizon is a minute, and the test part within a month.
+OPTIONAL = ("error_by_step", "gain_by_month")
 # Any two of the three together.
 LOOKS: list[tuple[str, int, Scheme]] = [
     ("one", 1400, "light"),
@@ -45,14 +45,16 @@ def pages(
     def make(folder: Path) -> str:
         shutil.copytree(reproduced[0], folder, symlinks=True)
         dvc(folder, "plots", "show", "--out", "one")
-        # The first of the three is of a time without that plot, and looks a minute ahead.
+        # The first of the three is of a time without that plot, looks a minute ahead, and is tested
+        # within a month.
         pipeline = (folder / "dvc.yaml").read_text()
         without = re.sub(r"  - gaps:\n(      .*\n)+", "", pipeline)
         (folder / "dvc.yaml").write_text(without)
         commit(folder)
         run(folder, "git", "tag", "first")
         (folder / "dvc.yaml").write_text(pipeline)
-        change(folder, train__epochs=2, window__horizon=3)
+        sample = {"fetch__sample__start": "2006-12-31", "fetch__sample__days": 1.05}
+        change(folder, train__epochs=2, window__horizon=3, **sample)
         dvc(folder, "repro")
         commit(folder)
         run(folder, "git", "tag", REVISIONS[2])
@@ -92,7 +94,7 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
         assert faults == []
         assert page.get_by_role("heading", name="More plots").count() == 0
         assert list(found) == [
-            plot.name for plot in figures.CHARTS if name == "several" or plot.name != BY_STEP
+            plot.name for plot in figures.CHARTS if name == "several" or plot.name not in OPTIONAL
         ]
         for plot, of in found.items():
             assert of["marks"] > 0, plot
@@ -100,7 +102,7 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
             assert not any("NaN" in text or "undefined" in text for text in of["texts"]), plot
             if name == "several":
                 for revision in REVISIONS:
-                    if plot in ("gaps", BY_STEP) and revision == "first":
+                    if plot in ("gaps", *OPTIONAL) and revision == "first":
                         continue
                     assert any(revision in text for text in of["texts"]), (plot, revision)
                     assert COLORS[revision] in of["colors"], (plot, revision)
@@ -140,6 +142,8 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[st
         table = page.get_by_role("region", name="settings that differ")
         cells = [row.inner_text().split("\t") for row in table.locator("tbody tr").all()]
         assert cells == [
+            ["fetch.sample.days", "1.05", "1", "1.05"],
+            ["fetch.sample.start", "2006-12-31", "2006-12-16", "2006-12-31"],
             ["window.horizon", "3", "1", "3"],
             ["train.epochs", "2", "1", "2"],
             ["plot.steps", "50", "100", "100"],
@@ -187,7 +191,7 @@ def test_the_keyboard_reaches_the_report_and_its_tables(
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "report"
         images = page.locator("[role=img]")
-        assert images.count() == len(figures.CHARTS) - 1  # all but that by step
+        assert images.count() == len(figures.CHARTS) - len(OPTIONAL)
         assert all(len(image.get_attribute("aria-label") or "") > 40 for image in images.all())
 
 
@@ -207,6 +211,6 @@ def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
         widths = page.locator("svg.marks").evaluate_all(
             "(plots) => plots.map((plot) => plot.getBoundingClientRect().width)"
         )
-        assert len(widths) == len(figures.CHARTS) - 1
+        assert len(widths) == len(figures.CHARTS) - len(OPTIONAL)
         assert max(widths) <= 600
         assert len(page.pdf()) > 50_000

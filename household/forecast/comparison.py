@@ -155,7 +155,7 @@ def breakdown(
     forecasts: Mapping[str, Power],
     scale: float,
 ) -> pa.Table:
-    """The scores by hour, weekday and step, and of quiet minutes and those of switching.
+    """The scores by month, hour, weekday and step, of quiet minutes and those of switching.
 
     Rows (by, group, minutes, forecaster, rmse_kw, mae_kw, mase, skill), the scores as of
     `scores.of_each` in those minutes, of which `timestamps` are the times. A minute is one of
@@ -170,6 +170,19 @@ def breakdown(
         ).items()
     ]
     return pa.Table.from_pylist(rows)
+
+
+def last_month(breakdown: pa.Table, name: str) -> dict[str, Any]:
+    """The last of several months in a table of `breakdown`, and the skill of `name` in it.
+
+    `last_month` and `last_month_skill`, both None where there is one month.
+    """
+    months = [
+        row for row in breakdown.to_pylist() if row["by"] == "month" and row["forecaster"] == name
+    ]
+    if len(months) < 2:
+        return {"last_month": None, "last_month_skill": None}
+    return {"last_month": months[-1]["group"], "last_month_skill": months[-1]["skill"]}
 
 
 def coverage(
@@ -228,7 +241,9 @@ def _groups(
     )
     change = np.abs(actual - reference)
     horizon = actual[0].size
+    months = when.strftime("%Y-%m").to_numpy().reshape(actual.shape)
     groups: dict[str, list[tuple[str, Any]]] = {
+        "month": [(month, months == month) for month in np.unique(months).tolist()],
         "hour": [(str(hour), hours == hour) for hour in range(24)],
         "weekday": [(day, weekdays == place) for place, day in enumerate(calendar.day_name)],
         "minute": [("quiet", change <= SWITCHING), ("switching", change > SWITCHING)],

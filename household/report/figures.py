@@ -139,6 +139,15 @@ CHARTS = (
         tables.gain_by_day,
     ),
     Plot(
+        "gain_by_month",
+        "Gain of the LSTM in each test month",
+        "gain",
+        "month",
+        "RMSE below that of persistence by",
+        "month",
+        tables.gain_by_month,
+    ),
+    Plot(
         "error_by_day",
         "Error of the LSTM on each test day, by hour",
         "day",

@@ -87,9 +87,11 @@ def doubts(results: Results) -> list[str]:
     behind = _share_behind(tables.error_by_change(results))
     taken = [name for name, text in shortcuts(results.params).items() if text != "no"]
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
+    drift = verdict.drift(found)
     best = _best_epoch(results.losses)
     epochs = results.losses["epoch"].max()
     checks = [
+        (drift is not None, f"I{(drift or '')[1:]}."),
         (
             results.source["simulated"],
             "The household is simulated: the score shows that the method works, and says nothing "
@@ -105,7 +107,7 @@ def doubts(results: Results) -> list[str]:
             "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
         (
-            found.get("earlier_skill", 0) < 0,
+            (found.get("earlier_skill") or 0) < 0,
             "The earlier LSTM has the smaller error: keep that one.",
         ),
         (

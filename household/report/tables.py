@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from household.forecast import comparison
-from household.forecast.scores import REFERENCE, of_each
+from household.forecast.scores import REFERENCE, of_each, rmse, skill
 from household.pipeline.params import Params
 
 ACTUAL = "actual"
@@ -171,6 +171,28 @@ def gain_by_day(results: Results) -> pd.DataFrame:
     table = gains.reset_index().melt(["day", "minutes"], var_name="series", value_name="gain")
     table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
     return table.dropna()[["day", "series", "gain", "minutes"]]
+
+
+def gain_by_month(results: Results) -> pd.DataFrame:
+    """Rows (month, gain, low, high, rmse_kw, persistence_kw, minutes), where there are several.
+
+    A window belongs to the month in which its first target is. `gain` is the skill of the LSTM
+    against persistence, from `low` to `high` its 95 % interval, by `comparison.skill_interval`; a
+    month in which persistence makes no error has none and is left out.
+    """
+    power = {name: results.windows(name) for name in (ACTUAL, LSTM, REFERENCE)}
+    of_window = results.windows("timestamp")[:, 0].astype("datetime64[M]")
+    rows = []
+    for month in np.unique(of_window):
+        actual, ours, theirs = (each[of_window == month] for each in power.values())
+        day = comparison.day(results.every)
+        low, high = comparison.skill_interval(actual, ours, theirs, day) or (math.nan, math.nan)
+        errors = {"rmse_kw": rmse(actual, ours), "persistence_kw": rmse(actual, theirs)}
+        gain = {"gain": skill(*errors.values()), "low": low, "high": high}
+        rows.append({"month": str(month)} | gain | errors | {"minutes": actual.size})
+    columns = ["month", "gain", "low", "high", "rmse_kw", "persistence_kw", "minutes"]
+    table = pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)
+    return table.dropna(subset="gain").round(6)
 
 
 def error_by_hour(results: Results) -> pd.DataFrame:

@@ -40,6 +40,18 @@ def lines(
     return said
 
 
+def drift(verdict: Mapping[str, Any]) -> str | None:
+    """A warning where the skill in the last month is below the interval of the whole test part."""
+    last, low = verdict["last_month_skill"], verdict["persistence_low"]
+    if last is None or low is None or last >= low:
+        return None
+    return (
+        f"in the last month, {verdict['last_month']}, the gain over persistence is {last:.1%}, "
+        f"below the interval of all months, {low:.1%} to {verdict['persistence_high']:.1%}: "
+        "the house may have changed since the training"
+    )
+
+
 def _against(verdict: Mapping[str, Any], prefix: str, name: str) -> str:
     skill, low, high = (verdict[f"{prefix}_{key}"] for key in ("skill", "low", "high"))
     if skill is None:

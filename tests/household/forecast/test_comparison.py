@@ -117,6 +117,7 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
         clock, actual, {"LSTM": forecast, "persistence": reference}, scale=2
     ).to_pylist()
     groups = {
+        "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
         "hour": [str(minute.hour) for minute in clock.tolist()],
         "weekday": [minute.strftime("%A") for minute in clock.tolist()],
         "minute": [
@@ -135,6 +136,40 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
         assert {key: row[key] for key in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("begin", "expected"), [("2007-01-05T22:00", None), ("2007-01-31T22:00", "2007-02")]
+)
+def test_the_last_of_several_months_is_told_with_its_skill(
+    begin: str, expected: str | None
+) -> None:
+    actual, forecast, reference = pair(2000, 0.1, 0)
+    clock = np.datetime64(begin, "ms") + np.arange(2000) * np.timedelta64(3, "m")
+    forecasts = {"LSTM": forecast, "persistence": reference}
+    table = comparison.breakdown(clock, actual, forecasts, scale=2)
+    late = clock >= np.datetime64("2007-02-01")
+    skill = None
+    if expected:
+        in_it = {name: each[late] for name, each in forecasts.items()}
+        skill = scores.of_each(actual[late], in_it, 2)["LSTM"]["skill"]
+    found = comparison.last_month(table, "LSTM")
+    assert found == {"last_month": expected, "last_month_skill": skill}
+
+
+def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
+    actual, better, worse = pair(3000, 0.2, 0)
+    forecasts = {"LSTM": better, "persistence": worse, "earlier LSTM": actual}
+    found = comparison.verdict(actual, forecasts, "LSTM")
+    assert found["best_baseline"] == "persistence"
+    assert found["earlier_skill"] is None
+    forecasts["earlier LSTM"] = worse
+    found = comparison.verdict(actual, forecasts, "LSTM")
+    of_each = [
+        {key: found[f"{of}_{key}"] for key in ("skill", "low", "high", "dm", "p")}
+        for of in ("earlier", "persistence")
+    ]
+    assert of_each[0] == of_each[1]
+
+
 def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
@@ -143,6 +178,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     table = comparison.coverage(clock.reshape(-1, 2), actual, reference, ends)
     groups = {
         "all": ["all"] * 1000,
+        "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
         "hour": [str(minute.hour) for minute in clock.tolist()],
         "weekday": [minute.strftime("%A") for minute in clock.tolist()],
         "minute": [

@@ -59,6 +59,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     stamps = made["timestamp"].to_numpy().reshape(-1, horizon)
     actual = power.pop("actual")
     verdict = comparison.verdict(actual, power, "LSTM")
+    verdict |= {"last_month": None, "last_month_skill": None}
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]

@@ -73,6 +73,41 @@ def test_a_gain_that_may_be_none_is_doubted() -> None:
     assert any("may be chance" in doubt for doubt in summary.doubts(results(made)))
 
 
+@pytest.mark.parametrize(
+    ("last", "low", "warned"),
+    [
+        (0.19, 0.2, True),
+        (0.2, 0.2, False),
+        (-0.1, 0.2, True),
+        (None, 0.2, False),
+        (0.1, None, False),
+    ],
+)
+def test_a_last_month_below_the_interval_is_a_warning(
+    last: float | None, low: float | None, warned: bool
+) -> None:
+    made = results(predictions(9))
+    figures = {"last_month": "2007-04", "last_month_skill": last}
+    made.metrics["verdict"] |= figures | {"persistence_low": low, "persistence_high": 0.3}
+    said = " ".join(summary.doubts(made))
+    assert ("In the last month, 2007-04, the gain over persistence is " in said) == warned
+    if warned:
+        assert f"is {last:.1%}, below the interval of all months, 20.0% to 30.0%: " in said
+
+
+def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> None:
+    made = results(predictions(9))
+    assert "earlier" not in " ".join(summary.doubts(made))
+    figures = {"earlier_low": None, "earlier_high": None, "earlier_learnt_from": 1_234}
+    made.metrics["verdict"] |= figures | {"earlier_skill": -0.01}
+    made.metrics["earlier LSTM"] = made.metrics["LSTM"]
+    said = " ".join(summary.doubts(made))
+    assert "The earlier LSTM has the smaller error: keep that one." in said
+    assert "The earlier LSTM was trained on 1,234 of the test minutes, so" in said
+    facts = summary.facts(made).set_index("name")["text"]
+    assert "with the earlier LSTM: the LSTM is 1.0% worse" in facts["against the earlier LSTM"]
+
+
 def test_the_shortcuts_are_those_of_the_tutorial() -> None:
     ours, theirs = results(predictions(9)), results(predictions(9), **tutorial())
     assert set(summary.shortcuts(ours.params).values()) == {"no"}

@@ -117,6 +117,30 @@ def test_error_by_step_is_the_rmse_of_that_minute_of_each_window(
         assert row["skill"] == pytest.approx(1 - rmse / naive, abs=1e-4)
 
 
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_gain_by_month_is_that_of_the_windows_that_begin_in_it(horizon: int) -> None:
+    made = predictions(7_000 * horizon, horizon=horizon)
+    table = tables.gain_by_month(results(made))
+    assert table["month"].tolist() == ["2007-03", "2007-04", "2007-05"]
+    month = made["timestamp"].iloc[::horizon].dt.strftime("%Y-%m").repeat(horizon).to_numpy()
+    for row in records(table):
+        of = made[month == row["month"]]
+        ours, theirs = (rms(of[name] - of["actual"]) for name in ("LSTM", "persistence"))
+        assert row["gain"] == pytest.approx(1 - ours / theirs, abs=1e-5)
+        assert (row["rmse_kw"], row["persistence_kw"]) == pytest.approx((ours, theirs), abs=1e-5)
+        assert row["minutes"] == len(of)
+    # Of less than two days of minutes there is no interval.
+    assert table["low"].isna().tolist() == [True, False, horizon == 1]
+    april = table.iloc[1]
+    assert april["low"] < april["gain"] < april["high"]
+
+
+def test_within_a_month_there_is_no_gain_by_month() -> None:
+    table = tables.gain_by_month(results(predictions(9)))
+    assert table.empty
+    assert "gain" in table
+
+
 def test_a_horizon_of_a_minute_has_no_error_by_step() -> None:
     table = tables.error_by_step(results(predictions(9)))
     assert table.empty
