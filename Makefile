@@ -64,7 +64,7 @@ screenshots: .venv/dev.done repro tutorial    ## renew the pictures of the page 
 
 audit: .venv/dev.done    ## look up the locked packages in the list of known weaknesses; needs a network
 	@python -m pip_audit --disable-pip --require-hashes --progress-spinner off \
-	    $(foreach lock,run dev gpu s3 trees,-r lock/$(lock).txt)
+	    $(foreach lock,run dev gpu s3 search trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRADE=1 takes newer ones
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
@@ -73,6 +73,7 @@ lock: .venv/dev.done    ## renew lock/ after a change of the dependencies; UPGRA
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra peers -o lock/peers.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra search -o lock/search.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
 
 clean:    ## remove the environment and what tools left; keeps data, models, reports and the cache

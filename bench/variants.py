@@ -79,8 +79,8 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     values = series.values(kept)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
     split = parts.split(starts, shape, settings.split, seed)
-    counted = {"all": starts, "train": split.train, "none": None}
-    scaled = scaling.measure(kept.columns[1:], counted[window.center], counted[window.scale], shape)
+    counted = scaling.counted(window, starts, split.train)
+    scaled = scaling.measure(kept.columns[1:], *counted, shape)
     # Imports TensorFlow, which the process that prints the table does without.
     from household.forecast import network, training  # noqa: PLC0415
 

@@ -1,10 +1,12 @@
 """Forecasts of one household's electric power: `python -m household` lists what there is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from household.use.whole import Run
 
 
 def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -30,3 +32,23 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
         pa.Table.from_pandas(frame, preserve_index=False), forecaster.features, "the frame"
     )
     return forecaster.forecast(table, "the frame").to_pandas().set_index("timestamp")
+
+
+def run(
+    model: "str | Path | Run | None" = None, data: "pd.DataFrame | None" = None, **sections: Any
+) -> "Run":
+    """The whole pipeline in memory: reads, splits, trains, scores; no file is written.
+
+    `sections` are parameters that differ from params.yaml, such as `train={"epochs": 3}`. `data`
+    are minutes that are already there, as `Run.data` has them: a column for each of the power and
+    what else the meter measures, by their names and in their units, the time in the index or in a
+    column `timestamp`; without it those that `fetch.source` names are read. `model` is an earlier
+    run, or the folder of a model, whose weights the training goes on with. Ctrl-C ends the training
+    and keeps its best epoch so far.
+
+    Raises `household.pipeline.failure.Failure` where the readings, the parameters or the model
+    cannot be used. Needs the extra `pipeline`.
+    """
+    from household.use import whole  # noqa: PLC0415
+
+    return whole.run(model, data, sections)

@@ -20,12 +20,12 @@ def main(params: Params) -> None:
     shape = windows.Shape(window.lookback, window.horizon)
     split = parts.split(starts, shape, params.split, params.seed)
     features = pq.read_schema(paths.SERIES).names[1:]
-    counted = {"all": starts, "train": split.train, "none": None}
+    centered, scaled = scaling.counted(window, starts, split.train)
     measured = scaling.measure(
         # One at a time: the minutes of decades are more than a laptop's memory.
         (files.read_table(paths.SERIES, [name])[name] for name in features),
-        counted[window.center],
-        counted[window.scale],
+        centered,
+        scaled,
         shape,
     )
     windows.write(paths.TRAIN, split.train)

@@ -68,7 +68,12 @@ def build(shape: Shape, scaling: Scaling, settings: Train, weights: Weights) -> 
 
 def write(path: Path, model: onnx.ModelProto) -> None:
     with files.atomic_write(path) as partial:
-        partial.write_bytes(model.SerializeToString(deterministic=True))
+        partial.write_bytes(encoded(model))
+
+
+def encoded(model: onnx.ModelProto) -> bytes:
+    """The same bytes for the same network."""
+    return model.SerializeToString(deterministic=True)
 
 
 class _Graph:

@@ -23,12 +23,15 @@ BATCH = 128
 
 
 def load(path: Path) -> onnxruntime.InferenceSession:
+    return session(path.read_bytes())
+
+
+def session(graph: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = 1  # batches run side by side, which is a quarter faster
     # All weights are in the file: one that takes some from other files is none of ours.
     options.add_session_config_entry(FOLDER_OF_WEIGHTS, os.devnull)
-    graph = path.read_bytes()
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

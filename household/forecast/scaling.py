@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import pyarrow as pa
 from household.forecast import windows
 from household.forecast.windows import Shape, Starts
 from household.pipeline import arrays, files
+
+if TYPE_CHECKING:  # whoever uses a model has no pydantic
+    from household.pipeline.params import Window
 
 
 class Scaling(NamedTuple):
@@ -37,6 +40,12 @@ def measure(
         found.append((of[0].mean() if of[0] else 0.0, of[-1].deviation() if of[-1] else 0.0))
     center, scale = np.array(found).T
     return Scaling(center, np.where(scale > 0, scale, 1.0))
+
+
+def counted(window: "Window", starts: Starts, train: Starts) -> tuple[Starts | None, Starts | None]:
+    """Of all windows at `starts`, some of which `train`, those for the center and for the scale."""
+    of = {"all": starts, "train": train, "none": None}
+    return of[window.center], of[window.scale]
 
 
 class Distinct(NamedTuple):

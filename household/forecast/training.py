@@ -85,7 +85,8 @@ def fit(
     and the state is written to `kept`: a training of the same data, settings and code that finds
     it there goes on from it, to the same weights. Where it is `warm`, `model` comes trained, and
     its weights are kept if no epoch has a lower validation loss. Raises Failure where the loss is
-    no number.
+    no number. A Ctrl-C leaves `model` with the best weights so far, the last ones before there are
+    any.
     """
     shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
     minutes = network.stretch(settings)
@@ -121,18 +122,21 @@ def fit(
         print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
     elif warm and validation is not None:
         watch.begin(learner.evaluate(validation, verbose=0))
-    if not watch.over:
-        learner.fit(
-            batches.map(for_each_member),
-            initial_epoch=watch.done,
-            epochs=epochs,
-            validation_data=validation,
-            callbacks=[watch],
-            # The batches come shuffled; Keras would warn that it can't shuffle them.
-            shuffle=False,
-            verbose=0,
-        )
-    model.set_weights(watch.best or learner.get_weights())
+    try:
+        if not watch.over:
+            learner.fit(
+                batches.map(for_each_member),
+                initial_epoch=watch.done,
+                epochs=epochs,
+                validation_data=validation,
+                callbacks=[watch],
+                # The batches come shuffled; Keras would warn that it can't shuffle them.
+                shuffle=False,
+                verbose=0,
+            )
+    finally:
+        # What there is so far, where a Ctrl-C stops it.
+        model.set_weights(watch.best or learner.get_weights())
 
 
 def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:

@@ -1,6 +1,7 @@
 """The one model of params.yaml: names, types, units and ranges."""
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -177,6 +178,27 @@ def load(path: Path = paths.PARAMS) -> Params:
         raise Failure(f"{path} is not here; start from the project's root") from None
     except (YAMLError, ValueError) as error:  # ValueError of bytes that are no text, 30 February
         raise Failure(f"{path} is not YAML: {error}") from None
+    return _checked(values, str(path))
+
+
+def changed(given: Params, sections: Mapping[str, Any]) -> Params:
+    """`given` with other values at the keys of `sections`, such as {"train": {"epochs": 3}}.
+
+    Raises Failure as `load` does.
+    """
+    return _checked(_merged(given.model_dump(), sections), "the parameters")
+
+
+def _merged(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
+    return record | {
+        key: _merged(record[key], value)
+        if isinstance(value, Mapping) and isinstance(record.get(key), dict)
+        else value
+        for key, value in sections.items()
+    }
+
+
+def _checked(values: Any, name: str) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -189,4 +211,4 @@ def load(path: Path = paths.PARAMS) -> Params:
             )
             for fault in error.errors()
         )
-        raise Failure(f"{path}: {faults}; correct it and run again") from None
+        raise Failure(f"{name}: {faults}; correct it and run again") from None

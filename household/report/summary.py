@@ -170,7 +170,6 @@ def _verdict(results: Results) -> dict[str, str]:
         )
     said = verdict.lines(
         results.metrics,
-        results.verdict,
         len(results.windows(tables.ACTUAL)),
         results.horizon,
         results.source["simulated"],

@@ -7,17 +7,14 @@ from household.forecast.scores import EARLIER
 
 
 def lines(
-    metrics: Mapping[str, Mapping[str, Any]],
-    verdict: Mapping[str, Any],
-    windows: int,
-    horizon: int,
-    simulated: bool,
+    metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, simulated: bool
 ) -> list[str]:
     """The LSTM against persistence, the best baseline where that is another, and an earlier one.
 
     From the scores of each forecaster and what `comparison.verdict` found. In brackets stands the
     95 % interval of the gain, which takes two days of minutes.
     """
+    verdict = metrics["verdict"]
     lstm, best = metrics["LSTM"]["rmse_kw"], verdict["best_baseline"]
     naive = metrics["persistence"]["rmse_kw"]
     same = "a minute ago" if horizon == 1 else "the last minute"

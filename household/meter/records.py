@@ -1,0 +1,47 @@
+"""The zips of a meter as one record of minutes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+
+from household.meter import archive
+from household.meter.export import UCI, Export, Layout
+from household.meter.joined import joined
+from household.meter.reader import Reader
+from household.pipeline.params import Parse
+
+
+class Records:
+    """The minutes of all zips in a folder, read once.
+
+    Iterating gives tables of series.SCHEMA in time order, and raises Failure as
+    `household.meter.reader.Reader` and `household.meter.joined.joined` do; `skipped` counts the
+    lines that were left out so far, by their fault.
+    """
+
+    def __init__(self, folder: Path, settings: Parse) -> None:
+        self._zips = sorted(folder.glob("*.zip"))
+        self._layout = Layout.of(settings.layout.model_dump())
+        self._skip = settings.on_bad_line == "skip"
+        self._readers: list[Reader | Export] = []
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        with ExitStack() as texts:
+            for path in self._zips:
+                text = texts.enter_context(archive.text(path))
+                several = len(self._zips) > 1
+                name = f"{path.name}: {archive.MEMBER}" if several else archive.MEMBER
+                self._readers.append(
+                    Reader(text, skip=self._skip, name=name)
+                    if self._layout == UCI
+                    else Export(text, self._layout, skip=self._skip, name=name)
+                )
+            names = [path.name for path in self._zips]
+            yield from joined(dict(zip(names, map(iter, self._readers), strict=True)))
+
+    @property
+    def skipped(self) -> Counter[str]:
+        return sum((reader.skipped for reader in self._readers), Counter())

@@ -1,0 +1,143 @@
+"""The pipeline in memory: it gives what the stages give, goes on, and keeps what there is."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import household
+from household.forecast import training
+from household.meter import source
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from household.use import whole
+from tests.conftest import changed
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+SMALL: dict[str, Any] = {
+    "fetch": {"sample": {"days": 1}},
+    "train": {"members": 1, "units": [3], "epochs": 2},
+}
+STAGES = ("fetch", "parse", "window", "split", "train", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def first() -> whole.Run:
+    return household.run(**SMALL)
+
+
+def test_it_gives_what_the_stages_give(first: whole.Run) -> None:
+    params = changed({"fetch.sample.days": 1, "train.members": 1, "train.units": [3]})
+    given = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 2})})
+    for stage in STAGES:
+        importlib.import_module(f"stages.{stage}").main(given)
+    assert first.results.metrics == files.read_json(paths.METRICS)
+    assert first.results.quality == files.read_json(paths.QUALITY)
+    assert first.results.source == files.read_json(paths.SOURCE)
+    assert first.predictions.equals(files.read_table(paths.PREDICTIONS).to_pandas())
+    losses = pd.read_csv(paths.HISTORY)
+    assert first.losses["loss"].to_numpy() == pytest.approx(losses["loss"].to_numpy())
+    assert not first.interrupted
+    saved = first.save("mine")
+    for path in (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER):
+        assert (saved / path.name).read_bytes() == path.read_bytes()
+    frame = first.data[["global_active_power", *first.data.columns[1:]]].ffill()
+    assert len(household.predict(saved, frame)) == 1
+    assert first.scores.loc["LSTM", "rmse_kw"] == first.results.metrics["LSTM"]["rmse_kw"]
+    assert "kW with the LSTM" in first._repr_markdown_()
+    assert first.plot("scores")._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(Failure, match=r"^no plot 'score'; there are scores, forecast,"):
+        first.plot("score")
+
+
+def test_it_goes_on_with_an_earlier_run_and_with_data_that_is_there(
+    first: whole.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(source, "fetch", None)  # nothing is fetched
+    again = household.run(first, first.data, train=SMALL["train"])
+    before, after = (each.losses[each.losses["part"] == "validation"] for each in (first, again))
+    assert after["epoch"].iloc[0] == 0
+    assert after["loss"].iloc[0] == pytest.approx(before["loss"].min(), rel=1e-6)
+    assert f"begins with validation {before['loss'].min():.4f}" in capsys.readouterr().out
+    (went,) = again.results.forecaster["lineage"]
+    assert went["trained_on"] == first.results.forecaster["trained_on"]
+    assert again.results.source == first.results.source
+    # The same from a folder, and from a frame with the time in a column, of fewer columns.
+    with pytest.raises(Failure, match=r"has train\.units \[3\], and here it is \[4\]"):
+        household.run(first.save("mine"), first.data, train=SMALL["train"] | {"units": [4]})
+    power = first.data[["global_active_power"]].reset_index()
+    alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
+    assert alone.model.input_shape == (None, 49, 1)
+    assert alone.data["voltage"].isna().all()
+    assert alone.results.source == first.results.source
+    power.attrs.clear()
+    alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
+    assert alone.results.source["address"] == "a frame"
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_ctrl_c_keeps_what_there_is(
+    first: whole.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    begin = training._Epochs.on_epoch_begin
+
+    def interrupted(self: Any, number: int, logs: Any = None) -> None:
+        begin(self, number, logs)
+        if number == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Epochs, "on_epoch_begin", interrupted)
+    cut = household.run(data=first.data, train=SMALL["train"] | {"schedule": "constant"})
+    assert cut.interrupted
+    assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
+    monkeypatch.undo()
+    persistence = cut.results.metrics["persistence"]["rmse_kw"]
+    if not epoch:  # a forecast of the change starts as persistence
+        assert cut.results.metrics["LSTM"]["rmse_kw"] == pytest.approx(persistence, rel=1e-5)
+    else:
+        one = SMALL["train"] | {"epochs": 1, "schedule": "constant"}
+        assert household.run(data=first.data, train=one).scores.equals(cut.scores)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"train": {"epoch": 3}}, "the parameters: train.epoch: Extra inputs are not permitted"),
+        ({"trian": {"epochs": 3}}, "the parameters: trian: Extra inputs are not permitted"),
+        ({"train": {"epochs": 0}}, "the parameters: train.epochs: Input should be greater"),
+        ({"model": "nowhere"}, "nowhere: no model of this version"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told(
+    first: whole.Run, sections: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        household.run(data=first.data, **sections)
+    assert str(caught.value).startswith(said)
+
+
+MINUTES = pd.date_range("2007-01-01", periods=200, freq="min")
+POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MINUTES)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (POWER[::-1], "data: times go back or stand twice"),
+        (pd.concat([POWER, POWER[-1:]]), "data: times go back or stand twice"),
+        (POWER.rename(columns={"global_active_power": "kw"}), "data: no column global_active"),
+        (POWER[:0], "data: a minute has no timestamp, or there is none"),
+        (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
+        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "household_power"),
+        (POWER[:40], "0 windows are too few"),
+    ],
+)
+def test_data_that_cannot_be_used_is_told(data: pd.DataFrame, said: str) -> None:
+    with pytest.raises(Failure) as caught:
+        household.run(data=data)
+    assert str(caught.value).startswith(said)
+    assert Path.cwd().is_dir()
