@@ -7,7 +7,7 @@ AGAINST ?= main
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial backtest bench test lint format verify page screenshots audit lock clean
+.PHONY: help repro plots report tutorial search backtest bench test lint format verify page screenshots audit lock clean
 
 help:    ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
 	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|interval|split|train'
+
+search: .venv/search.done    ## try parameters of train by Optuna; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
+	@python -m dvc repro split
+	@python -m household.search --trials $(or $(TRIALS),20) --workers $(or $(WORKERS),1) $(SPACE)
 
 backtest: .venv/run.done    ## train up to each of five cuts, test on what comes after; SOURCE=<zip>
 	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
@@ -80,7 +84,7 @@ clean:    ## remove the environment and what tools left; keeps data, models, rep
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/run.done .venv/dev.done .venv/peers.done: .venv/%.done: lock/%.txt | .venv/bin/python
+.venv/run.done .venv/dev.done .venv/peers.done .venv/search.done: .venv/%.done: lock/%.txt | .venv/bin/python
 	@set -o pipefail; total=$$(grep -c '^[^ #].*==' $<); \
 	echo "Installing the packages of $< into .venv, about 1 GB to fetch, once:"; \
 	python -m pip install --disable-pip-version-check --require-hashes -r $< 2>&1 | \

@@ -38,6 +38,8 @@ if (os.cpu_count() or 1) < 3:
 with _without_stderr():
     import keras
     import tensorflow as tf
+# Nor is a process that trains several networks, as a search does, to be warned of each graph.
+tf.get_logger().setLevel("ERROR")
 
 from household.forecast import artifact, windows
 from household.forecast.scaling import Scaling

@@ -1,0 +1,81 @@
+"""Says which data and which code a model came from.
+
+    python -m household.origin MODEL [--repository FOLDER]
+
+MODEL is the folder of a model, wherever it is. The data and the trainings before stand in its
+forecaster.json; the commits whose dvc.lock has the very same network are looked up in the
+repository, experiments included.
+"""
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from household.forecast import trained
+from household.forecast.trained import Trained
+from household.pipeline.failure import Failure
+
+
+def lines(model: Trained, repository: Path) -> Iterator[str]:
+    """What there is to say, a line each."""
+    of = model.record["trained_on"]
+    for name, part in of["source"]["parts"].items():
+        yield f"data: {part['address']} as {name}, sha256 {part['sha256']}"
+    yield f"minutes: {_minutes(of)}, {of['windows']:,} windows"
+    for before in model.record["lineage"]:
+        yield (
+            f"went on from: the network with sha256 {before['sha256']}, "
+            f"{_minutes(before['trained_on'])}"
+        )
+    found = commits(model.folder / trained.NETWORK, repository)
+    for commit in found:
+        yield f"code: {commit}"
+    if not found:
+        yield f"code: no commit in {repository.resolve()} has this network in its dvc.lock"
+
+
+def _minutes(trained_on: dict[str, Any]) -> str:
+    return f"{trained_on['first']} to {trained_on['last']}".replace("T", " ")
+
+
+def commits(network: Path, repository: Path) -> list[str]:
+    """The commits that brought a dvc.lock with `network`, the first one first.
+
+    Raises Failure where `repository` is none of git.
+    """
+    # What DVC calls a file by.
+    with network.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    command = ["git", "log", "--all", "--reverse", "--date=short", "--decorate=short"]
+    command += ["--format=%h %ad %s%d", f"-S{md5}", "--", "dvc.lock"]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=repository, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Failure(f"{repository}: no repository of git; give the project's with --repository")
+    return done.stdout.splitlines()
+
+
+def main() -> None:
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "python -m household.origin", description=description, epilog=rest.split("\n\n", 1)[1]
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL")
+    parser.add_argument("--repository", type=Path, default=Path(), help="the project's; here")
+    options = parser.parse_args()
+    try:
+        model = trained.read(options.model, trained.NETWORK)
+        print("\n".join(lines(model, options.repository)))
+    except Failure as failure:
+        sys.exit(f"origin: {failure}")
+    except OSError as error:
+        sys.exit(f"origin: {error.filename}: {error.strerror or error}")
+
+
+if __name__ == "__main__":
+    main()

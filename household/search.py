@@ -1,0 +1,453 @@
+"""Searches for better parameters of the training, with Optuna.
+
+    python -m household.search [--trials N] [--workers N] [--apply TRIAL] [KEY=VALUES ...]
+
+`dvc repro split` comes first, which `make search` sees to. Each trial trains with other values at
+the keys of train that are given, each as train.units=[32],[64,64] or train.dropout=0:0.4 or
+train.learning_rate=0.001:0.03:log, and ends early where its lowest validation loss so far is above
+the median of the others at that epoch. What is done is kept in reports/search: the same command
+goes on from there, also beside another one that is at work. --apply trains with the values of a
+trial as a DVC experiment, from the data to the plots. Needs the extra `search`.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import multiprocessing
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import vl_convert
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from household.meter import series
+from household.pipeline import files, params, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
+from household.report import figures, markdown
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+        distribution_to_json,
+    )
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import FrozenTrial, TrialState
+except ModuleNotFoundError as error:
+    sys.exit(f"search: {error.name} is not installed; python -m pip install -r lock/search.txt")
+
+FOLDER = Path("reports/search")
+JOURNAL = FOLDER / "journal.log"
+SPACE = (
+    "train.units=[32,32],[64,64],[96,96]",
+    "train.learning_rate=0.002:0.03:log",
+    "train.dropout=0:0.4",
+    "train.batch_size=8,16,32",
+)
+# With another one of these a loss is no longer the same measure.
+MEASURE = ("loss", "huber_delta", "supervision", "stretch", "warm_start")
+RANGE = re.compile(r"([-+.0-9eE]+):([-+.0-9eE]+)(:log)?")
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+# Trials that are not cut short, before there is a median to go by.
+UNCUT = 4
+# Epochs of each, of which the first says little.
+UNCUT_EPOCHS = 2
+
+Space = dict[str, BaseDistribution]
+
+
+def space(texts: list[str]) -> Space:
+    """What is tried at each key of train; raises Failure where that is none, or makes no sense."""
+    found: Space = {}
+    known = params.Train.model_fields.keys() - set(MEASURE)
+    for text in texts:
+        dotted, _, values = text.partition("=")
+        section, _, key = dotted.partition(".")
+        if section != "train" or key not in known:
+            raise Failure(
+                f"{dotted} cannot be searched; give train. and one of {', '.join(sorted(known))}"
+            )
+        try:
+            found[dotted] = _distribution(values)
+        except (ValueError, YAMLError):
+            raise Failure(
+                f"{text}: give values as {dotted}=1,2 or a range as {dotted}=0.1:0.5 or "
+                f"{dotted}=0.1:0.5:log"
+            ) from None
+    return found
+
+
+def _distribution(values: str) -> BaseDistribution:
+    if between := RANGE.fullmatch(values):
+        low, high = (YAML(typ="safe").load(end) for end in between.groups()[:2])
+        whole = isinstance(low, int) and isinstance(high, int)
+        kind = IntDistribution if whole else FloatDistribution
+        return kind(low, high, log=bool(between[3]))
+    # As texts, since Optuna takes no lists.
+    choices = [json.dumps(value) for value in YAML(typ="safe").load(f"[{values}]")]
+    return CategoricalDistribution(choices)
+
+
+def values(trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
+    """What a trial tried, by the dotted keys."""
+    return {
+        key: json.loads(value)
+        if isinstance(trial.distributions[key], CategoricalDistribution)
+        else value
+        for key, value in trial.params.items()
+    }
+
+
+def changed(given: Params, tried: Mapping[str, Any]) -> Params:
+    settings = {key.removeprefix("train."): value for key, value in tried.items()}
+    return params.changed(given, {"train": settings})
+
+
+class Data(NamedTuple):
+    """What the trials learn from."""
+
+    learnt: Any  # household.forecast.training.Data
+    key: str  # of it, of the parameters that are not searched, and of what is tried
+
+
+def read(given: Params, tried: Space) -> Data:
+    """What the split stage left; raises Failure where it has no validation part."""
+    # Whoever only looks at a study does without TensorFlow.
+    from household.forecast import checkpoint, scaling, training, windows  # noqa: PLC0415
+
+    minutes = files.read_table(paths.SERIES)
+    learnt = training.Data(
+        scaling.read(paths.SCALING, minutes.column_names[1:]),
+        series.values(minutes),
+        windows.read(paths.TRAIN),
+        windows.read(paths.VALIDATION),
+    )
+    if not len(learnt.validation):
+        raise Failure("a search goes by the validation loss; set split.validation above 0")
+    fixed = given.model_dump(include={"seed", "window", "train"})
+    for key in tried:
+        del fixed["train"][key.removeprefix("train.")]
+    searched = {key: distribution_to_json(of) for key, of in tried.items()}
+    record = json.dumps([fixed, searched], sort_keys=True).encode()
+    return Data(learnt, checkpoint.key([record, *learnt.scaling, *learnt[1:]]))
+
+
+def opened(seed: int = 0) -> optuna.Study:
+    """The study in reports/search, made where there is none."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name="search",
+        storage=JournalStorage(JournalFileBackend(str(JOURNAL))),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=UNCUT, n_warmup_steps=UNCUT_EPOCHS),
+        load_if_exists=True,
+    )
+    # One that goes on draws other values than those that it has.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    return study
+
+
+def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
+    """Trains trial after trial, until as many have ended; raises Failure for a study of others."""
+    data = read(given, tried)
+    study = opened(given.seed + 1_000 * worker)
+    if study.user_attrs.get("of", data.key) != data.key:
+        raise Failure(
+            f"{JOURNAL} is of other data, parameters or values; remove {FOLDER} to begin anew"
+        )
+    study.set_user_attr("of", data.key)
+    while len(study.get_trials(states=ENDED)) < trials:
+        trial = study.ask(tried)
+        try:
+            loss, state = train(given, data.learnt, trial)
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL)
+            raise
+        study.tell(trial, loss, state=state)
+        print(f"search: {said(study.trials[trial.number])}", flush=True)
+
+
+def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None, TrialState]:
+    """The lowest validation loss of a training with the values of `trial`, and how it ended."""
+    import keras  # noqa: PLC0415
+
+    from household.forecast import fitted, training  # noqa: PLC0415
+
+    keras.backend.clear_session()
+    settings = changed(given, values(trial))
+    losses: list[float] = []
+
+    def report(table: pa.Table) -> None:
+        losses[:] = [row["loss"] for row in table.to_pylist() if row["part"] == "validation"]
+        trial.report(losses[-1], len(losses))
+        if len(losses) < settings.train.epochs and trial.should_prune():
+            raise optuna.TrialPruned
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        kept = Path(folder) / "checkpoint.npz"
+        try:
+            model = fitted.started(settings, learnt)
+            training.fit(model, learnt, settings.train, settings.seed, kept, report)
+        except optuna.TrialPruned:
+            return None, TrialState.PRUNED
+        except Failure:  # the loss is no number
+            return None, TrialState.FAIL
+    return min(losses), TrialState.COMPLETE
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that ended, the best first."""
+    return sorted(study.get_trials(states=ENDED), key=lambda trial: (trial.state, best(trial)))
+
+
+def best(trial: FrozenTrial) -> float:
+    """The lowest validation loss of a trial; one that was cut short has some too."""
+    return min(trial.intermediate_values.values(), default=math.inf)
+
+
+def seconds(trial: FrozenTrial) -> float:
+    return trial.duration.total_seconds() if trial.duration else math.nan
+
+
+def said(trial: FrozenTrial) -> str:
+    """A trial in a line."""
+    if not trial.intermediate_values:
+        how = "the loss was no number"
+    else:
+        cut = ", cut short" if trial.state == TrialState.PRUNED else ""
+        count = len(trial.intermediate_values)
+        epochs = "1 epoch" if count == 1 else f"{count} epochs"
+        how = f"validation {best(trial):.5f} after {epochs}{cut}"
+    tried = " ".join(overrides(trial))
+    return f"trial {trial.number}: {how}, {seconds(trial):.0f} s; {tried}"
+
+
+def overrides(trial: FrozenTrial) -> list[str]:
+    """Its values as `dvc exp run --set-param` takes them."""
+    return [
+        f"{key}={json.dumps(value, separators=(',', ':'))}" for key, value in values(trial).items()
+    ]
+
+
+def report(study: optuna.Study) -> str:
+    """Writes what there is to see to reports/search; the table as Markdown."""
+    trials = ended(study)
+    keys = list(trials[0].params)
+    rows = [
+        {
+            "trial": trial.number,
+            "validation loss": f"{best(trial):.6f}",
+            "epochs": len(trial.intermediate_values),
+            "cut short": "yes" if trial.state == TrialState.PRUNED else "no",
+            "seconds": round(seconds(trial)),
+        }
+        | {key: _plain(value) for key, value in values(trial).items()}
+        for trial in trials
+    ]
+    files.write_csv(FOLDER / "trials.csv", pa.Table.from_pylist(rows))
+    shares = importance(study)
+    _draw("history", history(trials))
+    _draw("importance", bars(shares))
+    cells = [[_short(value) for value in row.values()] for row in rows]
+    table = markdown.table(list(rows[0]), cells)
+    text = f"# A search: {len(rows)} trials over {', '.join(keys)}\n\n{table}\n"
+    for name, what in (("history", HISTORY), ("importance", IMPORTANCE)):
+        text += f"\n## {what}\n\n![{what}]({name}.png)\n"
+    with files.atomic_write(FOLDER / "report.md") as partial:
+        partial.write_text(text, encoding="utf-8")
+    return table
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else json.dumps(value)
+
+
+def _short(value: Any) -> str:
+    """What is tried to four digits, where it has more."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """How much each key bears on the loss, in shares of 1; none of a few trials.
+
+    Watanabe, Bansal and Hutter (2023), PED-ANOVA: efficiently quantifying hyperparameter
+    importance in arbitrary subspaces, IJCAI.
+    """
+    complete = study.get_trials(states=[TrialState.COMPLETE])
+    if len(complete) < UNCUT:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+
+
+HISTORY = "Validation loss of each trial, and the lowest so far"
+IMPORTANCE = "How much each parameter bears on the loss"
+
+
+def history(trials: list[FrozenTrial]) -> dict[str, Any]:
+    """The picture of the losses in the order of the trials."""
+    lowest, rows = math.inf, []
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        cut = trial.state == TrialState.PRUNED
+        lowest = lowest if cut else min(lowest, best(trial))
+        row = {"trial": trial.number, "loss": best(trial), "how": HOW[cut]}
+        rows.append(row | ({"lowest": lowest} if math.isfinite(lowest) else {}))
+    x = {"field": "trial", "type": "quantitative", "axis": {"tickMinStep": 1}}
+    y = {"type": "quantitative", "title": "validation loss", "scale": {"zero": False}}
+    color = {"scale": {"domain": HOW, "range": COLORS}, "title": None, "legend": {"orient": "top"}}
+    shape = {"scale": {"domain": HOW, "range": ["circle", "cross"]}, "title": None}
+    return {
+        "title": {"text": HISTORY, "anchor": "start"},
+        "data": {"values": rows},
+        "width": 600,
+        "height": 260,
+        "layer": [
+            {
+                "mark": {"type": "line", "interpolate": "step-after", "color": COLORS[0]},
+                "encoding": {"x": x, "y": y | {"field": "lowest"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+                "encoding": {
+                    "x": x,
+                    "y": y | {"field": "loss"},
+                    "color": color | {"field": "how", "type": "nominal"},
+                    "shape": shape | {"field": "how", "type": "nominal"},
+                },
+            },
+        ],
+    }
+
+
+HOW = ["trained to the end", "cut short"]
+COLORS = ["#0A7CC0", "#D55E00"]
+
+
+def bars(shares: Mapping[str, float]) -> dict[str, Any]:
+    """The picture of the importance of each key."""
+    if not shares:
+        return {"title": {"text": IMPORTANCE, "anchor": "start"}, "mark": "text"} | figures.NOTHING
+    return {
+        "title": {"text": IMPORTANCE, "anchor": "start"},
+        "data": {"values": [{"key": key, "share": share} for key, share in shares.items()]},
+        "width": 600,
+        "height": {"step": 30},
+        "mark": {"type": "bar", "color": COLORS[0]},
+        "encoding": {
+            "x": {
+                "field": "share",
+                "type": "quantitative",
+                "title": "share of the importance",
+                "axis": {"format": ".0%"},
+            },
+            "y": {"field": "key", "type": "nominal", "sort": None, "axis": {"title": None}},
+        },
+    }
+
+
+def _draw(name: str, spec: dict[str, Any]) -> None:
+    picture = vl_convert.vegalite_to_png(
+        spec, figures.VEGA_LITE, scale=figures.SCALE, config=figures.LOOK
+    )
+    with files.atomic_write(FOLDER / f"{name}.png") as partial:
+        partial.write_bytes(picture)
+
+
+def apply(number: int) -> int:
+    """Runs the pipeline with the values of a trial, as the experiment trial-<number>."""
+    trials = {trial.number: trial for trial in ended(opened())} if JOURNAL.exists() else {}
+    if number not in trials:
+        known = ", ".join(map(str, sorted(trials))) or "none"
+        raise Failure(f"no trial {number} that ended in {JOURNAL}; there are {known}")
+    set_params = [f"--set-param={each}" for each in overrides(trials[number])]
+    command = ["dvc", "exp", "run", "--temp", "--name", f"trial-{number}", *set_params]
+    print(f"search: {shlex.join(command)}", flush=True)
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode  # noqa: S603
+
+
+def main() -> None:
+    options = _options()
+    if options.apply is not None:
+        sys.exit(apply(options.apply))
+    given, tried = params.load(), space(options.space or list(SPACE))
+    if options.workers == 1:
+        work(given, tried, options.trials)
+    else:
+        together(given, options)
+    print(report(opened()))
+    print(f"search: {FOLDER}/report.md; --apply TRIAL makes an experiment of one")
+
+
+def together(given: Params, options: argparse.Namespace) -> None:
+    """Several workers on the study, each with its share of the cores."""
+    cores = max(1, (os.cpu_count() or 1) // options.workers)
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
+    # TensorFlow does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    at_work = [
+        context.Process(target=_worker, args=(given, options.space, options.trials, number))
+        for number in range(options.workers)
+    ]
+    for process in at_work:
+        process.start()
+    for process in at_work:
+        process.join()
+    if any(process.exitcode for process in at_work):
+        sys.exit(1)
+
+
+def _worker(given: Params, texts: list[str], trials: int, number: int) -> None:
+    told(lambda: work(given, space(texts or list(SPACE)), trials, number))
+
+
+def told(act: Callable[[], None]) -> None:
+    """Does that; what fails is told in one line, exit status 1."""
+    try:
+        act()
+    except Failure as failure:
+        sys.exit(f"search: {failure}")
+    except FileNotFoundError as error:
+        sys.exit(f"search: no {error.filename}; run `dvc repro split` first")
+    except KeyboardInterrupt:
+        sys.exit("search: interrupted; the same command goes on")
+
+
+def _options() -> argparse.Namespace:
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "python -m household.search", description=description, epilog=rest.split("\n\n", 1)[1]
+    )
+    parser.add_argument("space", nargs="*", metavar="KEY=VALUES", help="what is tried at a key")
+    parser.add_argument("--trials", type=_positive, default=20, help="that the study is to have")
+    parser.add_argument("--workers", type=_positive, default=1, help="at work at once")
+    parser.add_argument("--apply", type=int, metavar="TRIAL", help="make an experiment of it")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("should be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    told(main)

@@ -1,0 +1,177 @@
+"""The search: what it tries, how it cuts trials short, goes on, and makes an experiment of one."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pyarrow as pa
+import pytest
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from household import search
+from household.forecast import fitted, training
+from household.pipeline import paths
+from household.pipeline.failure import Failure
+from tests.conftest import change, changed, commit, dvc, run
+from tests.test_pipeline import pretend_that_the_environment_is_made
+
+SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train.dropout=0:0.4", FloatDistribution(0, 0.4)),
+        ("train.learning_rate=1e-3:3e-2:log", FloatDistribution(0.001, 0.03, log=True)),
+        ("train.members=1:4", IntDistribution(1, 4)),
+        ("train.batch_size=8,16", CategoricalDistribution(["8", "16"])),
+        ("train.units=[32],[64,64]", CategoricalDistribution(["[32]", "[64, 64]"])),
+        ("train.changes=true,false", CategoricalDistribution(["true", "false"])),
+        ("train.clip_norm=null,1.0", CategoricalDistribution(["null", "1.0"])),
+    ],
+)
+def test_what_is_tried_is_read_as_dvc_writes_it(text: str, expected: BaseDistribution) -> None:
+    key = text.partition("=")[0]
+    assert search.space([text]) == {key: expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("window.lookback=9:19", "window.lookback cannot be searched; give train. and one of "),
+        ("train.unit=1,2", "train.unit cannot be searched"),
+        ("train.loss=mae,mse", "train.loss cannot be searched"),
+        ("train.dropout=", "train.dropout=: give values as train.dropout=1,2 or a range as"),
+        ("train.dropout=0.4:0.1", "train.dropout=0.4:0.1: give values"),
+        ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: give values"),
+    ],
+)
+def test_what_cannot_be_tried_is_told(text: str, said: str) -> None:
+    with pytest.raises(Failure) as caught:
+        search.space([text])
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With trainings that report given losses."""
+    due: list[list[float]] = [
+        *[[3.0, 2, 1]] * search.UNCUT,
+        *([4.0, 3, 2], [2.0, 1, 0.5], [math.nan]),
+    ]
+
+    def fit(*given: Any, **_: Any) -> None:
+        rows: list[dict[str, Any]] = []
+        for epoch, loss in enumerate(due[trial.number], 1):
+            if math.isnan(loss):
+                raise Failure("the loss is no longer a number")
+            rows += [{"epoch": epoch, "part": part, "loss": loss} for part in training.PARTS]
+            given[-1](pa.Table.from_pylist(rows))
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(fitted, "started", lambda *_: None)
+    study = search.opened()
+    found = []
+    for _ in due:
+        trial = study.ask(search.space(["train.epochs=3,3"]))
+        loss, state = search.train(changed({}), None, trial)
+        study.tell(trial, loss, state=state)
+        found.append((state, loss, len(study.trials[trial.number].intermediate_values)))
+    complete = (TrialState.COMPLETE, 1, 3)
+    assert found[: search.UNCUT] == [complete] * search.UNCUT
+    assert found[search.UNCUT :] == [
+        (TrialState.PRUNED, None, 2),
+        (TrialState.COMPLETE, 0.5, 3),
+        (TrialState.FAIL, None, 0),
+    ]
+    assert [trial.number for trial in search.ended(study)] == [5, *range(search.UNCUT), 4]
+    assert "cut short" in search.said(study.trials[4])
+    assert "the loss was no number" in search.said(study.trials[6])
+    marks = [row["how"] for row in search.history(search.ended(study))["data"]["values"]]
+    assert marks == [search.HOW[0]] * search.UNCUT + [search.HOW[1], search.HOW[0]]
+    assert search.report(study).count("\n") == 1 + 6
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_what_bears_on_the_loss_is_told_from_what_does_not() -> None:
+    study = search.opened()
+    draw = np.random.default_rng(0)
+    for loss in draw.random(30):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"train.dropout": loss, "train.learning_rate": draw.random()},
+                distributions={
+                    key: FloatDistribution(0, 1) for key in ("train.dropout", "train.learning_rate")
+                },
+                value=loss,
+            )
+        )
+    shares = search.importance(study)
+    assert shares["train.dropout"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(clone: Path) -> None:
+    pretend_that_the_environment_is_made(clone)
+    (clone / ".venv/search.done").touch()
+    change(clone, train__epochs=2)
+    commit(clone)
+    output = run(clone, "make", "search", "TRIALS=3", "WORKERS=2", f"SPACE={' '.join(SPACE)}")
+    assert "search: trial 2: validation " in output
+    before = read(clone)
+    assert 3 <= len(before) <= 4  # both may have begun the last
+    output = run(clone, "python", "-m", "household.search", "--trials", "5", *SPACE)
+    after = read(clone)
+    assert len(after) == 5
+    assert {key: after[key] for key in before} == before
+    assert "search: trial 0:" not in output
+    report = (clone / "reports/search/report.md").read_text()
+    assert all(
+        f"| {number} | {row['validation loss']} |" in report for number, row in after.items()
+    )
+    for name in ("history", "importance"):
+        assert (clone / f"reports/search/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+    number = min(after, key=lambda each: float(after[each]["validation loss"]))
+    run(clone, "python", "-m", "household.search", "--apply", str(number))
+    dvc(clone, "exp", "apply", f"trial-{number}")
+    assert run(clone, "git", "diff", "--name-only", "HEAD", "params.yaml")
+    losses = csv.DictReader((clone / paths.HISTORY).read_text().splitlines())
+    least = min(float(row["loss"]) for row in losses if row["part"] == "validation")
+    assert f"{least:.6f}" == after[number]["validation loss"]
+    record = json.loads((clone / paths.FORECASTER).read_text())
+    assert json.dumps(record["parameters"]["train"]["units"]) == after[number]["train.units"]
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_study_of_something_else_and_a_trial_that_is_not_there_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(Failure, match=r"^no trial 0 that ended in .*journal\.log; there are none$"):
+        search.apply(0)
+    assert not search.JOURNAL.exists()
+    study = search.opened()
+    study.set_user_attr("of", "another")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    monkeypatch.setattr(search, "read", lambda *_: search.Data(None, "this"))
+    with pytest.raises(Failure, match=r"is of other data, parameters or values; remove"):
+        search.work(changed({}), {}, trials=9)
+    with pytest.raises(Failure, match=r"; there are 0$"):
+        search.apply(99)
+
+
+def read(clone: Path) -> dict[str, dict[str, str]]:
+    with (clone / "reports/search/trials.csv").open() as file:
+        return {row["trial"]: row for row in csv.DictReader(file)}
