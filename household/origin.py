@@ -19,6 +19,8 @@ from household.forecast import trained
 from household.forecast.trained import Trained
 from household.pipeline.failure import Failure
 
+LOCK = ("--", "dvc.lock")
+
 
 def lines(model: Trained, repository: Path) -> Iterator[str]:
     """What there is to say, a line each."""
@@ -31,9 +33,9 @@ def lines(model: Trained, repository: Path) -> Iterator[str]:
             f"went on from: the network with sha256 {before['sha256']}, "
             f"{_minutes(before['trained_on'])}"
         )
-    found = commits(model.folder / trained.NETWORK, repository)
-    for commit in found:
-        yield f"code: {commit}"
+    versions, found = holding(model.folder / trained.NETWORK, repository)
+    yield from (f"version: {tag}" for tag in versions)
+    yield from (f"code: {commit}" for commit in found)
     if not found:
         yield f"code: no commit in {repository.resolve()} has this network in its dvc.lock"
 
@@ -42,22 +44,38 @@ def _minutes(trained_on: dict[str, Any]) -> str:
     return f"{trained_on['first']} to {trained_on['last']}".replace("T", " ")
 
 
-def commits(network: Path, repository: Path) -> list[str]:
-    """The commits that brought a dvc.lock with `network`, the first one first.
+def holding(network: Path, repository: Path) -> tuple[list[str], list[str]]:
+    """The tags with `network` in dvc.lock, and the commits that brought it, the first one first.
 
     Raises Failure where `repository` is none of git.
     """
     # What DVC calls a file by.
     with network.open("rb") as file:
         md5 = hashlib.file_digest(file, "md5").hexdigest()
-    command = ["git", "log", "--all", "--reverse", "--date=short", "--decorate=short"]
-    command += ["--format=%h %ad %s%d", f"-S{md5}", "--", "dvc.lock"]
-    done = subprocess.run(  # noqa: S603
-        command, cwd=repository, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
+
+    def holds(revision: str) -> bool:
+        return _git(repository, "grep", "-q", md5, revision, *LOCK) is not None
+
+    touched = _git(repository, "log", "--all", "--reverse", "--format=%h", f"-S{md5}", *LOCK)
+    if touched is None:
         raise Failure(f"{repository}: no repository of git; give the project's with --repository")
-    return done.stdout.splitlines()
+    tags = [tag for tag in _git(repository, "tag", "--list") or [] if holds(tag)]
+    # One that took it out again is among them.
+    brought = [commit for commit in touched if holds(commit)]
+    shown = ["show", "--no-patch", "--date=short", "--format=%h %ad %s"]
+    return tags, (_git(repository, *shown, *brought) or []) if brought else []
+
+
+def _git(repository: Path, *arguments: str) -> list[str] | None:
+    """What git says, by lines; None where it fails or finds nothing."""
+    done = subprocess.run(  # noqa: S603
+        ["git", *arguments],  # noqa: S607
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return None if done.returncode else done.stdout.splitlines()
 
 
 def main() -> None:

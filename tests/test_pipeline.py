@@ -92,8 +92,32 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(clone)
     dvc(clone, "push")
-    run(clone, "git", "tag", "--annotate", "lstm@v1.0.0", "--message", "the first")
-    dvc(tmp_path, "artifacts", "get", str(clone), "lstm")
+    # The commands as README gives them.
+    run(clone, "gto", "register", "lstm", "--version", "v1.0.0")
+    first = (clone / "models/lstm/network.keras").read_bytes()
+    change(clone, train__epochs=2)
+    dvc(clone, "repro")
+    commit(clone)
+    dvc(clone, "push")
+    run(clone, "gto", "register", "lstm", "--bump-minor")
+    assert "v1.1.0" in run(clone, "gto", "show")
+    for version, name in (("v1.0.0", "old"), ("v1.1.0", "lstm")):
+        command = ["artifacts", "get", str(clone), "lstm", "--rev", version, "--out", name]
+        dvc(tmp_path, *command)
+    assert (tmp_path / "old/network.keras").read_bytes() == first
+    told = run(clone, "python", "-m", "household.origin", str(tmp_path / "old"))
+    zipped = clone / "data/raw/power/sample.zip"
+    data, minutes, version, code = told.splitlines()
+    assert data.endswith(f" as sample.zip, sha256 {files.sha256(zipped)}")
+    assert minutes.startswith("minutes: 2006-12-16 00:00 to 2006-12-16 ")
+    assert version == "version: lstm@v1.0.0"
+    first_commit = run(clone, "git", "rev-parse", "--short", "HEAD~2").strip()
+    assert code.startswith(f"code: {first_commit} ")
+    assert "has this network in its dvc.lock" in run(
+        tmp_path, "python", "-c",
+        f"import sys; sys.path.insert(0, {str(clone)!r}); sys.argv = ['', 'old', '--repository',"
+        f" {str(ROOT)!r}]; from household import origin; origin.main()",
+    )  # fmt: skip
     for name in ("README.md", "network.keras", "network.onnx", "intervals.npz", "forecaster.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same

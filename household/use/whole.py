@@ -43,11 +43,14 @@ SOURCE = "source"
 class Picture(bytes):
     """A PNG, which a notebook shows."""
 
+    def __repr__(self) -> str:
+        return f"<a picture of {len(self):,} bytes>"
+
     def _repr_png_(self) -> bytes:
         return bytes(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What came of a run: a notebook shows its verdict."""
 
@@ -98,6 +101,9 @@ class Run:
         self.fitted.write(Path(folder))
         return Path(folder)
 
+    def __repr__(self) -> str:
+        return "\n".join(self.verdict)
+
     def _repr_markdown_(self) -> str:
         return "\n\n".join(f"{line}." for line in self.verdict)
 
@@ -110,15 +116,18 @@ def run(
     given = params.changed(shipped, sections)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
+        started = given
         if isinstance(model, Run):
-            model = model.save(folder / "earlier")
-        if model is not None:
-            given = params.changed(given, {"train": {"warm_start": str(model)}})
+            # Its folder is gone when the record is read, which has the lineage.
+            earlier = {"warm_start": str(model.save(folder / "earlier"))}
+            started = params.changed(given, {"train": earlier})
+        elif model is not None:
+            started = given = params.changed(given, {"train": {"warm_start": str(model)}})
         if data is None:
             minutes, record, skipped = _fetched(given, folder / "zips")
         else:
             minutes, record, skipped = _taken(data), data.attrs.get(SOURCE, UNKNOWN), {}
-        return _run(given, minutes, record, skipped, folder / "checkpoint.npz")
+        return _run(given, started, minutes, record, skipped, folder / "checkpoint.npz")
 
 
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
@@ -126,11 +135,13 @@ UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation"
 
 def _run(
     given: Params,
+    started: Params,
     minutes: pa.Table,
     record: dict[str, Any],
     skipped: Mapping[str, int],
     kept: Path,
 ) -> Run:
+    """From the minutes on; `started` are the parameters with the model that it goes on with."""
     found = quality.Quality()
     found.add(minutes)
     checked = found.record(skipped)
@@ -148,7 +159,7 @@ def _run(
     split = parts.split(starts, shape, given.split, given.seed)
     centered, scaled = scaling.counted(window, starts, split.train)
 
-    earlier = artifact.warm_start(given, features)
+    earlier = artifact.warm_start(started, features)
     measured = scaling.measure(known.columns[1:], centered, scaled, shape)
     learnt = training.Data(
         earlier.scaling if earlier else measured, values, split.train, split.validation

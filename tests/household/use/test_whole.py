@@ -66,6 +66,7 @@ def test_it_goes_on_with_an_earlier_run_and_with_data_that_is_there(
     (went,) = again.results.forecaster["lineage"]
     assert went["trained_on"] == first.results.forecaster["trained_on"]
     assert again.results.source == first.results.source
+    assert again.results.forecaster["parameters"]["train"]["warm_start"] is None
     # The same from a folder, and from a frame with the time in a column, of fewer columns.
     with pytest.raises(Failure, match=r"has train\.units \[3\], and here it is \[4\]"):
         household.run(first.save("mine"), first.data, train=SMALL["train"] | {"units": [4]})
