@@ -29,7 +29,9 @@ def test_a_queue_of_experiments_is_run_two_at_once_compared_applied_and_shared(
     commit(clone)
     before = (clone / "dvc.lock").read_bytes()
     for name, units in (("small", "[2]"), ("large", "[4,4]")):
-        dvc(clone, "exp", "run", "--queue", "--name", name, "-S", f"train.units={units}")
+        dvc(
+            clone, "exp", "run", "--queue", "--name", name, "-S", f"train.units={units}", "evaluate"
+        )
     dvc(clone, "queue", "start", "--jobs", "2")
     until = time.monotonic() + WAIT_SECONDS
     while not finished(clone):
@@ -55,7 +57,7 @@ def test_a_queue_of_experiments_is_run_two_at_once_compared_applied_and_shared(
 
     # Kept: in the workspace, and as a branch.
     dvc(clone, "exp", "apply", "large")
-    assert "Data and pipelines are up to date." in dvc(clone, "status")
+    assert "Data and pipelines are up to date." in dvc(clone, "status", "evaluate")
     record = json.loads((clone / "models/lstm/forecaster.json").read_text())
     assert record["parameters"]["train"]["units"] == [4, 4]
     dvc(clone, "exp", "branch", "small", "kept")

@@ -263,7 +263,7 @@ def test_a_missing_zip_is_one_line(clone: Path) -> None:
 
 
 def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone: Path) -> None:
-    change(clone, train__epochs=20)
+    change(clone, train__epochs=9)
     with subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=clone,
@@ -273,7 +273,7 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone
         start_new_session=True,
     ) as training:
         assert training.stdout is not None
-        assert any("epoch 3 of 20" in line for line in iter(training.stdout.readline, ""))
+        assert any("epoch 3 of 9" in line for line in iter(training.stdout.readline, ""))
         os.killpg(training.pid, signal.SIGSTOP)
         spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
         os.killpg(training.pid, signal.SIGKILL)
@@ -282,7 +282,7 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone
 
     output = dvc(clone, "repro", "train")
     assert ran(output) == ["train"]
-    assert re.search(r"goes on after epoch \d+ of 20", output)
+    assert re.search(r"goes on after epoch \d+ of 9", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
     assert "goes on" not in run(clone, "python", "-m", "stages.train")

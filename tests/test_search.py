@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from household import search
 from household.forecast import fitted, training
-from household.pipeline import paths
+from household.pipeline import params, paths
 from household.pipeline.failure import Failure
 from tests.conftest import change, changed, commit, dvc, run
 from tests.test_pipeline import pretend_that_the_environment_is_made
@@ -123,7 +123,9 @@ def test_what_bears_on_the_loss_is_told_from_what_does_not() -> None:
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(clone: Path) -> None:
+def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pretend_that_the_environment_is_made(clone)
     (clone / ".venv/search.done").touch()
     change(clone, train__epochs=2)
@@ -132,11 +134,12 @@ def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(clone:
     assert "search: trial 2: validation " in output
     before = read(clone)
     assert 3 <= len(before) <= 4  # both may have begun the last
-    output = run(clone, "python", "-m", "household.search", "--trials", "5", *SPACE)
+    monkeypatch.chdir(clone)
+    search.work(params.load(), search.space(list(SPACE)), trials=5)
+    search.report(search.opened())
     after = read(clone)
     assert len(after) == 5
     assert {key: after[key] for key in before} == before
-    assert "search: trial 0:" not in output
     report = (clone / "reports/search/report.md").read_text()
     assert all(
         f"| {number} | {row['validation loss']} |" in report for number, row in after.items()

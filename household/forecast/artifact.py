@@ -113,15 +113,17 @@ def warm_start(params: Params, features: list[str]) -> Trained | None:
             "another folder, or bring it to one by `dvc artifacts get`"
         )
     model = trained.read(folder, trained.NETWORK)
-    theirs = model.record["parameters"]
-    for key, there, here in (
-        ("window.features", model.features, features),
-        *(
-            (f"{section}.{key}", theirs[section][key], getattr(getattr(params, section), key))
+    try:
+        theirs = model.record["parameters"]
+        compared = {"window.features": (model.features, features)} | {
+            f"{section}.{key}": (theirs[section][key], getattr(getattr(params, section), key))
             for section, keys in SHAPE.items()
             for key in keys
-        ),
-    ):
+        }
+        _ = model.scaling, model.lineage
+    except (ValueError, LookupError, TypeError) as error:
+        raise trained.none_there(folder, error) from None
+    for key, (there, here) in compared.items():
         if there != here:
             raise Failure(
                 f"train.warm_start: the model in {folder} has {key} {there}, and here it is "

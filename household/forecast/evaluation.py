@@ -1,9 +1,8 @@
 """The scores of a model, and of the baselines beside it, on the test windows."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import onnxruntime
 import pyarrow as pa
 
 from household.forecast import baselines, comparison, intervals, runtime, scores, trees, windows
@@ -11,6 +10,9 @@ from household.forecast.baselines import Given
 from household.forecast.intervals import Intervals
 from household.forecast.trained import Trained
 from household.forecast.windows import Starts
+
+if TYPE_CHECKING:  # it is for household.forecast.runtime to import it
+    import onnxruntime
 
 
 class Evaluation(NamedTuple):
@@ -22,7 +24,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    session: onnxruntime.InferenceSession,
+    session: "onnxruntime.InferenceSession",
     own: Intervals | None,
     given: Given,
     features: list[str],

@@ -79,11 +79,14 @@ def read(folder: Path, *names: str) -> Trained:
                     f"{folder / name}: its sha256 is {found}, but {RECORD} beside it was written "
                     f"for {expected}; copy the whole folder again from where it was trained"
                 )
+        model = Trained(folder, record)
+        # What everyone who reads it asks for.
+        _ = model.features, np.datetime64(record["trained_on"]["last"])
     except Failure:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise none_there(folder, error) from None
-    return Trained(folder, record)
+    return model
 
 
 def none_there(folder: Path, error: Exception) -> Failure:

@@ -100,6 +100,19 @@ def another_network(folder: Path) -> None:
     (folder / "network.keras").write_bytes(b"another")
 
 
+def no_lineage(folder: Path) -> None:
+    """As a version before left it."""
+    record = files.read_json(folder / "forecaster.json")
+    del record["lineage"]
+    files.write_json(folder / "forecaster.json", record)
+
+
+def no_scale(folder: Path) -> None:
+    record = files.read_json(folder / "forecaster.json")
+    del record["input"]["features"][1]["scale"]
+    files.write_json(folder / "forecaster.json", record)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -107,6 +120,8 @@ def another_network(folder: Path) -> None:
         (no_json, "no model of this version"),
         (another_kind, "no model of this version"),
         (no_network, "no model of this version"),
+        (no_lineage, "no model of this version"),
+        (no_scale, "no model of this version"),
         (another_network, "copy the whole folder again"),
     ],
 )
