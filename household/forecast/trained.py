@@ -61,8 +61,15 @@ class Trained(NamedTuple):
         return runtime.forecast(session, values[:, places], starts + later)
 
     def learnt_from(self, stamps: Any) -> int:
-        """How many of the times `stamps` are not after the last minute that it was trained on."""
-        return int(np.sum(stamps <= np.datetime64(self.record["trained_on"]["last"])))
+        """How many of the times `stamps` are not after the last minute that it was trained on.
+
+        Raises Failure where the record does not say which that is.
+        """
+        try:
+            last = np.datetime64(self.record["trained_on"]["last"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise none_there(self.folder, error) from None
+        return int(np.sum(stamps <= last))
 
 
 def read(folder: Path, *names: str) -> Trained:
@@ -80,8 +87,7 @@ def read(folder: Path, *names: str) -> Trained:
                     f"for {expected}; copy the whole folder again from where it was trained"
                 )
         model = Trained(folder, record)
-        # What everyone who reads it asks for.
-        _ = model.features, np.datetime64(record["trained_on"]["last"])
+        _ = model.features  # which everyone who reads it asks for
     except Failure:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:

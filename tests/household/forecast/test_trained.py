@@ -176,3 +176,8 @@ def test_the_minutes_that_it_was_trained_on_are_counted(folder: Path) -> None:
     last = np.datetime64(files.read_json(folder / "forecaster.json")["trained_on"]["last"])
     minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
     assert trained.read(folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
+    record = files.read_json(folder / "forecaster.json")
+    del record["trained_on"]["last"]
+    files.write_json(folder / "forecaster.json", record)
+    with pytest.raises(Failure, match=r"no model of this version \(KeyError"):
+        trained.read(folder).learnt_from(minutes)
