@@ -25,10 +25,13 @@ LOCK = ("--", "dvc.lock")
 def lines(model: Trained, repository: Path) -> Iterator[str]:
     """What there is to say, a line each."""
     of = model.record["trained_on"]
-    for name, part in of["source"]["parts"].items():
+    parts = of["source"].get("parts")
+    if not parts:  # a frame in memory, or a model of a version before
+        yield f"data: {of['source']['address']}"
+    for name, part in (parts or {}).items():
         yield f"data: {part['address']} as {name}, sha256 {part['sha256']}"
     yield f"minutes: {_minutes(of)}, {of['windows']:,} windows"
-    for before in model.record["lineage"]:
+    for before in model.record.get("lineage", ()):
         yield (
             f"went on from: the network with sha256 {before['sha256']}, "
             f"{_minutes(before['trained_on'])}"

@@ -391,19 +391,19 @@ def main() -> None:
     if options.workers == 1:
         work(given, tried, options.trials)
     else:
-        together(given, options)
+        together(given, tried, options)
     print(report(opened()))
     print(f"search: {FOLDER}/report.md; --apply TRIAL makes an experiment of one")
 
 
-def together(given: Params, options: argparse.Namespace) -> None:
+def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
     """Several workers on the study, each with its share of the cores."""
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     # TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
     at_work = [
-        context.Process(target=_worker, args=(given, options.space, options.trials, number))
+        context.Process(target=_worker, args=(given, tried, options.trials, number))
         for number in range(options.workers)
     ]
     for process in at_work:
@@ -414,8 +414,8 @@ def together(given: Params, options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _worker(given: Params, texts: list[str], trials: int, number: int) -> None:
-    told(lambda: work(given, space(texts or list(SPACE)), trials, number))
+def _worker(given: Params, tried: Space, trials: int, number: int) -> None:
+    told(lambda: work(given, tried, trials, number))
 
 
 def told(act: Callable[[], None]) -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import household
-from household.forecast import training
+from household import origin
+from household.forecast import trained, training
 from household.meter import source
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
@@ -78,6 +79,8 @@ def test_it_goes_on_with_an_earlier_run_and_with_data_that_is_there(
     power.attrs.clear()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
     assert alone.results.source["address"] == "a frame"
+    saved = trained.read(alone.save("alone"))
+    assert next(origin.lines(saved, Path())) == "data: a frame"
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
