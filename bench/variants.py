@@ -79,8 +79,8 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     values = series.values(kept)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
     split = parts.split(starts, shape, settings.split, seed)
-    counted = scaling.counted(window, starts, split.train)
-    scaled = scaling.measure(kept.columns[1:], *counted, shape)
+    counted = scaling.Counted(kept.column, *scaling.counted(window, starts, split.train))
+    scaled = scaling.measure(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.
     from household.forecast import network, training  # noqa: PLC0415
 

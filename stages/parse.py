@@ -1,29 +1,34 @@
-"""Turns the text in the zip into typed Parquet, every minute kept, a missing value as null.
+"""Turns the text in the zips into typed Parquet, every minute kept, a missing value as null.
 
-Reads the zips in data/raw/power/. Writes data/parsed/power/, a file a month, and
-reports/data_quality.json.
+Reads the zips in data/raw/power/. Writes data/parsed/power/, a file a month, or a file a meter
+where there are several, and reports/data_quality.json.
 """
 
-from household.meter import months, quality
-from household.meter.ahead import ahead
-from household.meter.records import Records
+from household.meter import meters, parsed, quality
 from household.pipeline import files, paths, stage
 from household.pipeline.columns import TARGET
 from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    found = quality.Quality()
-    records = Records(paths.RAW, params.parse)
+    raw, settings = meters.held(paths.RAW), params.parse
     with files.atomic_folder(paths.PARSED) as folder:
-        for month in months.write(folder, ahead(iter(records))):
-            found.add(month)
-        record = found.record(records.skipped)
+        if meters.several(paths.RAW):
+            jobs = {
+                meter: parsed.Job(zipped, folder / meters.FOLDER / f"{meter}.parquet", settings)
+                for meter, zipped in raw.items()
+            }
+            skip = settings.on_bad_line == "skip"
+            records, left_out = meters.each(parsed.parse, jobs, skip=skip, doing="parse")
+            record = quality.overall(records, left_out)
+        else:
+            record = parsed.parse(parsed.Job(paths.RAW, folder, settings))
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "
         f"{record['missing'][TARGET]:,} missing, {record['gaps']['absent_rows']:,} absent, "
-        f"{records.skipped.total():,} lines skipped"
+        f"{sum(record['skipped_lines'].values()):,} lines skipped"
+        + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
     )
 
 

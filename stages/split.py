@@ -4,35 +4,67 @@ The center and the scale are taken here and not with the windows, since those of
 can be known only once there is one.
 
 Reads data/windowed/. Writes data/split/{train,validation,test}.parquet, the starts of the
-windows of each part, and data/split/scaling.json.
+windows of each part, and data/split/scaling.json; of several meters a folder of each. Those that
+training is not to see have no windows but in the test part.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
 import pyarrow.parquet as pq
 
 from household.forecast import parts, scaling, windows
+from household.meter import meters
 from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
 
+NONE = np.empty(0, np.int32)
+
 
 def main(params: Params) -> None:
-    window = params.window
-    starts = windows.read(paths.WINDOWS)
+    window, several = params.window, meters.several(paths.SERIES)
     shape = windows.Shape(window.lookback, window.horizon)
-    split = parts.split(starts, shape, params.split, params.seed)
-    features = pq.read_schema(paths.SERIES).names[1:]
-    centered, scaled = scaling.counted(window, starts, split.train)
-    measured = scaling.measure(
-        # One at a time: the minutes of decades are more than a laptop's memory.
-        (files.read_table(paths.SERIES, [name])[name] for name in features),
-        centered,
-        scaled,
-        shape,
-    )
-    windows.write(paths.TRAIN, split.train)
-    windows.write(paths.VALIDATION, split.validation)
-    windows.write(paths.TEST, split.test)
+    series, starts = meters.held(paths.SERIES), meters.held(paths.WINDOWS)
+    unseen = parts.unseen(list(series), params.split, params.seed)
+    with meters.written(several, paths.TRAIN, paths.VALIDATION, paths.TEST) as (
+        train,
+        validation,
+        test,
+    ):
+        jobs = {
+            meter: parts.Job(
+                starts[meter],
+                train(meter),
+                validation(meter),
+                test(meter),
+                shape,
+                params.split,
+                params.seed,
+                meter in unseen,
+            )
+            for meter in series
+        }
+        skip = params.parse.on_bad_line == "skip"
+        made, _ = meters.each(parts.cut, jobs, skip=skip, doing="split")
+
+        def counted() -> Iterator[scaling.Counted]:
+            for meter, sizes in made.items():
+                learnt = windows.read(jobs[meter].train) if "train" in sizes else NONE
+                yield scaling.Counted(
+                    partial(files.read_column, series[meter]),
+                    *scaling.counted(window, windows.read(starts[meter]), learnt),
+                )
+
+        features = pq.read_schema(series[next(iter(made))]).names[1:]
+        measured = scaling.measure(features, counted(), shape)
     scaling.write(paths.SCALING, features, measured)
-    print(f"split: {', '.join(f'{len(part):,} {name}' for name, part in split._asdict().items())}")
+    total = sum(map(Counter, made.values()), Counter())
+    print(
+        f"split: {', '.join(f'{total[name]:,} {name}' for name in parts.Parts._fields)}"
+        + (f", of {len(made):,} meters, {len(unseen):,} of them unseen" if several else "")
+    )
 
 
 if __name__ == "__main__":

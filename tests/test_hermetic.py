@@ -28,7 +28,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 def stage(line: str) -> Callable[[Path], None]:
     """An edit that has the window stage run `line` before all else."""
-    start = "    window = params.window\n"
+    start = "    window, parsed = params.window, meters.held(paths.PARSED)\n"
     return edited("stages/window.py", start, f"    {line}\n{start}")
 
 
@@ -37,7 +37,7 @@ def declared(old: str, new: str) -> Callable[[Path], None]:
 
 
 CODE = "      - stages/window.py\n"
-PARAMS = "params: [window.features,"
+PARAMS = "      - window.features\n"
 BROKEN = [
     (stage("open('README.md').close()"), "opens README.md, which is none of its deps"),
     (
@@ -55,7 +55,7 @@ BROKEN = [
         "reads the parameter plot.steps, which is none of its params",
     ),
     (
-        declared(PARAMS, f"{PARAMS} plot.steps,"),
+        declared(PARAMS, f"{PARAMS}      - plot.steps\n"),
         "never reads the parameter plot.steps, one of its params",
     ),
     (

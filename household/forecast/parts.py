@@ -1,6 +1,8 @@
 """The parts that the windows are split into: training, validation and test."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -47,3 +49,40 @@ def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
                 f"use more minutes (fetch.source, window.fraction) or change split.{key}"
             )
     return Parts(train, validation, test)
+
+
+def unseen(meters: Sequence[str], settings: Split, seed: int) -> set[str]:
+    """Those of `meters`, drawn by `seed`, that are tested but not trained on.
+
+    Raises Failure where the share that is asked for is none of them, or all.
+    """
+    share = settings.unseen_households
+    count = round(share * len(meters))
+    if share and not 0 < count < len(meters):
+        raise Failure(
+            f"split.unseen_households: {share:g} of {len(meters):,} meters are {count:,}; change "
+            "it so that there are some to train on and some to test, or set it to 0"
+        )
+    return set(np.random.default_rng(seed).permutation(sorted(meters))[:count].tolist())
+
+
+class Job(NamedTuple):
+    """A meter whose windows are to be split."""
+
+    windows: Path
+    train: Path  # files to be written, the first two not of a meter that is unseen
+    validation: Path
+    test: Path
+    shape: Shape
+    settings: Split
+    seed: int
+    unseen: bool
+
+
+def cut(job: Job) -> dict[str, int]:
+    """Writes the parts; returns how many windows each has. Raises Failure as `split` does."""
+    parts = split(windows.read(job.windows), job.shape, job.settings, job.seed)
+    held = {"test": parts.test} if job.unseen else parts._asdict()
+    for name, starts in held.items():
+        windows.write(getattr(job, name), starts)
+    return {name: len(starts) for name, starts in held.items()}

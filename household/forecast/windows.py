@@ -137,6 +137,8 @@ def stretches(starts: Starts, minutes: int) -> Starts:
 
 def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
     """How many of the windows at `starts` hold each minute, up to the last that any does."""
+    if not len(starts):
+        return np.zeros(0, np.int32)
     edges = np.zeros(last_minutes(starts.max(), shape) + 2, np.int32)
     # In blocks: numpy takes an index as one of 64 bits, and so copies it.
     for first in range(0, len(starts), BLOCK):

@@ -1,7 +1,7 @@
-"""The parsed minutes in a folder of Parquet files, one for each month.
+"""The parsed minutes as Parquet: a folder with a file for each month, or one file.
 
-A month is the same bytes whatever comes before and after it, so that a new one is all that DVC's
-cache and a remote have to take.
+In a folder a month is the same bytes whatever comes before and after it, so that a new one is all
+that DVC's cache and a remote have to take. In a file it is a row group.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,24 +11,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from household.meter import series
 from household.pipeline import arrays, files
 
 
-def write(folder: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Writes `tables` of series.SCHEMA, in time order, to `folder`; gives each month once there."""
+def write(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Writes `tables` of series.SCHEMA, in time order, to a folder; gives each month once there."""
     for month, table in cut(tables):
-        files.write_table(folder / f"{month}.parquet", table)
+        files.write_table(path / f"{month}.parquet", table)
         yield table
 
 
-def read(folder: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The months in `folder` in time order, or some of their columns."""
-    for path in _paths(folder):
-        yield files.read_table(path, columns)
+def write_one(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same with one file for all of them."""
+    with (
+        files.atomic_write(path) as partial,
+        pq.ParquetWriter(partial, series.SCHEMA, **files.encoding(series.SCHEMA)) as parquet,
+    ):
+        for _, table in cut(tables):
+            parquet.write_table(table)
+            yield table
 
 
-def metadata(folder: Path) -> list[pq.FileMetaData]:
-    return [pq.read_metadata(path) for path in _paths(folder)]
+def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The months at `path` in time order, or some of their columns."""
+    for each in _paths(path):
+        with pq.ParquetFile(each) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns)
+
+
+def metadata(path: Path) -> list[pq.FileMetaData]:
+    return [pq.read_metadata(each) for each in _paths(path)]
 
 
 def cut(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
@@ -47,5 +61,7 @@ def cut(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
         yield str(month), pa.concat_tables(parts).combine_chunks()
 
 
-def _paths(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"), key=lambda path: np.datetime64(path.stem))
+def _paths(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(path.glob("*.parquet"), key=lambda month: np.datetime64(month.stem))

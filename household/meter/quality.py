@@ -1,7 +1,8 @@
 """What there is to know of the parsed minutes before they are used."""
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +90,59 @@ class Quality:
                 f"{archive.MEMBER}: the usual step from row to row is {step} minutes, "
                 "expected 1; give a zip with a row for every minute"
             )
+
+
+def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
+    """The quality of the minutes of several meters, from the record of each by its name.
+
+    The same figures of all of them together, and beside them `meters`, those of each but for the
+    days of its gaps, and `left_out`, why which meters were.
+    """
+    of_each = list(records.values())
+    by_day: Counter[str] = Counter()
+    for record in of_each:
+        by_day.update(record["gaps"]["by_day"])
+    return {
+        "rows": sum(record["rows"] for record in of_each),
+        "first": min(record["first"] for record in of_each),
+        "last": max(record["last"] for record in of_each),
+        "skipped_lines": _sums(of_each, "skipped_lines"),
+        "missing": _sums(of_each, "missing"),
+        "gaps": {
+            "by_day": dict(sorted(by_day.items())),
+            "count": sum(record["gaps"]["count"] for record in of_each),
+            "longest_minutes": max(record["gaps"]["longest_minutes"] for record in of_each),
+            "absent_rows": sum(record["gaps"]["absent_rows"] for record in of_each),
+        },
+        "columns": {name: _extent(of_each, name) for name in series.NAMES},
+        "left_out": dict(left_out),
+        "meters": {
+            meter: record
+            | {"gaps": {key: of for key, of in record["gaps"].items() if key != "by_day"}}
+            for meter, record in records.items()
+        },
+    }
+
+
+def _sums(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
+    return {name: sum(record[key][name] for record in records) for name in records[0][key]}
+
+
+def _extent(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
+    """Of a column of all meters, as `Extent.record`."""
+    some = [
+        (record["columns"][name], record["rows"] - record["missing"][name])
+        for record in records
+        if record["columns"][name]["mean"] is not None
+    ]
+    if not some:
+        return {"min": None, "mean": None, "max": None}
+    total = math.fsum(of["mean"] * known for of, known in some)
+    return {
+        "min": min(of["min"] for of, _ in some),
+        "mean": round(total / sum(known for _, known in some), 6),
+        "max": max(of["max"] for of, _ in some),
+    }
 
 
 class Gaps(NamedTuple):

@@ -1,7 +1,7 @@
 """The zips of a meter as one record of minutes."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from household.pipeline.params import Parse
 
 
 class Records:
-    """The minutes of all zips in a folder, read once.
+    """The minutes of all `zips` of a meter, read once.
 
     Iterating gives tables of series.SCHEMA in time order, and raises Failure as
     `household.meter.reader.Reader` and `household.meter.joined.joined` do; `skipped` counts the
     lines that were left out so far, by their fault.
     """
 
-    def __init__(self, folder: Path, settings: Parse) -> None:
-        self._zips = sorted(folder.glob("*.zip"))
+    def __init__(self, zips: Sequence[Path], settings: Parse) -> None:
+        self._zips = zips
         self._layout = Layout.of(settings.layout.model_dump())
         self._skip = settings.on_bad_line == "skip"
         self._readers: list[Reader | Export] = []

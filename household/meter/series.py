@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +67,7 @@ def schema(features: Sequence[str]) -> pa.Schema:
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
-def present(parsed: Sequence[pq.FileMetaData], features: Sequence[str]) -> list[str]:
+def present(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
     """Those of `features` that have a value at all in files of SCHEMA: a meter may lack others."""
     groups = [file.row_group(place) for file in parsed for place in range(file.num_row_groups)]
     places = {name: SCHEMA.get_field_index(name) for name in features}

@@ -69,6 +69,9 @@ APPLIANCES = (
 PERCENT = 10
 STANDBY_WATTS = 225
 FRIDGE_WATTS, FRIDGE_ON, FRIDGE_OFF = 84, (14, 24), (24, 44)
+# Of other households: of ten, how many have each appliance, and as many percent of its watts, its
+# starts a day and the standby and fridge of the first one, and so many hours earlier or later.
+OWNERS, WATTS_PERCENT, STARTS_PERCENT, HOURS = 8, (70, 130), (40, 170), (-2, 2)
 
 # Voltage at no load by hour of the day, in V: low when the whole street cooks.
 GRID_VOLTS = (244, 243, 245, 245, 244, 243, 244, 242, 241, 241, 240, 241,
@@ -91,23 +94,59 @@ class Minutes:
     missing: npt.NDArray[np.bool_]
 
 
-def simulate(*, seed: int, days: float, start: dt.date) -> Minutes:
+class Habits(NamedTuple):
+    """What a household has, and how it lives with it."""
+
+    appliances: tuple[Appliance, ...]
+    standby: int  # W
+    fridge: int  # W
+
+
+def habits(household: int, draw: np.random.Generator) -> Habits:
+    """Of the household of that number: of 0 as written down above, of others drawn from there."""
+    if not household:
+        return Habits(APPLIANCES, STANDBY_WATTS, FRIDGE_WATTS)
+
+    def percent(watts: int) -> int:
+        return watts * int(draw.integers(*WATTS_PERCENT, endpoint=True)) // 100
+
+    owned = []
+    for appliance in APPLIANCES:
+        has = draw.integers(10) < OWNERS
+        least, most = appliance.watts
+        later = int(draw.integers(*HOURS, endpoint=True))
+        often = int(draw.integers(*STARTS_PERCENT, endpoint=True))
+        stronger = percent(least) - least
+        owned.append(
+            appliance._replace(
+                watts=(least + stronger, most + stronger),
+                starts_a_day=appliance.starts_a_day * often / 100 if has else 0.0,
+                by_hour=appliance.by_hour[-later:] + appliance.by_hour[:-later],
+            )
+        )
+    return Habits(tuple(owned), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
+
+
+def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> Minutes:
     """A household for round(days * 1440) minutes from midnight of `start` on.
 
-    Raises ValueError where that is less than one minute.
+    One of another number has another life and other habits. Raises ValueError where the time is
+    less than one minute.
     """
     n = round(days * DAY)
     if n < 1:
         raise ValueError(f"{days} days are not a minute")
     # A stream of its own for each part: a change to one leaves the draws of the others alone.
-    draws = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(len(APPLIANCES) + 7))
+    root = np.random.SeedSequence([seed, household] if household else seed)
+    *streams, last = map(np.random.default_rng, root.spawn(len(APPLIANCES) + 8))
+    draws, lived = iter(streams), habits(household, last)
     cold, busy = seasons(n, start, next(draws))
     meters = np.zeros((4, n), np.int32)
-    for appliance in APPLIANCES:
+    for appliance in lived.appliances:
         meters[appliance.meter] += switched(appliance, n, cold, busy, next(draws))
     fridge = cycling(n, next(draws))
-    meters[LAUNDRY] += fridge * FRIDGE_WATTS
-    meters[ELSEWHERE] += STANDBY_WATTS + wander(n, 180, 40, next(draws))
+    meters[LAUNDRY] += fridge * lived.fridge
+    meters[ELSEWHERE] += lived.standby + wander(n, 180, 40, next(draws))
     flutter(meters, next(draws))
 
     # The source gives even watts; what is left over is not metered by any of the three.

@@ -7,10 +7,11 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from household.meter import archive, simulator
+from household.meter import archive, meters, simulator
 from household.pipeline import files
 from household.pipeline.failure import Failure
 from household.pipeline.params import Fetch, Sample
@@ -46,17 +47,19 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
     """
     given = settings.source
     several = [given] if isinstance(given, str) else given
-    sources = [each for source in several for each in _each(source)]
+    sources = [each for source in several for each in _each(source, settings.sample)]
     if settings.sha256 and len(sources) > 1:
         raise Failure(f"fetch.sha256: of one zip, but fetch.source gives {len(sources)}; clear it")
+    if settings.meters == "each" or settings.sample.households > 1:
+        folder /= meters.FOLDER
     parts: dict[str, dict[str, Any]] = {}
     uci = False
-    for source in sources:
-        name = zip_name(source)
+    for source, household in sources:
+        name = zip_name(source if household is None else f"{source}_{household:04}")
         if name in parts:
             raise Failure(f"fetch.source: two would be data/raw/power/{name}; rename one of them")
         with files.atomic_write(folder / name) as path:
-            address = bring(source, settings.sample, path)
+            address = bring(source, settings.sample, path, household or 0)
             archive.verify(path, address)
             is_uci = archive.is_uci(path)
             if source == "uci" and not is_uci:
@@ -74,20 +77,36 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
         "source": given,
         "address": f"{first} and {len(others)} more" if others else first,
         "parts": parts,
-        "simulated": "sample" in sources,
+        "simulated": "sample" in several,
         "licence": UCI_LICENCE if uci else None,
         "citation": UCI_CITATION if uci else None,
     }
 
 
-def _each(source: str) -> list[str]:
-    """The zips and texts in the folder that `source` is; else itself."""
-    folder = Path(source).expanduser()
-    if source in ("sample", "uci") or not folder.is_dir():
-        return [source]
-    held = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in (".zip", *TEXTS))
+class Asked(NamedTuple):
+    """One zip."""
+
+    source: str
+    household: int | None = None  # of several that are simulated, which
+
+
+def _each(source: str, sample: Sample) -> list[Asked]:
+    """The zips and texts that `source` asks for: in a folder, of a pattern, or itself."""
+    path = Path(source).expanduser()
+    if source == "sample" and sample.households > 1:
+        return [Asked(source, household) for household in range(sample.households)]
+    if source in ("sample", "uci") or path.is_file() or re.match("https?://", source):
+        return [Asked(source)]
+    if path.is_dir():
+        found = sorted(str(each) for each in path.iterdir())
+    elif has_magic(source):
+        found = sorted(glob(str(path)))  # noqa: PTH207 (of a path with wildcards in its folders)
+    else:
+        return [Asked(source)]
+    held = [Asked(each) for each in found if Path(each).suffix.lower() in (".zip", *TEXTS)]
     if not held:
-        raise Failure(f"fetch.source: no .zip, .csv or .txt in the folder {source}; put some there")
+        where = f"the folder {source}" if path.is_dir() else source
+        raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; put some there")
     return held
 
 
@@ -97,10 +116,10 @@ def zip_name(source: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
 
 
-def bring(source: str, sample: Sample, zip_path: Path) -> str:
+def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> str:
     """Writes the zip of `source` to `zip_path`; returns what to call where it is from."""
     if source == "sample":
-        return simulate(sample, zip_path)
+        return simulate(sample, zip_path, household)
     if source == "uci":
         return download(UCI, zip_path)
     if source.startswith(("http://", "https://")):
@@ -108,13 +127,18 @@ def bring(source: str, sample: Sample, zip_path: Path) -> str:
     return copy(source, zip_path)
 
 
-def simulate(sample: Sample, zip_path: Path) -> str:
+def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
     """Writes a simulated household of the same layout to `zip_path`; returns what to call it."""
-    minutes = simulator.simulate(seed=sample.seed, days=sample.days, start=sample.start)
+    minutes = simulator.simulate(
+        seed=sample.seed, days=sample.days, start=sample.start, household=household
+    )
     # Stored, since builds of zlib differ in what they deflate to.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
         _write_member(zipped, simulator.text(minutes), len(minutes.missing) * LINE_BYTES)
-    return f"simulated household, seed {sample.seed}, {sample.days:g} days from {sample.start}"
+    which = f" {household}" if household else ""
+    return (
+        f"simulated household{which}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
+    )
 
 
 def download(addresses: Sequence[str], zip_path: Path) -> str:

@@ -29,6 +29,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("r+b") as written:
             os.fsync(written.fileno())
+        if path.is_dir():
+            shutil.rmtree(path)
         os.replace(partial, path)
     except OSError as error:
         # A full disk is told without the name of the file, and by pyarrow without that of an error.
@@ -50,8 +52,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         partial.mkdir()
         yield partial
-        if path.exists():
+        if path.is_dir():
             shutil.rmtree(path)
+        path.unlink(missing_ok=True)
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -84,6 +87,10 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     # `pyarrow.parquet.read_table` imports what reads a folder of files: a third of a second.
     with pq.ParquetFile(path) as file:
         return file.read(columns=columns)
+
+
+def read_column(path: Path, name: str) -> pa.ChunkedArray:
+    return read_table(path, [name])[name]
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -31,6 +31,7 @@ class Sample(Section):
     seed: int = Field(ge=0)
     days: float = Field(ge=1 / 1440, le=50_000)
     start: dt.date
+    households: int = Field(ge=1, le=100_000)
 
     @field_validator("start", mode="before")
     @classmethod
@@ -45,6 +46,7 @@ class Sample(Section):
 class Fetch(Section):
     source: str | list[str]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    meters: Literal["one", "each"]
     sample: Sample
 
     @field_validator("source", mode="before")
@@ -117,6 +119,7 @@ class Split(Section):
     validation: float = Field(ge=0, lt=1)
     validation_from: Literal["shuffled", "tail"]
     embargo: bool
+    unseen_households: float = Field(ge=0, lt=1)
 
 
 class Train(Section):

@@ -24,7 +24,7 @@ from household.forecast import (
     windows,
 )
 from household.forecast.fitted import Fitted
-from household.meter import quality, series, source
+from household.meter import meters, quality, series, source
 from household.meter.records import Records
 from household.pipeline import arrays, params, paths
 from household.pipeline.columns import TARGET
@@ -160,7 +160,7 @@ def _run(
     centered, scaled = scaling.counted(window, starts, split.train)
 
     earlier = artifact.warm_start(started, features)
-    measured = scaling.measure(known.columns[1:], centered, scaled, shape)
+    measured = scaling.measure(features, [scaling.Counted(known.column, centered, scaled)], shape)
     learnt = training.Data(
         earlier.scaling if earlier else measured, values, split.train, split.validation
     )
@@ -204,7 +204,9 @@ def _run(
 def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], Mapping[str, int]]:
     """The minutes that the parameters ask for, where they are from, and the lines skipped."""
     record = source.fetch(given.fetch, folder)
-    records = Records(folder, given.parse)
+    if meters.several(folder):
+        raise Failure("run takes one meter; of several `dvc repro` makes one model")
+    records = Records(sorted(folder.glob("*.zip")), given.parse)
     return pa.concat_tables(records).combine_chunks(), record, records.skipped
 
 

@@ -14,7 +14,13 @@ from household.pipeline.failure import Failure
 
 SHAPE = Shape(4, 1)
 LENGTH = SHAPE.length
-TUTORIAL = params.Split(train=0.9, validation=0.05, validation_from="shuffled", embargo=False)
+TUTORIAL = params.Split(
+    train=0.9,
+    validation=0.05,
+    validation_from="shuffled",
+    embargo=False,
+    unseen_households=0.0,
+)
 SIZES = st.integers(30, 400)
 
 

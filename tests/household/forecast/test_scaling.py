@@ -11,11 +11,11 @@ from household.forecast.scaling import Distinct
 from household.forecast.windows import Shape
 from tests.household.forecast.test_windows import POWER, minutes, tutorial_windows
 
-COLUMNS = [
-    pa.chunked_array([column], pa.float32())
-    for column in ([1, 2, 3, 4], [10, 20, 30, 40], [5, 5, 5, 5])
-]
-BOTH, FIRST = np.array([1, 0], np.int32), np.array([0], np.int32)
+COLUMNS = {
+    name: pa.chunked_array([column], pa.float32())
+    for name, column in {"a": [1, 2, 3, 4], "b": [10, 20, 30, 40], "c": [5, 5, 5, 5]}.items()
+}
+BOTH, FIRST, NONE = (np.array(starts, np.int32) for starts in ([1, 0], [0], []))
 
 
 @pytest.mark.parametrize("block", [1, 3, 99])
@@ -23,7 +23,8 @@ def test_each_feature_is_measured_in_the_windows_that_count(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(windows, "BLOCK", block)
-    center, scale = scaling.measure(COLUMNS, FIRST, BOTH, Shape(2, 1))
+    counted = scaling.Counted(COLUMNS.__getitem__, FIRST, BOTH)
+    center, scale = scaling.measure([*COLUMNS], [counted], Shape(2, 1))
     assert center.tolist() == [2, 20, 5]
     assert scale.tolist() == pytest.approx(
         [np.std([1, 2, 3, 2, 3, 4]), np.std([10, 20, 30, 20, 30, 40]), 1]
@@ -31,7 +32,8 @@ def test_each_feature_is_measured_in_the_windows_that_count(
 
 
 def test_no_windows_leave_the_readings_as_they_are() -> None:
-    center, scale = scaling.measure(COLUMNS, None, None, Shape(2, 1))
+    counted = scaling.Counted(COLUMNS.__getitem__, NONE, NONE)
+    center, scale = scaling.measure([*COLUMNS], [counted], Shape(2, 1))
     assert center.tolist() == [0, 0, 0]
     assert scale.tolist() == [1, 1, 1]
 

@@ -1,0 +1,186 @@
+"""Several meters: what each stage makes of them, and of one that is bad."""
+
+import importlib
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from household.forecast import scaling, windows
+from household.meter import archive, meters, workers
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from household.pipeline.params import Params
+from tests.conftest import changed
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+DATA = ("fetch", "parse", "window", "split")
+SMALL = {"fetch.sample.days": 1, "fetch.sample.households": 4}
+
+
+def run(given: Params, *stages: str) -> None:
+    for stage in stages:
+        importlib.import_module(f"stages.{stage}").main(given)
+
+
+def contents(folder: Path = Path("data")) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def spoil(meter: str) -> None:
+    """Puts a text without a header into the zip of a meter."""
+    with zipfile.ZipFile(paths.RAW / meters.FOLDER / f"{meter}.zip", "w") as zipped:
+        zipped.writestr(archive.MEMBER, "nothing\n")
+
+
+def test_each_simulated_household_is_a_meter_of_its_own_with_other_habits() -> None:
+    run(changed(SMALL), *DATA)
+    names = [f"sample_{number:04}" for number in range(4)]
+    for path in (paths.RAW, paths.PARSED, paths.SERIES, paths.WINDOWS, paths.TRAIN, paths.TEST):
+        assert list(meters.held(path)) == names, path
+    assert list(files.read_json(paths.SOURCE)["parts"]) == [f"{name}.zip" for name in names]
+    power = [
+        pq.read_table(path)["global_active_power"].to_numpy()
+        for path in meters.held(paths.PARSED).values()
+    ]
+    assert len({np.nanmean(each) for each in power}) == 4
+    # The first is the one that there is alone.
+    first = pq.read_table(paths.PARSED / meters.FOLDER / "sample_0000.parquet")
+    run(changed({"fetch.sample.days": 1}), "fetch", "parse")
+    assert pq.read_table(paths.PARSED).equals(first)
+
+
+def test_a_folder_of_zips_and_a_pattern_are_each_meters() -> None:
+    run(changed(SMALL), "fetch")
+    here = Path("meters")
+    shutil.copytree(paths.RAW / meters.FOLDER, here)
+    Path("meters/notes.md").touch()
+    held = contents(paths.RAW)
+    for source in (
+        "meters",
+        "meters/*",
+        "meters/sample_*.zip",
+        ["meters/*0.zip", "meters/*[1-3].zip"],
+    ):
+        run(changed({"fetch.source": source, "fetch.meters": "each"}), "fetch")
+        assert contents(paths.RAW) == held
+    with pytest.raises(Failure, match=r"no .zip, .csv or .txt in meters/x\*; put some there"):
+        run(changed({"fetch.source": "meters/x*", "fetch.meters": "each"}), "fetch")
+
+
+def test_in_processes_of_any_order_the_bytes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(changed(SMALL), *DATA)
+    alone = contents()
+    shutil.rmtree("data")
+    monkeypatch.setattr(workers, "FEW", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    run(changed(SMALL), *DATA)
+    assert contents() == alone
+
+
+def test_the_quality_has_a_row_a_meter_and_their_sums() -> None:
+    run(changed(SMALL), "fetch", "parse")
+    record = files.read_json(paths.QUALITY)
+    rows = record["meters"]
+    assert list(rows) == [f"sample_{number:04}" for number in range(4)]
+    assert record["rows"] == sum(row["rows"] for row in rows.values()) == 4 * 1440
+    assert record["missing"]["voltage"] == sum(row["missing"]["voltage"] for row in rows.values())
+    assert sum(record["gaps"]["by_day"].values()) == record["missing"]["global_active_power"]
+    power = np.concatenate(
+        [
+            pq.read_table(path)["global_active_power"].drop_null().to_numpy()
+            for path in meters.held(paths.PARSED).values()
+        ]
+    )
+    extent = record["columns"]["global_active_power"]
+    assert extent["mean"] == pytest.approx(power.mean(dtype=np.float64), abs=1e-6)
+    assert (extent["min"], extent["max"]) == tuple(
+        float(str(each)) for each in (power.min(), power.max())
+    )
+
+
+def test_a_bad_meter_ends_the_run_or_is_left_out_and_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(changed(SMALL), "fetch")
+    spoil("sample_0002")
+    with pytest.raises(Failure, match=r"^meter sample_0002: .* line 1: expected Date;Time.*skip"):
+        run(changed(SMALL), "parse")
+    assert not paths.PARSED.exists()
+    skip = changed(SMALL | {"parse.on_bad_line": "skip"})
+    run(skip, "parse", "window", "split")
+    assert "meter sample_0002 is left out" in capsys.readouterr().out
+    record = files.read_json(paths.QUALITY)
+    assert list(record["left_out"]) == ["sample_0002"]
+    assert list(meters.held(paths.TEST)) == ["sample_0000", "sample_0001", "sample_0003"]
+    for name in ("sample_0000", "sample_0001", "sample_0003"):
+        spoil(name)
+    with pytest.raises(Failure, match="none of the 4 meters is left; sample_0000"):
+        run(skip, "parse")
+
+
+def test_a_meter_without_a_window_is_named_or_left_out() -> None:
+    run(changed(SMALL), "fetch", "parse")
+    path = meters.held(paths.PARSED)["sample_0001"]
+    files.write_table(path, pq.read_table(path)[:30])
+    with pytest.raises(Failure, match=r"^meter sample_0001: 30 minutes hold no window"):
+        run(changed(SMALL), "window")
+    assert not paths.SERIES.exists()
+    run(changed(SMALL | {"parse.on_bad_line": "skip"}), "window", "split")
+    assert list(meters.held(paths.SERIES)) == ["sample_0000", "sample_0002", "sample_0003"]
+
+
+@pytest.mark.parametrize("window", [{}, {"window.center": "all"}, {"window.center": "none"}])
+def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any]) -> None:
+    given = changed(SMALL | window)
+    run(given, *DATA)
+    shape = windows.Shape(given.window.lookback, given.window.horizon)
+    held = {
+        kind: np.concatenate(
+            [
+                windows.inputs(
+                    pq.read_table(path).to_pandas().to_numpy()[:, 1:].astype(np.float64),
+                    windows.read(meters.held(part)[meter]),
+                    shape.length,
+                ).reshape(-1, 7)
+                for meter, path in meters.held(paths.SERIES).items()
+            ]
+        )
+        for kind, part in {"train": paths.TRAIN, "all": paths.WINDOWS}.items()
+    }
+    found = scaling.read(paths.SCALING, list(given.window.features))
+    center = held[given.window.center].mean(axis=0) if "none" not in window.values() else 0
+    np.testing.assert_allclose(found.center, center, rtol=1e-11)
+    deviation = held["train"].std(axis=0)
+    np.testing.assert_allclose(found.scale, np.where(deviation > 0, deviation, 1), rtol=1e-11)
+
+
+def test_households_that_training_does_not_see_are_tested_alone() -> None:
+    run(changed(SMALL), *DATA)
+    before, scale = contents(paths.TEST), paths.SCALING.read_bytes()
+    given = changed(SMALL | {"split.unseen_households": 0.25})
+    run(given, "split")
+    assert contents(paths.TEST) == before
+    assert len(meters.held(paths.TRAIN)) == len(meters.held(paths.VALIDATION)) == 3
+    assert set(meters.held(paths.TRAIN)) < set(meters.held(paths.TEST))
+    assert paths.SCALING.read_bytes() != scale
+    with pytest.raises(Failure, match=r"split.unseen_households: 0.1 of 4 meters are 0; change"):
+        run(changed(SMALL | {"split.unseen_households": 0.1}), "split")
+
+
+def test_from_one_meter_to_several_and_back() -> None:
+    one = changed({"fetch.sample.days": 1})
+    run(one, *DATA)
+    first = contents()
+    run(changed(SMALL), *DATA)
+    assert meters.several(paths.TEST)
+    run(one, *DATA)
+    assert contents() == first
+    assert json.loads(paths.QUALITY.read_text())["rows"] == 1440
