@@ -117,7 +117,7 @@ def persistence(data: Given) -> Iterator[Reached]:
 
 def default(data: Given) -> Iterator[Reached]:
     """The train stage: after each epoch the best weights so far."""
-    from household.forecast import network, training  # noqa: PLC0415
+    from household.forecast import network, pieces, training  # noqa: PLC0415
 
     begin = time.perf_counter()
     network.make_repeatable(data.settings.seed)
@@ -134,7 +134,8 @@ def default(data: Given) -> Iterator[Reached]:
                 reached.append((times[-2], best(kept)))
 
         times: list[float] = []
-        learnt = training.Data(data.scaled, data.values, data.train, data.validation)
+        parts = (pieces.held(data.values, of) for of in (data.train, data.validation))
+        learnt = training.Data(data.scaled, *parts)
         training.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
         reached.append((times[-1], best(kept)))
     for seconds, weights in reached:

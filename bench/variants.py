@@ -82,24 +82,25 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     counted = scaling.Counted(kept.column, *scaling.counted(window, starts, split.train))
     scaled = scaling.measure(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.
-    from household.forecast import network, training  # noqa: PLC0415
+    from household.forecast import network, pieces, training  # noqa: PLC0415
 
     network.make_repeatable(seed)
     model = network.build(shape, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        data = training.Data(scaled, values, split.train, split.validation)
+        learnt = (pieces.held(values, part) for part in (split.train, split.validation))
+        data = training.Data(scaled, *learnt)
         state = Path(folder) / "checkpoint.npz"
         training.fit(model, data, settings.train, seed, state, lambda _: None)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
     # The training knows the loss of each member, and not that of their mean.
-    training.compile_for(model, settings.train, steps=1)
+    loss_of = training.loss(settings.train)
     for part in ("validation", "test"):
         chosen = np.sort(getattr(split, part))
         actual = windows.targets(values, chosen, shape)
         forecast = network.forecast(model, values, chosen)
-        loss = model.loss(actual, forecast)
+        loss = np.mean(loss_of(actual, forecast))
         row[f"{part}_loss"] = round(float(loss), 6)
         row[f"{part}_rmse"] = round(scores.rmse(actual, forecast), 5)
         row[f"{part}_mae"] = round(scores.mae(actual, forecast), 5)

@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import vl_convert
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from household.meter import series
+from household.meter import meters
 from household.pipeline import files, params, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
@@ -129,23 +130,33 @@ class Data(NamedTuple):
 def read(given: Params, tried: Space) -> Data:
     """What the split stage left; raises Failure where it has no validation part."""
     # Whoever only looks at a study does without TensorFlow.
-    from household.forecast import checkpoint, scaling, training, windows  # noqa: PLC0415
-
-    minutes = files.read_table(paths.SERIES)
-    learnt = training.Data(
-        scaling.read(paths.SCALING, minutes.column_names[1:]),
-        series.values(minutes),
-        windows.read(paths.TRAIN),
-        windows.read(paths.VALIDATION),
+    from household.forecast import (  # noqa: PLC0415
+        checkpoint,
+        network,
+        pieces,
+        scaling,
+        training,
+        windows,
     )
-    if not len(learnt.validation):
+
+    shape = windows.Shape(given.window.lookback, given.window.horizon)
+    minutes = next(iter(meters.held(paths.SERIES).values()))
+    learnt = training.Data(
+        scaling.read(paths.SCALING, pq.read_schema(minutes).names[1:]),
+        *pieces.read(
+            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.stretch(given.train)
+        ),
+    )
+    if not learnt.validation.size:
         raise Failure("a search goes by the validation loss; set split.validation above 0")
     fixed = given.model_dump(include={"seed", "window", "train"})
     for key in tried:
         del fixed["train"][key.removeprefix("train.")]
     searched = {key: distribution_to_json(of) for key, of in tried.items()}
     record = json.dumps([fixed, searched], sort_keys=True).encode()
-    return Data(learnt, checkpoint.key([record, *learnt.scaling, *learnt[1:]]))
+    return Data(
+        learnt, checkpoint.key([record, *learnt.scaling, *learnt.train.key, *learnt.validation.key])
+    )
 
 
 def opened(seed: int = 0) -> optuna.Study:

@@ -2,48 +2,63 @@
 
 Reads models/lstm/{network.onnx,intervals.npz}, data/windowed/series.parquet,
 data/split/{train,validation,test}.parquet, data/raw/source.json and, where there is an
-evaluate.against, the model in that folder. Writes reports/metrics.json, reports/breakdown.csv,
-reports/coverage.csv and reports/predictions.parquet.
+evaluate.against, the model in that folder. Writes reports/metrics.json, reports/meters.csv,
+reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
 """
 
-from pathlib import Path
-
-from household.forecast import baselines, evaluation, intervals, runtime, trained, windows
-from household.meter import series
-from household.pipeline import arrays, files, paths, stage
+from household.forecast import by_meter, evaluation, runtime, windows
+from household.meter import meters
+from household.pipeline import files, paths, stage
 from household.pipeline.params import Params
 from household.report import verdict
 
 
 def main(params: Params) -> None:
-    session = runtime.load(paths.GRAPH)
-    minutes = files.read_table(paths.SERIES)
-    given = baselines.Given(
-        values=series.values(minutes),
-        timestamps=arrays.of(minutes["timestamp"]),
-        train=windows.read(paths.TRAIN),
-        shape=runtime.shape(session),
-    )
-    earlier = params.evaluate.against
+    minutes, test = meters.held(paths.SERIES), meters.held(paths.TEST)
+    train, validation = meters.held(paths.TRAIN), meters.held(paths.VALIDATION)
+    several = meters.several(paths.TEST)
+    horizon = runtime.shape(runtime.load(paths.GRAPH)).horizon
+    total = sum(files.rows(path) for path in test.values())
+    jobs = {
+        meter: by_meter.Job(
+            meter,
+            minutes[meter],
+            train.get(meter),
+            validation.get(meter),
+            path,
+            paths.GRAPH,
+            paths.INTERVALS,
+            params.evaluate.trees,
+            params.evaluate.against,
+            several,
+            windows.apart(total, horizon, several=several),
+        )
+        for meter, path in test.items()
+    }
+    scored, _ = meters.each(by_meter.score, jobs, skip=False, doing="evaluate")
+    rows = [each.row for each in scored.values()]
+    seen = {meter: each for meter, each in scored.items() if meter in train}
+    every = max(each.every for each in seen.values())
     found = evaluation.evaluate(
-        session,
-        intervals.read(paths.INTERVALS),
-        given,
-        minutes.column_names[1:],
-        windows.read(paths.VALIDATION),
-        windows.read(paths.TEST),
-        params.evaluate.trees,
-        trained.read(Path(earlier).expanduser(), trained.GRAPH) if earlier else None,
+        evaluation.together([each.forecasts for each in seen.values()]), every
     )
-    files.write_json(paths.METRICS, found.metrics)
+    metrics, predictions = found.metrics, found.predictions
+    if several:
+        metrics |= {"meters": by_meter.of_each_kind(rows)}
+        predictions = by_meter.named(predictions, seen, horizon)
+    files.write_json(paths.METRICS, metrics)
+    files.write_csv(paths.METERS, by_meter.table(rows))
     files.write_csv(paths.BREAKDOWN, found.breakdown)
     files.write_csv(paths.COVERAGE, found.coverage)
-    files.write_table(paths.PREDICTIONS, found.predictions)
+    files.write_table(paths.PREDICTIONS, predictions)
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    for line in verdict.lines(found.metrics, found.windows, given.shape.horizon, simulated):
+    for line in verdict.lines(metrics, found.windows, horizon, simulated):
         print(f"evaluate: {line}")
-    if warning := verdict.drift(found.metrics["verdict"]):
+    if warning := verdict.drift(metrics["verdict"]):
         print(f"evaluate: warning: {warning}")
+    if several:
+        for line in verdict.of_meters(metrics["meters"], rows):
+            print(f"evaluate: {line}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Makes what a person looks at: tables for `dvc plots`, the same as pictures, and a report.
 
 Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
-reports/metrics.json, reports/data_quality.json, data/raw/source.json and
+reports/metrics.json, reports/meters.csv, reports/data_quality.json, data/raw/source.json and
 models/lstm/forecaster.json. Writes reports/plots/*.csv, reports/figures/*.png, reports/report.md
 and models/lstm/README.md.
 """
@@ -16,6 +16,7 @@ from household.report.tables import Results
 
 
 def main(params: Params) -> None:
+    meters = pd.read_csv(paths.METERS)
     results = Results(
         predictions=files.read_table(paths.PREDICTIONS).to_pandas(),
         coverage=pd.read_csv(paths.COVERAGE),
@@ -25,6 +26,7 @@ def main(params: Params) -> None:
         source=files.read_json(paths.SOURCE),
         forecaster=files.read_json(paths.FORECASTER),
         params=params,
+        meters=meters if len(meters) > 1 else None,
     )
     household = summary.household(results.source)
     tables = {plot.name: plot.table(results).assign(household=household) for plot in figures.PLOTS}

@@ -3,30 +3,33 @@
 Reads data/windowed/series.parquet, data/split/, data/raw/source.json and, where there is a
 train.warm_start, the model in that folder. Writes models/lstm/, the model with what is needed to
 use it, and reports/train/history.csv. One that was stopped goes on from models/checkpoint.npz,
-which each epoch leaves and the end removes.
+which each epoch leaves and the end removes. Of several meters it makes one model.
 """
 
 from functools import partial
 
-from household.forecast import artifact, fitted, network, scaling, training, windows
-from household.meter import series
+import pyarrow.parquet as pq
+
+from household.forecast import artifact, fitted, network, pieces, scaling, training, windows
+from household.meter import meters, series
 from household.pipeline import arrays, files, paths, stage
 from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    minutes = files.read_table(paths.SERIES)
-    features = minutes.column_names[1:]
+    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    minutes, learnt = meters.held(paths.SERIES), meters.held(paths.TRAIN)
+    features = pq.read_schema(minutes[next(iter(learnt))]).names[1:]
     earlier = artifact.warm_start(params, features)
     data = training.Data(
         earlier.scaling if earlier else scaling.read(paths.SCALING, features),
-        series.values(minutes),
-        windows.read(paths.TRAIN),
-        windows.read(paths.VALIDATION),
+        *pieces.read(
+            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.stretch(params.train)
+        ),
     )
     model = fitted.started(params, data, earlier)
     print(
-        f"train: {len(data.train):,} windows, {model.count_params():,} weights, "
+        f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
         f"on {network.device()}"
     )
     if earlier:
@@ -35,8 +38,13 @@ def main(params: Params) -> None:
     training.fit(
         model, data, params.train, params.seed, paths.CHECKPOINT, report, warm=bool(earlier)
     )
-    source, stamps = files.read_json(paths.SOURCE), arrays.of(minutes["timestamp"])
-    made = fitted.finished(model, params, data, features, stamps, source, earlier)
+    seen = []
+    for meter, starts in learnt.items():
+        table = files.read_table(minutes[meter])
+        stamps = arrays.of(table["timestamp"])
+        seen.append(artifact.seen(stamps, series.values(table), windows.read(starts), shape))
+    source = files.read_json(paths.SOURCE)
+    made = fitted.finished(model, params, data, features, seen, source, earlier)
     made.write(paths.NETWORK.parent)
     paths.CHECKPOINT.unlink()
 

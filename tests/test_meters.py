@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+import household
 from household.forecast import scaling, windows
 from household.meter import archive, meters, workers
 from household.pipeline import files, paths
@@ -21,6 +24,7 @@ from tests.conftest import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
+FORECASTERS = ("LSTM", "persistence")
 DATA = ("fetch", "parse", "window", "split")
 SMALL = {"fetch.sample.days": 1, "fetch.sample.households": 4}
 
@@ -184,3 +188,67 @@ def test_from_one_meter_to_several_and_back() -> None:
     run(one, *DATA)
     assert contents() == first
     assert json.loads(paths.QUALITY.read_text())["rows"] == 1440
+
+
+MODEL = {
+    "fetch.sample.days": 1.2,
+    "train.members": 1,
+    "train.units": [3],
+    "train.epochs": 2,
+    "split.unseen_households": 0.25,
+}
+
+
+def test_one_model_is_trained_on_some_meters_and_scored_on_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = changed(SMALL | MODEL)
+    run(given, *DATA, "train")
+    model = {path.name: path.read_bytes() for path in paths.NETWORK.parent.iterdir()}
+    # In small pieces, and twice.
+    run(given, "train", "evaluate", "plot")
+    assert {name: (paths.NETWORK.parent / name).read_bytes() for name in model} == model
+    record = files.read_json(paths.FORECASTER)["trained_on"]
+    assert record["meters"] == 3
+    sizes = [files.rows(path) for path in meters.held(paths.TRAIN).values()]
+    assert record["windows"] == sum(sizes)
+
+    rows = pa.csv.read_csv(paths.METERS).to_pylist()
+    assert [row["meter"] for row in rows] == list(meters.held(paths.TEST))
+    assert [row["meter"] for row in rows if row["seen"]] == list(meters.held(paths.TRAIN))
+    predictions = pq.read_table(paths.PREDICTIONS).to_pandas()
+    for row in rows:
+        own = predictions[predictions["meter"] == row["meter"]]
+        assert len(own) == (row["windows"] if row["seen"] else 0)
+        if row["seen"]:
+            errors = [((own[name] - own["actual"]) ** 2).mean() ** 0.5 for name in FORECASTERS]
+            assert [row["rmse_kw"], row["persistence_kw"]] == pytest.approx(errors, abs=1e-5)
+            assert row["skill"] == pytest.approx(1 - errors[0] / errors[1], abs=1e-4)
+    metrics = files.read_json(paths.METRICS)
+    errors = [
+        ((predictions[name] - predictions["actual"]) ** 2).mean() ** 0.5 for name in FORECASTERS
+    ]
+    assert [metrics[name]["rmse_kw"] for name in FORECASTERS] == pytest.approx(errors, abs=1e-5)
+    found = metrics["meters"]
+    assert [found[kind]["meters"] for kind in ("seen", "unseen")] == [3, 1]
+    skills = [row["skill"] for row in rows if row["seen"]]
+    assert found["seen"]["median"] == pytest.approx(np.median(skills), abs=1e-6)
+    assert found["seen"]["wins"] == pytest.approx(np.mean(np.array(skills) > 0), abs=1e-6)
+
+    said = capsys.readouterr().out
+    assert "evaluate: Of 3 meters the LSTM beats persistence on " in said
+    assert "evaluate: Of 1 meters that it was not trained on the LSTM beats" in said
+    report = paths.REPORT.read_text()
+    assert "figures/gain_by_meter.png" in report
+    assert "Worst: sample_" in report
+
+
+def test_of_a_search_and_a_run_in_memory_several_meters_are_known() -> None:
+    with pytest.raises(Failure, match="run takes one meter"):
+        household.run(fetch={"sample": {"days": 1, "households": 2}})
+
+
+def test_a_model_of_several_meters_is_used_like_any_other() -> None:
+    run(changed(SMALL | MODEL), *DATA, "train")
+    readings = pq.read_table(meters.held(paths.PARSED)["sample_0002"]).to_pandas()
+    assert len(household.predict(paths.NETWORK.parent, readings))

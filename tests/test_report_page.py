@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC sorts them
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
 # Without rows where the horizon is a minute, and the test part within a month.
-OPTIONAL = ("error_by_step", "gain_by_month")
+OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
 # Any two of the three together.
 LOOKS: list[tuple[str, int, Scheme]] = [
     ("one", 1400, "light"),

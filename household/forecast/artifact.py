@@ -5,12 +5,15 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from household.forecast import trained, windows
 from household.forecast.scaling import Scaling
 from household.forecast.trained import Trained
-from household.forecast.windows import Starts
+from household.forecast.windows import Shape, Starts
 from household.meter import series
 from household.meter.series import Values
 from household.pipeline import paths
@@ -32,29 +35,44 @@ SHAPE = {
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
+class Seen(NamedTuple):
+    """What a training saw of its readings."""
+
+    first: np.datetime64  # minute of its windows, and the last
+    last: np.datetime64
+    lowest: npt.NDArray[np.float32]  # (features,), and the highest
+    highest: npt.NDArray[np.float32]
+    windows: int
+
+
+def seen(stamps: Any, values: Values, train: Starts, shape: Shape) -> Seen:
+    """In a series (minutes,) and (minutes, features) by the training windows at `train`."""
+    first, last = train.min(), windows.last_minutes(train.max(), shape)
+    held = values[first : last + 1]
+    return Seen(stamps[first], stamps[last], held.min(axis=0), held.max(axis=0), len(train))
+
+
 def description(
     params: Params,
     features: list[str],
     scaling: Scaling,
     source: Mapping[str, Any],
-    stamps: Any,
-    values: Values,
-    train: Starts,
+    trained_on: Sequence[Seen],
     levels: Sequence[float],
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """What forecaster.json says: what the network takes, what it gives, and what made it.
 
-    `scaling` is that of `features`, `source` the record of where the data is from, `stamps`
-    (minutes,) and `values` (minutes, features) are the series, `train` the starts of the training
-    windows in it, `levels` the shares of the minutes that the intervals are to hold, `lineage` the
-    trainings that the weights went through before this one.
+    `scaling` is that of `features`, `source` the record of where the data is from, `trained_on`
+    what was seen of each meter, `levels` the shares of the minutes that the intervals are to hold,
+    `lineage` the trainings that the weights went through before this one.
     """
     shape = windows.Shape(params.window.lookback, params.window.horizon)
-    first, last = train.min(), windows.last_minutes(train.max(), shape)
-    seen = values[first : last + 1]
+    firsts, lasts, lowest, highest, counts = zip(*trained_on, strict=True)
+    edges = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
     # By way of text a float32 keeps the few digits that it was read with.
-    ranges = [[float(str(edge)) for edge in (of.min(), of.max())] for of in seen.T]
+    ranges = [[float(str(edge)) for edge in of] for of in edges]
+    several = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
     return {
         "input": {
             "shape": ["windows", shape.lookback, len(features)],
@@ -83,9 +101,10 @@ def description(
         },
         "trained_on": {
             "source": source,
-            "first": str(stamps[first].astype("datetime64[m]")),
-            "last": str(stamps[last].astype("datetime64[m]")),
-            "windows": len(train),
+            "first": str(min(firsts).astype("datetime64[m]")),
+            "last": str(max(lasts).astype("datetime64[m]")),
+            "windows": sum(counts),
+            **several,
         },
         "lineage": list(lineage),
         "parameters": {

@@ -1,11 +1,10 @@
 """A trained network with all that its folder holds. Imports TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 
 from household.forecast import artifact, graph, intervals, network, runtime, trained, windows
@@ -48,33 +47,25 @@ def finished(
     params: Params,
     data: Data,
     features: list[str],
-    stamps: npt.NDArray[np.datetime64],
+    trained_on: Sequence[artifact.Seen],
     source: Mapping[str, Any],
     earlier: Trained | None = None,
 ) -> Fitted:
-    """What belongs to `model`, trained on `data` of the columns `features` at the times `stamps`.
+    """What belongs to `model`, trained on `data` of the columns `features`.
 
-    `source` is the record of where the data is from.
+    `trained_on` is what it saw of each meter, `source` the record of where the data is from.
     """
     shape = network.shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     made = graph.build(shape, data.scaling, params.train, weights)
     session = runtime.session(graph.encoded(made))
-    found = intervals.learn(
-        data.values,
-        data.train,
-        data.validation,
-        shape,
-        lambda starts: runtime.forecast(session, data.values, starts),
-    )
+    found = intervals.learn(data.train, data.validation, shape, partial(runtime.forecast, session))
     record = artifact.description(
         params,
         features,
         data.scaling,
         source,
-        stamps,
-        data.values,
-        data.train,
+        trained_on,
         intervals.LEVELS if found else (),
         earlier.lineage if earlier else (),
     )

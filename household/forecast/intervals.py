@@ -15,9 +15,9 @@ regression methods, Stat 9(1).
 import io
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +37,21 @@ CELLS = (len(CUTS) + 1) ** 3
 FEWEST = 100
 # Training windows, of which more do not change quantiles.
 LEARNT = 20_000
+# Validation windows, of which more would take more memory than they say.
+CALIBRATED = 1_000_000
 # kW; the meter tells power to 0.001 kW, and a width of 0 could not be stretched.
 NARROWEST = 0.002
 
 Float = npt.NDArray[np.float32]
+
+
+class Part(Protocol):
+    """What is needed of windows to learn from: `household.forecast.pieces.Part` has it."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self) -> Iterator[tuple[Values, Starts]]: ...
 
 
 class Sample(NamedTuple):
@@ -92,18 +103,29 @@ def state(values: Values, starts: Starts, lookback: int, forecast: Power) -> Flo
 
 
 def learn(
-    values: Values,
-    train: Starts,
-    validation: Starts,
+    train: Part,
+    validation: Part,
     shape: Shape,
-    forecast: Callable[[Starts], Power],
+    forecast: Callable[[Values, Starts], Power],
 ) -> Intervals | None:
-    """The intervals around what `forecast` gives, from both parts of a series: see `calibrate`."""
-    if not len(validation):
+    """The intervals around what `forecast` gives for windows of a series: see `calibrate`."""
+    if not validation.size:
         return None
-    some = np.sort(train)[:: max(1, len(train) // LEARNT)]
-    parts = (sample(values, part, shape, forecast(part)) for part in (some, np.sort(validation)))
-    return calibrate(*parts)
+    return calibrate(
+        _some(train, shape, forecast, LEARNT), _some(validation, shape, forecast, CALIBRATED)
+    )
+
+
+def _some(
+    part: Part, shape: Shape, forecast: Callable[[Values, Starts], Power], most: int
+) -> Sample:
+    """About `most` of the windows of `part`, spread over all of it."""
+    every = max(1, part.size // most)
+    samples = []
+    for values, starts in part.read():
+        chosen = np.sort(starts)[::every]
+        samples.append(sample(values, chosen, shape, forecast(values, chosen)))
+    return Sample(*map(np.concatenate, zip(*samples, strict=True)))
 
 
 def calibrate(train: Sample, validation: Sample) -> Intervals | None:

@@ -1,7 +1,7 @@
 """The LSTM, and how a series is fed to it. Imports TensorFlow: for train and evaluate alone."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ with _without_stderr():
 # Nor is a process that trains several networks, as a search does, to be warned of each graph.
 tf.get_logger().setLevel("ERROR")
 
-from household.forecast import artifact, windows
+from household.forecast import artifact, pieces, windows
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
@@ -150,7 +150,7 @@ def _network(
     joined: type[keras.layers.Layer],
 ) -> keras.Model:
     features = len(scaling.center)
-    length = _length(shape, minutes)
+    length = pieces.length(shape, minutes)
     readings = keras.Input((length, features), name="readings")
     # Keras lets a single column pass where several are expected, and the center would then be
     # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
@@ -223,85 +223,16 @@ def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> t
     return order.map(lambda starts: _inputs(minutes, starts, lookback)).prefetch(2)
 
 
-def labelled_batches(
-    values: Values, starts: Starts, shape: Shape, minutes: int, batch_size: int
-) -> tf.data.Dataset:
-    """The windows at `starts` with their targets, `minutes` of them in each stretch.
+def shuffled(seed: int, epoch: int) -> pieces.Shuffle:
+    """The order that the seed and the epoch's number have set, the same on every machine."""
 
-    With 1 minute a stretch is a window, in the order of `starts`. With more a stretch holds the
-    last input minutes of as many windows, each a minute after the last, and their targets. Batches
-    of inputs (batch, minutes, features), or (batch, lookback, features) where `minutes` is 1,
-    targets (batch, minutes, horizon), or (batch, horizon), and weights (batch, minutes): 1 for a
-    window at `starts`, else 0, so that one which crosses a gap or belongs to another part counts
-    for nothing. No row of `values` after the last target is read.
-    """
-    order = tf.data.Dataset.from_tensor_slices(windows.stretches(starts, minutes)).batch(batch_size)
-    return order.map(_labelled(values, starts, shape, minutes)).prefetch(2)
+    def shuffle(array: Starts, number: int, below: int) -> Starts:
+        key = tf.constant([seed, epoch + number * 2**32], tf.int64)
+        shift = tf.random.stateless_uniform([], key, maxval=below, dtype=tf.int32)
+        order = tf.random.experimental.stateless_shuffle(array + shift, key)
+        return order.numpy()
 
-
-def shuffled_batches(
-    values: Values,
-    starts: Starts,
-    shape: Shape,
-    minutes: int,
-    batch_size: int,
-    seed: int,
-    epoch: tf.Variable,
-) -> tf.data.Dataset:
-    """As `labelled_batches`, in the order that `seed` and the epoch's number have set.
-
-    The number is what `epoch` holds when the batches begin. Stretches are shuffled, not batches,
-    and are cut at other minutes in each epoch.
-    """
-    firsts = windows.stretches(starts, minutes)
-
-    def shuffled(_: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
-        shift = tf.random.stateless_uniform([], key, maxval=minutes, dtype=tf.int32)
-        order = tf.random.experimental.stateless_shuffle(firsts + shift, key)
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-
-    order = tf.data.Dataset.from_tensors(0).flat_map(shuffled)
-    counted = order.apply(tf.data.experimental.assert_cardinality(-(-len(firsts) // batch_size)))
-    # Where TensorFlow tunes the batches as it goes, a third of the epochs keep one core busy and
-    # take half as long again.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    batches = counted.map(_labelled(values, starts, shape, minutes)).prefetch(2)
-    return batches.with_options(options)
-
-
-def _labelled(
-    values: Values, starts: Starts, shape: Shape, minutes: int
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    last = int(windows.last_minutes(starts.max(), shape))
-    known = tf.constant(values[: last + 1])
-    length = _length(shape, minutes)
-    # A stretch may begin before the first window and end after the last one.
-    weights = np.zeros(len(values) + 2 * minutes, np.float32)
-    weights[starts + minutes] = 1
-    weight = tf.constant(weights)
-    # The rows of the targets among those after the first input that has one.
-    targets = windows.input_minutes(np.arange(minutes, dtype=np.int32), shape.horizon)
-
-    def labelled(firsts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        first_rows = windows.last_input_minutes(firsts, shape.lookback) - (length - minutes)
-        rows = windows.input_minutes(first_rows, length + shape.horizon)
-        stretch = tf.gather(known, tf.clip_by_value(rows, 0, last))
-        power = tf.gather(stretch[:, length - minutes + 1 :, 0], targets, axis=1)
-        counted = windows.input_minutes(firsts + minutes, minutes)
-        return (
-            stretch[:, :length],
-            power if minutes > 1 else power[:, 0],
-            tf.gather(weight, counted),
-        )
-
-    return labelled
-
-
-def _length(shape: Shape, minutes: int) -> int:
-    """Of a stretch: a window holds what comes before its one minute as well."""
-    return minutes if minutes > 1 else shape.lookback
+    return shuffle
 
 
 def _inputs(minutes: tf.Tensor, starts: tf.Tensor, lookback: int) -> tf.Tensor:

@@ -1,9 +1,10 @@
 """The training of the network, epoch by epoch; one that was stopped goes on where it was."""
 
+import itertools
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,60 +14,120 @@ from household.forecast import network  # before Keras, whose settings it makes
 # isort: split
 import keras
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import tensorflow as tf
 from tqdm import tqdm
 
-from household.forecast import checkpoint, windows
+from household.forecast import checkpoint, pieces
 from household.forecast.checkpoint import State
+from household.forecast.pieces import Batch, Part
 from household.forecast.scaling import Scaling
-from household.forecast.windows import Starts
-from household.meter.series import Values
+from household.meter.ahead import ahead
 from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
 # Enough for a curve, and few enough for a page of plots.
 HISTORY_ROWS = 100
-# Keras takes some milliseconds between two calls of TensorFlow; Ctrl-C waits for the end of one.
+# Some milliseconds lie between two calls of TensorFlow; Ctrl-C waits for the end of one.
 STEPS_A_CALL = 16
 PARTS = ("train", "validation")
 Report = Callable[[pa.Table], None]
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Data(NamedTuple):
     """What a training learns from."""
 
     scaling: Scaling
-    values: Values  # (minutes, features), the target first
-    train: Starts
-    validation: Starts
+    train: Part
+    validation: Part
 
 
-def compile_for(model: keras.Model, settings: Train, steps: int) -> None:
-    """Gives `model` the loss and the optimizer of `settings` for a training of `steps` steps."""
+def optimizer(settings: Train, steps: int) -> keras.Optimizer:
+    """The optimizer of a training of `steps` steps; its gradients come clipped."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    optimizer = {
+    return {
         "rmsprop": keras.optimizers.RMSprop,
         "adam": keras.optimizers.Adam,
         "sgd": keras.optimizers.SGD,
-    }[settings.optimizer](rate, global_clipnorm=settings.clip_norm)
-    loss = {
-        "mse": keras.losses.MeanSquaredError,
-        "mae": keras.losses.MeanAbsoluteError,
-        "huber": partial(keras.losses.Huber, settings.huber_delta),
-    }[settings.loss](reduction="mean_with_sample_weight")
-    model.compile(
-        loss=loss,
-        optimizer=optimizer,
-        steps_per_execution=min(STEPS_A_CALL, _steps_a_row(steps)),
-    )
+    }[settings.optimizer](rate)
 
 
-def _steps_a_row(steps: int) -> int:
-    """How many of the `steps` of a training share a row of its history."""
-    return -(-steps // HISTORY_ROWS)
+def loss(settings: Train) -> Loss:
+    """Of targets and outputs (..., n), the mean over the last axis."""
+    losses: dict[str, Loss] = {
+        "mse": keras.losses.mean_squared_error,
+        "mae": keras.losses.mean_absolute_error,
+        "huber": partial(keras.losses.huber, delta=settings.huber_delta),
+    }
+    return losses[settings.loss]
+
+
+def clipped(gradients: list[tf.Tensor], longest: float | None) -> list[tf.Tensor]:
+    """Gradients whose length, of all of them together, is `longest` where it was more."""
+    if longest is None:
+        return gradients
+    length = tf.sqrt(tf.reduce_sum(tf.stack([tf.reduce_sum(tf.square(of)) for of in gradients])))
+    within, _ = tf.clip_by_global_norm(gradients, longest, length)
+    return within
+
+
+class Steps:
+    """The steps of a training, each of one batch."""
+
+    def __init__(self, learner: keras.Model, settings: Train, steps: int) -> None:
+        self.learner = learner
+        self._loss, self._members = loss(settings), settings.members
+        self._longest = settings.clip_norm
+        self.optimizer = optimizer(settings, steps)
+        self.optimizer.build(learner.trainable_variables)
+        (_, length, features) = learner.input_shape
+        batch = [
+            tf.TensorSpec([None, length, features]),
+            tf.TensorSpec([None, *learner.output_shape[1:-1], None]),
+            tf.TensorSpec([None, *learner.output_shape[1:-1]]),
+        ]
+        several = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
+        self._take = tf.function(self._steps, several)
+        self._measure = tf.function(self._lost, batch)
+
+    def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
+        """Learns from batches of one size in turn; returns the loss of each, over its weights."""
+        return self._take(*map(np.stack, zip(*batches, strict=True))).numpy().astype(np.float64)
+
+    def measure(self, batches: Iterator[Batch]) -> float:
+        """The mean loss over all weights, without learning."""
+        lost = counted = 0.0
+        for batch in batches:
+            lost += float(self._measure(*batch))
+            counted += float(batch.weights.sum(dtype=np.float64))
+        return lost / counted
+
+    def _steps(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(inputs)[0]
+        losses = tf.TensorArray(tf.float32, count)
+        for place in tf.range(count):
+            losses = losses.write(place, self._step(inputs[place], targets[place], weights[place]))
+        return losses.stack()
+
+    def _step(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            lost = self._lost(inputs, targets, weights, training=True)
+            mean = tf.math.divide_no_nan(lost, tf.reduce_sum(weights))
+        gradients = tape.gradient(mean, self.learner.trainable_variables)
+        self.optimizer.apply(clipped(gradients, self._longest), self.learner.trainable_variables)
+        return mean
+
+    def _lost(
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """The sum of the losses, each times its weight."""
+        outputs = self.learner(inputs, training=training)
+        of_each_member = tf.concat([targets] * self._members, axis=-1)
+        return tf.reduce_sum(self._loss(of_each_member, outputs) * weights)
 
 
 def fit(
@@ -92,51 +153,45 @@ def fit(
     minutes = network.stretch(settings)
     learner = network.learner(shape, data.scaling, settings, minutes)
     learner.set_weights(model.get_weights())
-    items = len(windows.stretches(data.train, minutes))
-    steps = -(-items // size)
-    compile_for(learner, settings, steps * epochs)
-    learner.optimizer.build(learner.trainable_variables)
+    count = -(-data.train.stretches(minutes) // size)
+    steps = Steps(learner, settings, count * epochs)
 
-    def for_each_member(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        inputs, targets, weights = batch
-        return inputs, tf.concat([targets] * settings.members, axis=-1), weights
+    def validation() -> float | None:
+        if not data.validation.size:
+            return None
+        wide = network.FORECAST_BATCH // minutes
+        return steps.measure(ahead(pieces.batches(data.validation, shape, minutes, wide)))
 
     due = key(model, data, settings, seed)
-    validation = (
-        network.labelled_batches(
-            data.values, data.validation, shape, minutes, network.FORECAST_BATCH // minutes
-        ).map(for_each_member)
-        if len(data.validation)
-        else None
+    watch = _Epochs(
+        steps, count, settings, lambda state: checkpoint.write(kept, due, state), report
     )
-    watch = _Epochs(items, settings, lambda state: checkpoint.write(kept, due, state), report)
-    batches = network.shuffled_batches(
-        data.values, data.train, shape, minutes, size, seed, watch.epoch
-    )
-    watch.set_model(learner)
     found = checkpoint.read(kept, due)
     if found is not None:
         watch.restore(found)
         # DVC has removed the table of losses that the stopped training left.
         report(watch.losses())
         print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
-    elif warm and validation is not None:
-        watch.begin(learner.evaluate(validation, verbose=0))
+    elif warm and (first := validation()) is not None:
+        watch.begin(first)
     try:
-        if not watch.over:
-            learner.fit(
-                batches.map(for_each_member),
-                initial_epoch=watch.done,
-                epochs=epochs,
-                validation_data=validation,
-                callbacks=[watch],
-                # The batches come shuffled; Keras would warn that it can't shuffle them.
-                shuffle=False,
-                verbose=0,
-            )
+        while not watch.over:
+            shuffle = network.shuffled(seed, watch.done)
+            watch.begin_epoch()
+            batches = pieces.batches(data.train, shape, minutes, size, shuffle)
+            for several in ahead(_of_one_size(batches)):
+                watch.add(steps.take(several), several)
+            watch.end_epoch(validation())
     finally:
         # What there is so far, where a Ctrl-C stops it.
         model.set_weights(watch.best or learner.get_weights())
+
+
+def _of_one_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    """The batches of each call: some of one size, the last of an epoch, which may be smaller."""
+    for _, same in itertools.groupby(batches, key=lambda batch: len(batch.inputs)):
+        while several := list(itertools.islice(same, STEPS_A_CALL)):
+            yield several
 
 
 def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
@@ -147,25 +202,32 @@ def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
         network.shape(model),
         [keras.__version__, tf.__version__, np.__version__, network.device()],
     ]
-    code = [Path(str(each)).read_bytes() for each in (__file__, network.__file__)]
-    arrays = [*model.get_weights(), *data.scaling, *data[1:]]
-    return checkpoint.key([json.dumps(record).encode(), *code, *arrays])
+    modules = (__file__, network.__file__, pieces.__file__)
+    code = [Path(str(each)).read_bytes() for each in modules]
+    contents = [*data.scaling, *data.train.key, b"validation", *data.validation.key]
+    return checkpoint.key([json.dumps(record).encode(), *code, *model.get_weights(), *contents])
 
 
-class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
+class _Epochs:
     """Follows a training: its losses, its best weights, what is shown and what is kept of it."""
 
     def __init__(
-        self, items: int, settings: Train, keep: Callable[[State], None], report: Report
+        self,
+        steps: Steps,
+        count: int,
+        settings: Train,
+        keep: Callable[[State], None],
+        report: Report,
     ) -> None:
-        super().__init__()
         self.done = 0
-        self.epoch = tf.Variable(0, dtype=tf.int64)  # the one under way
         self.best: list[Any] = []
         self._best_loss, self._waited = math.inf, 0
         # (epoch, place in PARTS, loss); the epoch is a count from 0 that grows within each as well.
         self._rows: list[tuple[float, int, float]] = []
-        self._items, self._settings = items, settings
+        self._learner, self._optimizer = steps.learner, steps.optimizer
+        self._count, self._settings = count, settings
+        # Of the steps of the whole training, how many share a row.
+        self._stretch = -(-count * settings.epochs // HISTORY_ROWS)
         self._keep, self._report = keep, report
 
     @property
@@ -179,75 +241,74 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
 
     def begin(self, loss: float) -> None:
         """Takes the weights that the model comes with, and their validation loss, as the best."""
-        self.best, self._best_loss = self.model.get_weights(), loss
+        self.best, self._best_loss = self._learner.get_weights(), loss
         self._rows.append((0.0, 1, loss))
         print(f"train: begins with validation {loss:.4f}", flush=True)
 
     def restore(self, state: State) -> None:
-        for variable, value in zip(self.model.variables, state.network, strict=True):
+        for variable, value in zip(self._learner.variables, state.network, strict=True):
             variable.assign(value)
-        for variable, value in zip(self.model.optimizer.variables, state.optimizer, strict=True):
+        for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
         self.done, self.best = state.epochs, list(state.best)
         self._best_loss, self._waited = state.best_loss, state.waited
         self._rows = [(epoch, int(part), loss) for epoch, part, loss in state.losses.tolist()]
 
-    def on_epoch_begin(self, epoch: int, _: Any = None) -> None:
-        self.epoch.assign(epoch)
-        self._steps = self.params["steps"]
-        self._stretch = _steps_a_row(self._steps * self._settings.epochs)
-        self._step, self._seen, self._sum = 0, 0, 0.0
+    def begin_epoch(self) -> None:
+        self._step = 0
+        # Sums of losses, each times the weight of its batch, and of these weights.
+        self._of_row, self._of_epoch = np.zeros(2), np.zeros(2)
         self._bar = tqdm(
-            total=self._steps,
-            desc=f"epoch {epoch + 1} of {self._settings.epochs}",
+            total=self._count,
+            desc=f"epoch {self.done + 1} of {self._settings.epochs}",
             unit="step",
             leave=False,
             disable=not sys.stderr.isatty(),
         )
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # Keras counts the last call of an epoch as if it had been a full one.
-        step = min(batch + 1, self._steps)
-        self._bar.update(step - self._step)
-        whole = step // self._stretch > self._step // self._stretch
-        self._step = step
-        if not whole and step < self._steps:
-            return
-        # Keras gives the mean over the epoch so far; what this stretch adds to the sum is its own.
-        seen = min(step * self._settings.batch_size, self._items)
-        total = float(logs["loss"]) * seen
-        loss = (total - self._sum) / (seen - self._seen)
-        self._rows.append((int(self.epoch) + step / self._steps, 0, loss))
-        self._seen, self._sum = seen, total
+    def add(self, losses: npt.NDArray[np.float64], batches: Sequence[Batch]) -> None:
+        """Takes down the loss of each step, with the batch that it was of."""
+        for loss, batch in zip(losses, batches, strict=True):
+            weight = float(batch.weights.sum(dtype=np.float64))
+            self._of_row += (loss * weight, weight)
+            self._step += 1
+            if self._step % self._stretch == 0 or self._step == self._count:
+                self._of_epoch += self._of_row
+                total, weight = self._of_row
+                epoch = self.done + self._step / self._count
+                self._rows.append((epoch, 0, total / weight if weight else 0.0))
+                self._of_row = np.zeros(2)
+        self._bar.update(len(batches))
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def end_epoch(self, validation: float | None) -> None:
         self._bar.close()
-        if not all(math.isfinite(loss) for loss in (logs or {}).values()):
+        total, weight = self._of_epoch
+        mean = total / weight
+        if not math.isfinite(mean) or not math.isfinite(validation or 0.0):
             raise Failure(
                 "the loss is no longer a number: the training went astray; "
                 "lower train.learning_rate"
             )
-        self.done = epoch + 1
-        said = f"train: epoch {self.done} of {self._settings.epochs}, loss {logs['loss']:.4f}"
-        if "val_loss" in logs:
-            loss = float(logs["val_loss"])
-            self._rows.append((epoch + 1.0, 1, loss))
+        self.done += 1
+        said = f"train: epoch {self.done} of {self._settings.epochs}, loss {mean:.4f}"
+        if validation is not None:
+            self._rows.append((float(self.done), 1, validation))
             self._waited += 1
-            said += f", validation {loss:.4f}"
-            if loss < self._best_loss:
-                self.best, self._best_loss, self._waited = self.model.get_weights(), loss, 0
+            said += f", validation {validation:.4f}"
+            if validation < self._best_loss:
+                self.best, self._best_loss = self._learner.get_weights(), validation
+                self._waited = 0
                 said += ", the best so far"
         print(said, flush=True)
         self._report(self.losses())
         self._keep(
             State(
                 epochs=self.done,
-                network=[variable.numpy() for variable in self.model.variables],
-                optimizer=[variable.numpy() for variable in self.model.optimizer.variables],
+                network=[variable.numpy() for variable in self._learner.variables],
+                optimizer=[variable.numpy() for variable in self._optimizer.variables],
                 best=self.best,
                 best_loss=self._best_loss,
                 waited=self._waited,
                 losses=np.array(self._rows, np.float64),
             )
         )
-        self.model.stop_training = self.over

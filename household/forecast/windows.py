@@ -93,14 +93,15 @@ def last_minutes(starts: Any, shape: Shape) -> Any:
     return starts + (shape.length - 1)
 
 
-def apart(count: int, horizon: int) -> int:
+def apart(count: int, horizon: int, *, several: bool = False) -> int:
     """How many minutes apart windows are to be scored, of `count` that begin a minute apart.
 
-    1 where the horizon is a minute, or few targets: neighbours share nearly all of a long horizon,
-    so that a part of them says as much. No divisor of a day but 1, so that windows begin at every
-    minute of the hour.
+    1 where there are few targets, and where the horizon is a minute, unless they are of `several`
+    meters: neighbours share nearly all of a long horizon, so that a part of them says as much. No
+    divisor of a day but 1, so that windows begin at every minute of the hour.
     """
-    every = 1 if horizon == 1 else max(1, math.ceil(count * horizon / SCORED))
+    all_of_them = horizon == 1 and not several
+    every = 1 if all_of_them else max(1, math.ceil(count * horizon / SCORED))
     while math.gcd(every, 1440) > 1:
         every += 1
     return every

@@ -148,6 +148,15 @@ CHARTS = (
         tables.gain_by_month,
     ),
     Plot(
+        "gain_by_meter",
+        "Gain of the LSTM on each meter",
+        "gain",
+        "share",
+        "RMSE below that of persistence by",
+        "share of the meters up to this one",
+        tables.gain_by_meter,
+    ),
+    Plot(
         "error_by_day",
         "Error of the LSTM on each test day, by hour",
         "day",

@@ -178,7 +178,13 @@ def _verdict(results: Results) -> dict[str, str]:
     names = ["against persistence", "against the best baseline"]
     if "earlier_skill" in results.verdict:
         names[len(said) - 1 :] = ["against the earlier LSTM"]
-    return {"headline": headline} | dict(zip(names, said, strict=False))
+    found = {"headline": headline} | dict(zip(names, said, strict=False))
+    if results.meters is not None:
+        rows = results.meters.dropna(subset="skill").to_dict("records")
+        *kinds, worst = verdict.of_meters(results.metrics["meters"], rows)
+        found |= dict(zip(("over the meters", "over unseen meters"), kinds, strict=False))
+        found["worst meters"] = worst
+    return found
 
 
 def _data(results: Results) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Results(NamedTuple):
     source: dict[str, Any]  # where the zip is from
     forecaster: dict[str, Any]  # what the model takes and gives
     params: Params
+    meters: pd.DataFrame | None = None  # of several, a row each: see by_meter.SCHEMA
 
     @property
     def verdict(self) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Results(NamedTuple):
     @property
     def forecasters(self) -> list[str]:
         """All, those before the others, so that each has its color in every plot."""
-        known = ["timestamp", "step", ACTUAL, *ENDS, *self.compared]
+        known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.compared]
         return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
 
     @property
@@ -68,9 +69,10 @@ class Results(NamedTuple):
     def every(self) -> int:
         """How many minutes apart the windows begin, as `windows.apart` has set it."""
         begin = self.windows("timestamp")[:, 0]
-        if self.horizon == 1 or len(begin) < 2:
+        if len(begin) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
             return 1
-        return int(np.diff(begin).min() / np.timedelta64(1, "m"))
+        steps = np.diff(begin)  # below 0 from one meter to the next
+        return int(steps[steps > np.timedelta64(0)].min() / np.timedelta64(1, "m"))
 
     def covered(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
         """By its level, what each interval of a forecaster held in a group of minutes."""
@@ -146,6 +148,23 @@ def forecast(results: Results) -> pd.DataFrame:
             part[f"{end}_kw"] = first.loc[rows, f"{end}_95"] if known else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
+
+
+def gain_by_meter(results: Results) -> pd.DataFrame:
+    """Rows (meter, kind, gain, low, high, share, rmse_kw, persistence_kw, windows), by gain.
+
+    Of several meters; `gain` is the skill of the LSTM against persistence, from `low` to `high` its
+    95 % interval, `share` that of the meters, of those in the training or of the others, with no
+    larger gain.
+    """
+    columns = ["gain", "low", "high", "share", "rmse_kw", "persistence_kw", "windows"]
+    if results.meters is None:
+        return pd.DataFrame(columns=["meter", "kind", *columns])
+    rows = results.meters.rename(columns={"skill": "gain"}).dropna(subset="gain")
+    rows = rows.sort_values(["gain", "meter"]).reset_index(drop=True)
+    rows["kind"] = rows["seen"].map({True: "seen", False: "not seen"})
+    rows["share"] = rows.groupby("kind")["gain"].rank(method="first", pct=True).round(6)
+    return rows[["meter", "kind", *columns]]
 
 
 def error_by_day(results: Results) -> pd.DataFrame:

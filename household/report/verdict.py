@@ -1,9 +1,11 @@
 """Whether the network wins, by how much, and how sure that is, in a sentence or three."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from household.forecast.scores import EARLIER
+
+WORST = 10
 
 
 def lines(
@@ -35,6 +37,30 @@ def lines(
             f"{_against(verdict, 'earlier', EARLIER)}"
         )
     return said
+
+
+def of_meters(
+    meters: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[Any, Any]]
+) -> list[str]:
+    """On how many meters the LSTM wins, and the worst of them, in the last sentence.
+
+    From the figures of `by_meter.of_each_kind` and the rows of `by_meter.SCHEMA`.
+    """
+    called = {"seen": "meters", "unseen": "meters that it was not trained on"}
+    said = [
+        f"Of {of['meters']:,} {called[kind]} the LSTM beats persistence on {of['wins']:.1%} "
+        f"({of['wins_low']:.1%} to {of['wins_high']:.1%}), the median gain is {of['median']:.1%} "
+        f"({of['median_low']:.1%} to {of['median_high']:.1%}), "
+        f"{of['p05']:.1%} to {of['p95']:.1%} on nine of ten"
+        for kind, of in meters.items()
+        if of["meters"]
+    ]
+    known = [row for row in rows if row["skill"] is not None]
+    worst = sorted(known, key=lambda row: (row["skill"], row["meter"]))[:WORST]
+    return [
+        *said,
+        "Worst: " + ", ".join(f"{row['meter']} {row['skill']:.1%}" for row in worst),
+    ]
 
 
 def drift(verdict: Mapping[str, Any]) -> str | None:

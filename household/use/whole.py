@@ -17,6 +17,7 @@ from household.forecast import (
     fitted,
     graph,
     parts,
+    pieces,
     runtime,
     scaling,
     trained,
@@ -162,7 +163,9 @@ def _run(
     earlier = artifact.warm_start(started, features)
     measured = scaling.measure(features, [scaling.Counted(known.column, centered, scaled)], shape)
     learnt = training.Data(
-        earlier.scaling if earlier else measured, values, split.train, split.validation
+        earlier.scaling if earlier else measured,
+        pieces.held(values, split.train),
+        pieces.held(values, split.validation),
     )
     network = fitted.started(given, learnt, earlier)
     reported = [pa.table({"epoch": [], "part": [], "loss": []})]
@@ -174,18 +177,21 @@ def _run(
     except KeyboardInterrupt:
         interrupted = True
         print("run: interrupted; the best epoch so far is kept")
-    made = fitted.finished(network, given, learnt, features, stamps, record, earlier)
+    seen = artifact.seen(stamps, values, split.train, shape)
+    made = fitted.finished(network, given, learnt, features, [seen], record, earlier)
     against = given.evaluate.against
-    scored = evaluation.evaluate(
+    every = windows.apart(len(split.test), shape.horizon)
+    forecasts = evaluation.forecasts(
         runtime.session(graph.encoded(made.graph)),
         made.intervals,
         baselines.Given(values, stamps, split.train, shape),
         features,
         split.validation,
-        split.test,
+        split.test[::every],
         given.evaluate.trees,
         trained.read(Path(against).expanduser(), trained.GRAPH) if against else None,
     )
+    scored = evaluation.evaluate(forecasts, every)
     frame = minutes.to_pandas().set_index("timestamp")
     frame.attrs[SOURCE] = record
     results = Results(

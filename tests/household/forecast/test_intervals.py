@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household.forecast import intervals
+from household.forecast import intervals, pieces
 from household.forecast.intervals import LEVELS, Intervals, Sample
 from household.forecast.windows import Shape
 
@@ -139,7 +139,8 @@ def test_few_windows_to_validate_give_no_interval() -> None:
     values = np.ones((50, 1), np.float32)
     starts = np.arange(20, dtype=np.int32)
     nothing = np.array([], np.int32)
-    assert intervals.learn(values, starts, nothing, Shape(3, 1), lambda _: values) is None
+    known, none = (pieces.held(values, part) for part in (starts, nothing))
+    assert intervals.learn(known, none, Shape(3, 1), lambda _, chosen: values[chosen]) is None
 
 
 def test_a_series_that_never_changes_has_the_narrowest_interval() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import settings as at_most
 from hypothesis import strategies as st
 
-from household.forecast import network, training, windows
+from household.forecast import network, pieces, training, windows
+from household.forecast.pieces import Batch
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
@@ -38,12 +39,12 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(network.labelled_batches(VALUES, STARTS, SHAPE, 1, 2))
+    given = list(pieces.batches(pieces.held(VALUES, STARTS), SHAPE, 1, 2))
     assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
     inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
     assert inputs.tolist() == inputs_at(STARTS.tolist())
     assert targets.tolist() == [[VALUES[start + LOOKBACK, 0]] for start in STARTS]
-    assert weights.tolist() == [[1]] * len(STARTS)
+    assert weights.tolist() == [1] * len(STARTS)
 
 
 def test_inputs_alone_need_no_target_minute() -> None:
@@ -52,14 +53,14 @@ def test_inputs_alone_need_no_target_minute() -> None:
     assert np.concatenate([batch.numpy() for batch in given]).tolist() == inputs_at([0, last])
 
 
-def counted(batches: tf.data.Dataset, minutes: int, horizon: int = 1) -> list[int]:
+def counted(batches: Iterable[Batch], minutes: int, horizon: int = 1) -> list[int]:
     """The windows with a weight, by their starts, in the order in which `batches` gives them.
 
     Asserts that the last minute of its lookback is in the stretch, or all of it where a stretch is
     a window, and its targets beside it.
     """
     found = []
-    for inputs, targets, weights in batches.as_numpy_iterator():
+    for inputs, targets, weights in batches:
         before = LOOKBACK - 1 if minutes == 1 else 0
         assert inputs.shape[1] == before + minutes
         for stretch, target, weight in zip(inputs, targets, weights, strict=True):
@@ -90,7 +91,8 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
     chosen = np.array(starts, np.int32)
     # What follows the last target belongs to another part.
     values[max(starts) + LOOKBACK + horizon :] = np.nan
-    batches = network.labelled_batches(values, chosen, Shape(LOOKBACK, horizon), minutes, 3)
+    part = pieces.held(values, chosen)
+    batches = list(pieces.batches(part, Shape(LOOKBACK, horizon), minutes, 3))
     assert sorted(counted(batches, minutes, horizon)) == sorted(starts)
     assert not any(np.isnan(array).any() for batch in batches for array in batch)
 
@@ -98,14 +100,11 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
 def epochs(seed: int, minutes: int, numbers: Iterable[int] = range(3)) -> list[list[int]]:
     """The windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
-    epoch = tf.Variable(0, dtype=tf.int64)
-    batches = network.shuffled_batches(values, starts, SHAPE, minutes, 16, seed, epoch)
-    assert int(batches.cardinality()) == -(-len(windows.stretches(starts, minutes)) // 16)
-    orders = []
-    for number in numbers:
-        epoch.assign(number)
-        orders.append(counted(batches, minutes))
-    return orders
+    part = pieces.held(values, starts)
+    return [
+        counted(pieces.batches(part, SHAPE, minutes, 16, network.shuffled(seed, number)), minutes)
+        for number in numbers
+    ]
 
 
 @pytest.mark.parametrize("minutes", [1, 7])
@@ -124,12 +123,11 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
 
 def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
     values, starts = numbered(100)
-    epoch = tf.Variable(0, dtype=tf.int64)
-    batches = network.shuffled_batches(values, starts, SHAPE, 7, 100, 0, epoch)
+    part = pieces.held(values, starts)
     cuts = set()
     for number in range(9):
-        epoch.assign(number)
-        ((inputs, _, _),) = batches.as_numpy_iterator()
+        shuffle = network.shuffled(0, number)
+        ((inputs, _, _),) = pieces.batches(part, SHAPE, 7, 100, shuffle)
         cuts.add(tuple(sorted(inputs[:, -1, 0])))
     assert len(cuts) > 3
 
@@ -145,11 +143,11 @@ def test_the_tutorials_network_stands_between_readings_and_kilowatts() -> None:
     assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
     # An LSTM of u units on f features has 4u(f + u + 1) weights, the last layer one a unit and 1.
     assert model.count_params() == 4 * 50 * (1 + 50 + 1) + 4 * 100 * (50 + 100 + 1) + 101
-    training.compile_for(model, TUTORIAL, steps=10)
-    assert type(model.loss).__name__ == "MeanSquaredError"
-    assert type(model.optimizer).__name__ == "RMSprop"
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.001)
-    assert model.optimizer.global_clipnorm is None
+    assert training.loss(TUTORIAL) is keras.losses.mean_squared_error
+    optimizer = training.optimizer(TUTORIAL, 10)
+    assert type(optimizer).__name__ == "RMSprop"
+    assert float(optimizer.learning_rate) == pytest.approx(0.001)
+    assert training.clipped([tf.constant([30.0, 40.0])], TUTORIAL.clip_norm)[0][0] == 30
 
 
 def test_every_setting_reaches_the_network() -> None:
@@ -164,14 +162,15 @@ def test_every_setting_reaches_the_network() -> None:
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 3, 4, 4, 1, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
     assert model.get_layer("lstm_1_1").cell.kernel.shape == (4, 12)  # each feature and its change
-    training.compile_for(model, settings, steps=10)
     # Huber (1964): quadratic up to delta, linear beyond.
     errors = np.array([[0.5], [2.0]], np.float32)
-    mean = float(model.loss(errors, np.zeros_like(errors)))
+    mean = float(np.mean(training.loss(settings)(errors, np.zeros_like(errors))))
     assert mean == pytest.approx((0.5**2 / 2 + 0.7 * (2 - 0.7 / 2)) / 2)
-    assert type(model.optimizer).__name__ == "Adam"
-    assert model.optimizer.global_clipnorm == 2
-    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 5, 10)]
+    optimizer = training.optimizer(settings, 10)
+    assert type(optimizer).__name__ == "Adam"
+    gradients = training.clipped([tf.constant([3.0]), tf.constant([4.0])], settings.clip_norm)
+    assert [float(each[0]) for each in gradients] == pytest.approx([1.2, 1.6])
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 10)]
     assert rates == pytest.approx([0.01, 0.005, 0])
 
 

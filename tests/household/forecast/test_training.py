@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from household.forecast import checkpoint, network, training, windows
+from household.forecast import checkpoint, network, pieces, training, windows
 from household.forecast.windows import Shape
 from household.meter.series import Values
 from household.pipeline.params import Train
@@ -54,7 +54,8 @@ def train(
         reported.append(losses)
         report(losses)
 
-    data = training.Data(SCALING, values, STARTS[:3], STARTS[3:])
+    parts = (pieces.held(values, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = training.Data(SCALING, *parts)
     training.fit(model, data, settings, seed, kept, both, warm=weights is not None)
     return model, reported[-1].to_pylist()
 
@@ -218,7 +219,8 @@ def test_whatever_a_training_depends_on_changes_its_key(
 ) -> None:
     model = network.build(SHAPE, SCALING, TINY)
     longer = network.build(Shape(LOOKBACK + 1, 1), SCALING, TINY)
-    data = training.Data(SCALING, VALUES, STARTS[:3], STARTS[3:])
+    learnt, validation = (pieces.held(VALUES, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = training.Data(SCALING, learnt, validation)
     keys = [
         training.key(model, data, TINY, 0),
         training.key(longer, data, TINY, 0),
@@ -228,9 +230,9 @@ def test_whatever_a_training_depends_on_changes_its_key(
     others: list[dict[str, Any]] = [
         {"scaling": SCALING._replace(center=SCALING.center + 1)},
         {"scaling": SCALING._replace(scale=SCALING.scale * 2)},
-        {"values": VALUES + 1},
-        {"train": STARTS[:2]},
-        {"validation": STARTS[2:]},
+        {"train": pieces.held(VALUES + 1, STARTS[:3])},
+        {"train": pieces.held(VALUES, STARTS[:2])},
+        {"validation": pieces.held(VALUES, STARTS[2:])},
     ]
     keys += [training.key(model, data._replace(**other), TINY, 0) for other in others]
     code = tmp_path / "network.py"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from household.forecast import artifact, comparison, intervals, scores
 from household.forecast.scaling import Scaling
+from household.forecast.windows import Shape
 from household.meter import series
 from household.report import tables
 from household.report.tables import Results
@@ -52,6 +53,18 @@ def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
     return made[["timestamp", *steps, "actual", *FORECASTERS, *tables.ENDS]]
 
 
+# What the evaluate stage says of four meters, on one of which there is nothing to forecast.
+METERS = pd.DataFrame(
+    [
+        ("b", True, 90, 0.3, 0.4, 0.25, 0.1, 0.3),
+        ("a", True, 80, 0.44, 0.4, -0.1, None, None),
+        ("d", False, 70, 0.2, 0.4, 0.5, 0.4, 0.6),
+        ("c", True, 60, 0.1, 0.0, None, None, None),
+    ],
+    columns=["meter", "seen", "windows", "rmse_kw", "persistence_kw", "skill", "low", "high"],
+)
+
+
 def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     """What the stages would have left of these predictions."""
     horizon = int(made["step"].max()) if "step" in made else 1
@@ -74,9 +87,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         list(series.NAMES),
         Scaling(np.zeros(7), np.ones(7)),
         SAMPLE,
-        clock,
-        values,
-        np.arange(952, dtype=np.int32),
+        [artifact.seen(clock, values, np.arange(952, dtype=np.int32), Shape(49, horizon))],
         intervals.LEVELS,
     )
     return Results(

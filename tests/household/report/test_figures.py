@@ -15,13 +15,13 @@ import vl_convert
 
 from household.report import figures
 from tests.conftest import ROOT
-from tests.household.report.made import predictions, results
+from tests.household.report.made import METERS, predictions, results
 
 COLORS = ["#0A7CC0", "#D55E00", "#008A64"]
 # The oldest stands for editors, which draw the templates with a version of their own.
 VERSIONS = [vl_convert.get_vegalite_versions()[0], figures.VEGA_LITE]
 NAMES = [plot.name for plot in figures.CHARTS]
-RESULTS = results(predictions(300, horizon=3))
+RESULTS = results(predictions(300, horizon=3))._replace(meters=METERS)
 
 
 def svg(plot: figures.Plot, revisions: list[str], version: str = figures.VEGA_LITE) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from household.report import summary
 from tests.conftest import leaves, tutorial
-from tests.household.report.made import SAMPLE, predictions, results
+from tests.household.report.made import METERS, SAMPLE, predictions, results
 
 
 @pytest.mark.parametrize(
@@ -148,3 +148,18 @@ def test_the_settings_are_all_parameters() -> None:
     assert table["seed"] == "0"
     assert table["split.embargo"] == "true"
     assert table["window.fraction"] == "1"
+
+
+def test_of_several_meters_the_wins_and_the_worst_are_told() -> None:
+    made = results(predictions(4_000))
+    of = {"meters": 3, "wins": 0.5, "wins_low": 0.1, "wins_high": 0.9, "median": 0.2}
+    of |= {"median_low": 0.1, "median_high": 0.3, "p05": -0.1, "p95": 0.4}
+    kinds = {"seen": of, "unseen": of | {"meters": 1}}
+    several = made._replace(meters=METERS, metrics=made.metrics | {"meters": kinds})
+    facts = summary.facts(several).set_index("name")["text"]
+    assert facts["over the meters"] == (
+        "Of 3 meters the LSTM beats persistence on 50.0% (10.0% to 90.0%), the median gain is "
+        "20.0% (10.0% to 30.0%), -10.0% to 40.0% on nine of ten"
+    )
+    assert facts["over unseen meters"].startswith("Of 1 meters that it was not trained on the LSTM")
+    assert facts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from household.forecast import comparison, scores
 from household.report import tables
-from tests.household.report.made import FORECASTERS, OFF, predictions, results
+from tests.household.report.made import FORECASTERS, METERS, OFF, predictions, results
 
 SIZES = st.integers(2, 300)
 SEEDS = st.integers(0, 5)
@@ -133,6 +133,17 @@ def test_gain_by_month_is_that_of_the_windows_that_begin_in_it(horizon: int) -> 
     assert table["low"].isna().tolist() == [True, False, horizon == 1]
     april = table.iloc[1]
     assert april["low"] < april["gain"] < april["high"]
+
+
+def test_gain_by_meter_has_the_meters_from_the_worst_on() -> None:
+    table = tables.gain_by_meter(results(predictions(9))._replace(meters=METERS))
+    columns = ["meter", "kind", "gain", "share", "windows"]
+    assert table[columns].to_numpy().tolist() == [
+        ["a", "seen", -0.1, 0.5, 80],
+        ["b", "seen", 0.25, 1.0, 90],
+        ["d", "not seen", 0.5, 1.0, 70],
+    ]
+    assert tables.gain_by_meter(results(predictions(9))).empty
 
 
 def test_within_a_month_there_is_no_gain_by_month() -> None:

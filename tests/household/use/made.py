@@ -1,12 +1,13 @@
 """A small model and readings for it, made by hand for the tests of their use."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from household.forecast import artifact, graph, intervals, runtime
+from household.forecast import artifact, graph, intervals, pieces, runtime
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
@@ -53,17 +54,21 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     session = runtime.load(folder / "network.onnx")
     known = np.arange(400, dtype=np.int32)
     found = intervals.learn(
-        values,
-        known[:300],
-        known[300:],
+        pieces.held(values, known[:300]),
+        pieces.held(values, known[300:]),
         shape,
-        lambda starts: runtime.forecast(session, values, starts),
+        partial(runtime.forecast, session),
     )
     assert found is not None
     intervals.write(folder / "intervals.npz", found)
     train = np.arange(80, dtype=np.int32)
     record = artifact.description(
-        given, FEATURES, scaling, SAMPLE, stamps, values, train, intervals.LEVELS
+        given,
+        FEATURES,
+        scaling,
+        SAMPLE,
+        [artifact.seen(stamps, values, train, shape)],
+        intervals.LEVELS,
     )
     files.write_json(folder / "forecaster.json", record)
     seal(folder)

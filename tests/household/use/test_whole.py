@@ -87,14 +87,14 @@ def test_it_goes_on_with_an_earlier_run_and_with_data_that_is_there(
 def test_a_ctrl_c_keeps_what_there_is(
     first: whole.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    begin = training._Epochs.on_epoch_begin
+    begin = training._Epochs.begin_epoch
 
-    def interrupted(self: Any, number: int, logs: Any = None) -> None:
-        begin(self, number, logs)
-        if number == epoch:
+    def interrupted(self: Any) -> None:
+        begin(self)
+        if self.done == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Epochs, "on_epoch_begin", interrupted)
+    monkeypatch.setattr(training._Epochs, "begin_epoch", interrupted)
     cut = household.run(data=first.data, train=SMALL["train"] | {"schedule": "constant"})
     assert cut.interrupted
     assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
