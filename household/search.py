@@ -23,6 +23,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ import vl_convert
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from household.meter import meters
+from household.meter import meters, workers
 from household.pipeline import files, params, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
@@ -399,7 +400,7 @@ def main() -> None:
     if options.apply is not None:
         sys.exit(apply(options.apply))
     given, tried = params.load(), space(options.space or list(SPACE))
-    if options.workers == 1:
+    if options.workers == 1 and not os.environ.get(workers.CLUSTER):
         work(given, tried, options.trials)
     else:
         together(given, tried, options)
@@ -408,7 +409,11 @@ def main() -> None:
 
 
 def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
-    """Several workers on the study, each with its share of the cores."""
+    """Several workers on the study, on a cluster or each with its share of the cores."""
+    if os.environ.get(workers.CLUSTER):
+        share = partial(work, given, tried, options.trials)
+        list(workers.each(share, range(options.workers), "search"))
+        return
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     # TensorFlow does not survive a fork.

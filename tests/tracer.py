@@ -21,6 +21,8 @@ CALLS = "?open,openat,?openat2,?creat,connect,sendto,sendmsg"
 OPENED = re.compile(r"(?:open|openat|openat2|creat)\((.*)\) += -?\d+(?:<(.*?)>(?:\(deleted\))?)?")
 NAMED = re.compile(r'(?:\w+<([^>]*)>, |AT_FDCWD, )?"([^"]*)"')
 TALKED = re.compile(r"(?:connect|sendto|sendmsg)\(.*(sa_family=AF_INET6?\b[^}]*)")
+# A file or folder as it is written, which gets its name at the end.
+PARTIAL = re.compile(r"(^|/)\.partial-([^/]*?)(?:-[0-9a-f]{32})?(?=/|$)")
 COMPILED = re.compile(r"(.*/)?__pycache__/(\w+)\.cpython-.*")
 # The system's own; beside it stand the packages, which lock/run.txt is declared for.
 SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr")
@@ -148,9 +150,9 @@ def _trace(folder: Path, beside: Path, calls: list[str], keys: set[str]) -> Trac
             if compiled := COMPILED.fullmatch(name):
                 found.read.add(f"{compiled[1] or ''}{compiled[2]}.py")
             elif re.search("O_WRONLY|O_RDWR|O_CREAT", arguments):
-                found.written.add(re.sub(r"(^|/)\.partial-", r"\1", name))
+                found.written.add(re.sub(PARTIAL, r"\1\2", name))
             else:
-                found.read.add(re.sub(r"(^|/)\.partial-", r"\1", name))
+                found.read.add(re.sub(PARTIAL, r"\1\2", name))
         elif not any(path.is_relative_to(part) for part in fine):
             found.elsewhere.add(str(path))
     return found

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.csv
@@ -48,8 +49,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     What stands at `path` stays as it was until then, and for good if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in path.parent.glob(f".partial-{path.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # No other run's: a worker far away may not know yet that its run has ended.
+    partial = path.with_name(f".partial-{path.name}-{uuid4().hex}")
     try:
         partial.mkdir()
         yield partial

@@ -327,7 +327,7 @@ def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
 
 def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
-    partial = paths.RAW.with_name(f".partial-{paths.RAW.name}")
+    partial = paths.RAW.with_name(f".partial-{paths.RAW.name}-0")
     partial.mkdir(parents=True)
     for name in ("power.zip", ".partial-power.zip"):
         (partial / name).write_bytes(zipped(seed=1))

@@ -1,0 +1,212 @@
+"""The work of many meters in processes and on a real cluster of Dask, with workers that fail."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from household.meter import meters, workers
+from household.pipeline import files, paths
+from household.pipeline.failure import Failure
+from tests.conftest import ROOT, change, dvc, run
+
+ITEMS = list(range(30))
+
+
+def slow(log: Path, item: int) -> int:
+    """The square of `item`, each attempt taken down."""
+    with log.open("a") as lines:
+        lines.write(f"{item} {os.getpid()}\n")
+    time.sleep(0.05)
+    return item * item
+
+
+def fails(item: int) -> int:
+    if item == 7:
+        raise Failure(f"{item} is bad")
+    return item
+
+
+def ends(item: int) -> int:
+    if item == 7:
+        os._exit(1)
+    return item
+
+
+class Cluster:
+    """A scheduler, and workers that are started in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.at_work = folder, list[subprocess.Popen[bytes]]()
+        self._file = folder / "scheduler.json"
+        self.scheduler = self._start(ROOT, "scheduler", "--host", "127.0.0.1", "--port", "0")
+        waits = time.monotonic() + 30
+        while not self._file.exists() and time.monotonic() < waits:
+            time.sleep(0.05)
+        self.address: str = json.loads(self._file.read_text())["address"]
+
+    def _start(self, where: Path, kind: str, *options: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "dask", kind, "--no-dashboard", *options]
+        with (self._folder / f"{kind}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--scheduler-file", str(self._file)],
+                cwd=where,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def worker(self, where: Path = ROOT) -> None:
+        options = ["--nthreads", "1", "--no-nanny", "--death-timeout", "20"]
+        options += ["--local-directory", str(self._folder)]
+        self.at_work.append(self._start(where, "worker", *options))
+
+    def close(self) -> None:
+        for process in [*self.at_work, self.scheduler]:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def started(folder: Path, count: int) -> Iterator[Cluster]:
+    cluster = Cluster(folder)
+    try:
+        for _ in range(count):
+            cluster.worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with started(tmp_path, 2) as made:
+        monkeypatch.setenv(workers.CLUSTER, made.address)
+        yield made
+
+
+def attempts(log: Path) -> list[tuple[str, int]]:
+    pairs = (line.split() for line in log.read_text().splitlines())
+    return [(item, int(process)) for item, process in pairs]
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_the_item_it_was_at(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    results = workers.each(partial(slow, log), ITEMS, "test")
+    found = [next(results) for _ in range(5)]
+    (victim,) = (each for each in cluster.at_work if each.pid == attempts(log)[-1][1])
+    victim.kill()
+    assert [*found, *results] == [item * item for item in ITEMS]
+    assert len(attempts(log)) <= len(ITEMS) + 1
+    assert victim.pid in {process for _, process in attempts(log)}
+
+
+def test_a_failure_on_the_cluster_is_the_one_here(cluster: Cluster) -> None:
+    with pytest.raises(Failure, match=r"^7 is bad$"):
+        list(workers.each(fails, ITEMS, "test"))
+    assert list(workers.each(fails, ITEMS[:3], "test")) == ITEMS[:3]
+    assert all(each.poll() is None for each in cluster.at_work)
+
+
+def test_an_item_that_ends_every_worker_is_one_line(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        cluster.worker()
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 20)
+    with pytest.raises(Failure, match=r"workers ended at the same item, perhaps for want of mem"):
+        list(workers.each(ends, ITEMS, "test"))
+
+
+def test_a_scheduler_that_goes_is_one_line_in_bounded_time(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    results = workers.each(partial(slow, tmp_path / "log"), ITEMS, "test")
+    next(results)
+    os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+    begin = time.monotonic()
+    with pytest.raises(Failure, match=r"the scheduler is gone; start it again, or unset"):
+        list(results)
+    assert time.monotonic() - begin < 60
+
+
+def test_without_a_scheduler_or_a_worker_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 2)
+    for address in ("tcp://127.0.0.1:9", "nowhere", "http://127.0.0.1:9"):
+        monkeypatch.setenv(workers.CLUSTER, address)
+        with pytest.raises(Failure, match=f"no scheduler of Dask at {address}"):
+            list(workers.each(fails, [1, 2], "test"))
+    with started(tmp_path, 0) as cluster:
+        monkeypatch.setenv(workers.CLUSTER, cluster.address)
+        with pytest.raises(Failure, match="no worker there after 2 seconds; start some"):
+            list(workers.each(fails, [1, 2], "test"))
+
+
+def test_without_dask_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(workers.CLUSTER, "tcp://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Failure, match=r"asks for Dask: .* lock/cluster.txt"):
+        list(workers.each(fails, [1, 2], "test"))
+
+
+def test_a_worker_of_another_version_or_place_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(ROOT / "household", other / "household")
+    shutil.copytree(ROOT / "tests", other / "tests")
+    (other / "household/meter/ahead.py").write_text("# another\n")
+    with started(tmp_path, 0) as cluster:
+        monkeypatch.setenv(workers.CLUSTER, cluster.address)
+        cluster.worker(other)
+        with pytest.raises(Failure, match=r"^a worker has code .*, and here it is code .*lock"):
+            list(workers.each(fails, [1, 2], "test"))
+        cluster.at_work[0].kill()
+        cluster.at_work[0].wait()
+        monkeypatch.setattr(workers, "CONNECT_SECONDS", 3)
+        cluster.worker(Path("/"))
+        with pytest.raises(Failure, match=r"no worker is left at .*; start some in this folder"):
+            list(workers.each(fails, [1, 2], "test"))
+
+
+def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with pytest.raises(Failure, match=r"a process that was at work has ended.*run again"):
+        list(workers.each(ends, ITEMS, "test"))
+
+
+def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
+    clone: Path, tmp_path: Path
+) -> None:
+    change(clone, fetch__sample__households=3)
+    dvc(clone, "repro")
+    lock = (clone / "dvc.lock").read_bytes()
+    made = {path: path.read_bytes() for path in (clone / "reports").rglob("*") if path.is_file()}
+    made |= {path: path.read_bytes() for path in (clone / "data").rglob("*") if path.is_file()}
+    with started(tmp_path, 0) as own:
+        for _ in range(2):
+            own.worker(clone)
+        env = f"{workers.CLUSTER}={own.address}"
+        for stage in ("parse", "window", "evaluate"):
+            run(clone, "env", env, "python", "-m", "dvc", "repro", "--force", "-s", stage)
+            run(clone, "env", env, "python", "-m", "dvc", "status", "--quiet")
+        search = ["--trials", "2", "--workers", "2", "train.learning_rate=0.01:0.02"]
+        run(clone, "env", env, "python", "-m", "household.search", *search)
+    assert len((clone / "reports/search/trials.csv").read_text().splitlines()) >= 1 + 2
+    assert (clone / "dvc.lock").read_bytes() == lock
+    assert {path: path.read_bytes() for path in made} == made
+    assert list(meters.held(clone / paths.TEST)) == [f"sample_{number:04}" for number in range(3)]
+    assert files.read_json(clone / paths.METRICS)["meters"]["seen"]["meters"] == 3
