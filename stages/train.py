@@ -6,17 +6,19 @@ use it, and reports/train/history.csv. One that was stopped goes on from models/
 which each epoch leaves and the end removes. Of several meters it makes one model.
 """
 
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 
 import pyarrow.parquet as pq
 
 from household.forecast import artifact, fitted, network, pieces, scaling, training, windows
 from household.meter import meters, series
-from household.pipeline import arrays, files, paths, stage
+from household.pipeline import arrays, files, paths, ranks, stage
 from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
+    strategy, rank = network.strategy(), ranks.read()
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     minutes, learnt = meters.held(paths.SERIES), meters.held(paths.TRAIN)
     features = pq.read_schema(minutes[next(iter(learnt))]).names[1:]
@@ -31,13 +33,25 @@ def main(params: Params) -> None:
     print(
         f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
         f"on {network.device()}"
+        + (f", rank {rank.own} of {len(rank.addresses)}" if len(rank.addresses) > 1 else "")
     )
     if earlier:
         print(f"train: goes on with the weights in {earlier.folder}")
     report = partial(files.write_csv, paths.HISTORY)
-    training.fit(
-        model, data, params.train, params.seed, paths.CHECKPOINT, report, warm=bool(earlier)
-    )
+    # What the ranks say is the same, but for the line above.
+    with redirect_stdout(None) if rank.own else nullcontext():
+        training.fit(
+            model,
+            data,
+            params.train,
+            params.seed,
+            paths.CHECKPOINT,
+            report,
+            warm=bool(earlier),
+            strategy=strategy,
+        )
+    if rank.own:
+        return
     seen = []
     for meter, starts in learnt.items():
         table = files.read_table(minutes[meter])

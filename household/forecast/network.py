@@ -45,7 +45,7 @@ from household.forecast import artifact, pieces, windows
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
-from household.pipeline import files
+from household.pipeline import files, ranks
 from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
@@ -57,6 +57,20 @@ def make_repeatable(seed: int) -> None:
     """Seeds all that draws at random, and keeps to operations that give the same bits again."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def strategy() -> tf.distribute.Strategy:
+    """How the training is spread: over several processes, as TF_CONFIG says, or GPUs of this one.
+
+    Before anything else is asked of TensorFlow. Raises Failure where another process is not there.
+    """
+    processes = ranks.read()
+    if len(processes.addresses) > 1:
+        ranks.meet(processes)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.get_visible_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
 
 
 def device() -> str:

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from household.forecast.checkpoint import State
 from household.forecast.pieces import Batch, Part
 from household.forecast.scaling import Scaling
 from household.meter.ahead import ahead
+from household.pipeline import ranks
 from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
@@ -78,10 +80,13 @@ def clipped(gradients: list[tf.Tensor], longest: float | None) -> list[tf.Tensor
 class Steps:
     """The steps of a training, each of one batch."""
 
-    def __init__(self, learner: keras.Model, settings: Train, steps: int) -> None:
+    def __init__(
+        self, learner: keras.Model, settings: Train, steps: int, strategy: tf.distribute.Strategy
+    ) -> None:
         self.learner = learner
         self._loss, self._members = loss(settings), settings.members
         self._longest = settings.clip_norm
+        self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         self.optimizer = optimizer(settings, steps)
         self.optimizer.build(learner.trainable_variables)
         (_, length, features) = learner.input_shape
@@ -92,11 +97,16 @@ class Steps:
         ]
         several = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
         self._take = tf.function(self._steps, several)
+        self._share = tf.function(self._shared, batch)
         self._measure = tf.function(self._lost, batch)
 
     def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
         """Learns from batches of one size in turn; returns the loss of each, over its weights."""
-        return self._take(*map(np.stack, zip(*batches, strict=True))).numpy().astype(np.float64)
+        if self._replicas == 1:
+            taken = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
+        else:
+            taken = np.array([self._share(*self._even(batch)).numpy() for batch in batches])
+        return taken.astype(np.float64)
 
     def measure(self, batches: Iterator[Batch]) -> float:
         """The mean loss over all weights, without learning."""
@@ -121,6 +131,32 @@ class Steps:
         self.optimizer.apply(clipped(gradients, self._longest), self.learner.trainable_variables)
         return mean
 
+    def _even(self, batch: Batch) -> Batch:
+        """With rows without a weight at its end, so that each replica has as many."""
+        more = -len(batch.inputs) % self._replicas
+        return Batch(*(np.pad(of, [(0, more)] + [(0, 0)] * (of.ndim - 1)) for of in batch))
+
+    def _shared(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        total = tf.reduce_sum(weights)
+        parts = self._strategy.run(self._part, (inputs, targets, weights, total))
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+
+    def _part(
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
+    ) -> tf.Tensor:
+        """A step by one of several replicas, which has every so many rows of the batch."""
+        replica = tf.distribute.get_replica_context()
+        own = np.s_[replica.replica_id_in_sync_group :: self._replicas]
+        with tf.GradientTape() as tape:
+            lost = self._lost(inputs[own], targets[own], weights[own], training=True)
+            part = tf.math.divide_no_nan(lost, total)
+        gradients = tape.gradient(part, self.learner.trainable_variables)
+        # Here and not in the optimizer: what is clipped is the sum of all. That sums them up too.
+        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        shares = [of / self._replicas for of in clipped(summed, self._longest)]
+        self.optimizer.apply(shares, self.learner.trainable_variables)
+        return part
+
     def _lost(
         self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
@@ -138,6 +174,7 @@ def fit(
     kept: Path,
     report: Report,
     warm: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> None:
     """Trains `model` in place.
 
@@ -148,13 +185,20 @@ def fit(
     its weights are kept if no epoch has a lower validation loss. Raises Failure where the loss is
     no number. A Ctrl-C leaves `model` with the best weights so far, the last ones before there are
     any.
+
+    With a `strategy` of several replicas each has a part of every batch: the weights are those of
+    one but for rounding, and but for dropout, of which each draws its own. All ranks of one take
+    part in all that is said here; the first alone reports, and writes to `kept`, where the others
+    have to see it.
     """
+    strategy = strategy or tf.distribute.get_strategy()
     shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
     minutes = network.stretch(settings)
-    learner = network.learner(shape, data.scaling, settings, minutes)
-    learner.set_weights(model.get_weights())
     count = -(-data.train.stretches(minutes) // size)
-    steps = Steps(learner, settings, count * epochs)
+    with strategy.scope():
+        learner = network.learner(shape, data.scaling, settings, minutes)
+        learner.set_weights(model.get_weights())
+        steps = Steps(learner, settings, count * epochs, strategy)
 
     def validation() -> float | None:
         if not data.validation.size:
@@ -163,10 +207,13 @@ def fit(
         return steps.measure(ahead(pieces.batches(data.validation, shape, minutes, wide)))
 
     due = key(model, data, settings, seed)
-    watch = _Epochs(
-        steps, count, settings, lambda state: checkpoint.write(kept, due, state), report
-    )
+    keep: Callable[[State], None] = partial(checkpoint.write, kept, due)
+    if ranks.read().own:
+        keep = report = _leave_it
+    watch = _Epochs(steps, count, settings, keep, report)
     found = checkpoint.read(kept, due)
+    if strategy.num_replicas_in_sync > 1:
+        _agree(strategy, due, found.epochs if found else 0)
     if found is not None:
         watch.restore(found)
         # DVC has removed the table of losses that the stopped training left.
@@ -175,16 +222,47 @@ def fit(
     elif warm and (first := validation()) is not None:
         watch.begin(first)
     try:
-        while not watch.over:
-            shuffle = network.shuffled(seed, watch.done)
-            watch.begin_epoch()
-            batches = pieces.batches(data.train, shape, minutes, size, shuffle)
-            for several in ahead(_of_one_size(batches)):
-                watch.add(steps.take(several), several)
-            watch.end_epoch(validation())
+        with _together(strategy):
+            while not watch.over:
+                shuffle = network.shuffled(seed, watch.done)
+                watch.begin_epoch()
+                batches = pieces.batches(data.train, shape, minutes, size, shuffle)
+                for several in ahead(_of_one_size(batches)):
+                    watch.add(steps.take(several), several)
+                watch.end_epoch(validation())
     finally:
         # What there is so far, where a Ctrl-C stops it.
         model.set_weights(watch.best or learner.get_weights())
+
+
+@contextmanager
+def _together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Raises Failure where a rank of the strategy is lost."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if strategy.num_replicas_in_sync == 1:
+            raise
+        raise Failure(
+            f"another rank is gone ({type(error).__name__}); start all of them again: they go on "
+            "after the last epoch that was whole"
+        ) from None
+
+
+def _leave_it(_: Any) -> None:
+    """What the first rank does for all."""
+
+
+def _agree(strategy: tf.distribute.Strategy, key: str, epochs: int) -> None:
+    """Raises Failure where a rank has other data, settings or code, or another state to go on."""
+    own = int(key[:12], 16) + epochs
+    of_each = strategy.run(tf.identity, (tf.constant(own, tf.int64),))
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, of_each, axis=None)
+    if int(total) != own * strategy.num_replicas_in_sync:
+        raise Failure(
+            "the ranks have other data, parameters, code or devices, or do not see the same state "
+            "of the training; give all of them the same folder"
+        )
 
 
 def _of_one_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:

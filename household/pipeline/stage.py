@@ -4,9 +4,9 @@ import fcntl
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from household.pipeline import params, paths
+from household.pipeline import params, paths, ranks
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
 
@@ -17,7 +17,8 @@ def run(name: str, main: Callable[[Params], None]) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with _alone(name):
+        # Ranks of one training are at work at the same time, and the first alone writes.
+        with nullcontext() if ranks.read().own else _alone(name):
             main(params.load())
     except Failure as failure:
         _end(f"{name}: {failure}")

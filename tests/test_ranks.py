@@ -1,0 +1,183 @@
+"""A training by two processes: what they make of it together, and where one is missing."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from household.forecast import network
+from household.pipeline import paths, ranks
+from household.pipeline.failure import Failure
+from tests.conftest import change, environment, run
+
+SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 2, "train__units": [4, 3]}
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def config(ports: list[int], own: int) -> str:
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": own}})
+
+
+def started(folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
+    # A rank that waits for another may have no ear for a signal.
+    return subprocess.Popen(
+        ["timeout", "--kill-after=5", "120", sys.executable, "-m", "stages.train"],
+        cwd=folder,
+        env=environment(folder) | {ranks.CONFIG: config(ports, own)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def together(folder: Path) -> list[str]:
+    ports = free_ports(2)
+    both = [started(folder, ports, own) for own in range(2)]
+    said = [each.communicate(timeout=150)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    return said
+
+
+def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
+    return network.load(folder / paths.NETWORK).get_weights()
+
+
+# So that a batch has a row more for the first of them, or none for the second.
+@pytest.mark.parametrize("size", [7, 1])
+def test_two_ranks_give_the_weights_of_one(clone: Path, size: int) -> None:
+    change(clone, **SMALL, train__batch_size=size, train__learning_rate=0.003)
+    run(clone, "python", "-m", "stages.train")
+    alone = weights(clone)
+    history = (clone / paths.HISTORY).read_text()
+    (clone / paths.NETWORK).unlink()
+    first, second = together(clone)
+    for one, other in zip(alone, weights(clone), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    before, after = (
+        [float(of) for of in re.findall(r"[\d.e-]+$", text, re.M)]
+        for text in (history, (clone / paths.HISTORY).read_text())
+    )
+    assert after == pytest.approx(before, rel=1e-4)
+    assert "rank 0 of 2" in first
+    assert "epoch 2 of 2" in first
+    assert second.splitlines() == [first.splitlines()[0].replace("rank 0", "rank 1")]
+    assert not (clone / paths.CHECKPOINT).exists()
+
+
+def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(clone: Path) -> None:
+    change(clone, train__epochs=40)
+    ports = free_ports(2)
+    first, second = (started(clone, ports, own) for own in range(2))
+    assert first.stdout is not None
+    assert any("epoch 3 of 40" in line for line in iter(first.stdout.readline, ""))
+    os.killpg(second.pid, signal.SIGKILL)
+    begin = time.monotonic()
+    said, _ = first.communicate(timeout=60)
+    assert time.monotonic() - begin < 30
+    assert first.returncode == 1
+    second.communicate()
+    assert re.fullmatch(
+        r"train: another rank is gone \(\w+\); start all of them again: they go on after the last "
+        "epoch that was whole",
+        said.splitlines()[-1],
+    )
+    assert (clone / paths.CHECKPOINT).exists()
+    change(clone, train__epochs=40)
+    said, _ = together(clone)
+    assert re.search(r"goes on after epoch \d+ of 40", said)
+
+
+def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    run(tmp_path, "cp", "-R", str(clone), str(other))
+    change(other, seed=1)
+    ports = free_ports(2)
+    both = [started(folder, ports, own) for own, folder in enumerate((clone, other))]
+    for each in both:
+        said, _ = each.communicate(timeout=100)
+        assert each.returncode == 1
+        assert "\ntrain: the ranks have other data, parameters" in f"\n{said}"
+
+
+def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranks, "MEET_SECONDS", 1.0)
+    ports = free_ports(2)
+    monkeypatch.setenv(ranks.CONFIG, config(ports, 0))
+    with pytest.raises(Failure, match=rf"rank 1 of 2, 127.0.0.1:{ports[1]}, does not answer after"):
+        network.strategy()
+    with (
+        socket.create_server(("", ports[0])),
+        pytest.raises(Failure, match=r"is not to be had here .*; give another port"),
+    ):
+        network.strategy()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        config([1, 2], 2),
+        config([1, 2], -1),
+        config([1], 0).replace("127.0.0.1:1", "nowhere"),
+        config([1, 2], 0).replace('"worker", "index"', '"ps", "index"'),
+        config([1, 2], 0).replace('{"worker"', '{"ps": ["a:1"], "worker"'),
+    ],
+)
+def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(ranks.CONFIG, text)
+    with pytest.raises(Failure, match=r"TF_CONFIG: expected workers and which of them this is"):
+        ranks.read()
+
+
+def test_alone_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ranks.CONFIG, raising=False)
+    assert ranks.read() == ranks.ALONE
+    assert network.strategy().num_replicas_in_sync == 1
+    monkeypatch.setenv(ranks.CONFIG, config([4321], 0))
+    assert network.strategy().num_replicas_in_sync == 1
+
+
+# As many devices as GPUs, of the one CPU.
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+from household.forecast import network, training
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+network.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from household.pipeline import params
+from stages import train
+train.main(params.load())
+"""
+
+
+def test_two_devices_of_one_process_give_the_weights_of_one(clone: Path) -> None:
+    change(clone, **SMALL, train__batch_size=7, train__learning_rate=0.003)
+    run(clone, "python", "-m", "stages.train")
+    alone = weights(clone)
+    run(clone, "python", "-c", TWO_DEVICES)
+    for one, other in zip(alone, weights(clone), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
