@@ -13,11 +13,14 @@ from household.report.markdown import numbers, table
 from household.report.tables import Results
 
 SCORES = next(plot for plot in CHARTS if plot.name == "scores")
-# Of every such model, whatever its score.
-LIMITS = (
-    "It knows the habits of one house in one season; for another one it has to be trained anew.",
-    "The intervals hold their share of all minutes together, and less of those that switch.",
+ONE_HOUSE = (
+    "It knows the habits of one house in one season; for another one it has to be trained anew."
 )
+SEVERAL = (
+    "It knows the habits of {:,} houses in one season; how it does on others is only known where "
+    "split.unseen_households keeps some from the training."
+)
+INTERVALS = "The intervals hold their share of all minutes together, and less of those that switch."
 
 
 def card(results: Results, scores: pd.DataFrame) -> str:
@@ -28,8 +31,10 @@ def card(results: Results, scores: pd.DataFrame) -> str:
     ahead = "one minute" if horizon == 1 else f"{horizon} minutes"
     trained = forecaster["trained_on"]
     features = forecaster["input"]["features"]
+    meters = trained.get("meters", 1)
+    limits = [ONE_HOUSE if meters == 1 else SEVERAL.format(meters), INTERVALS]
     parts = [
-        f"# A forecast of one household's power, {ahead} ahead",
+        f"# A forecast of {'one' if meters == 1 else 'a'} household's power, {ahead} ahead",
         f"{facts['verdict', 'headline']}. {facts['verdict', 'against persistence']}.",
         "## What it does",
         table(["", ""], facts["model"].items()),
@@ -52,6 +57,7 @@ def card(results: Results, scores: pd.DataFrame) -> str:
                 ["source", facts["data", "source"]],
                 ["minutes", _minutes(trained)],
                 ["windows", f"{trained['windows']:,}"],
+                *([["meters", f"{meters:,}"]] if meters > 1 else []),
                 *(
                     ["went on from", f"a model of {_minutes(each['trained_on'])}"]
                     for each in forecaster["lineage"]
@@ -62,7 +68,7 @@ def card(results: Results, scores: pd.DataFrame) -> str:
         f"On the test part, {facts['data', 'test part']}, which the training has not seen:",
         numbers(SCORES, scores),
         "## Where it ends",
-        "\n".join(f"- {limit}" for limit in [*facts["doubts"], *LIMITS]),
+        "\n".join(f"- {limit}" for limit in [*facts["doubts"], *limits]),
         "## Settings",
         table(["setting", "value"], summary.settings(results).to_numpy()),
         "## Licence and citation",

@@ -76,7 +76,8 @@ def shortcuts(params: Params) -> dict[str, str]:
 def doubts(results: Results) -> list[str]:
     """Why the score may not hold elsewhere, the gravest first."""
     found = results.verdict
-    days = len(results.windows(tables.ACTUAL)) * results.every / 1440
+    meters = results.forecaster["trained_on"].get("meters", 1)
+    days = len(results.windows(tables.ACTUAL)) * results.every / 1440 / meters
     gains = tables.gain_by_day(results)
     lost = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
     missed = [

@@ -19,12 +19,13 @@ def lines(
     verdict = metrics["verdict"]
     lstm, best = metrics["LSTM"]["rmse_kw"], verdict["best_baseline"]
     naive = metrics["persistence"]["rmse_kw"]
+    house = "simulated households" if "meters" in metrics else "a simulated household"
     same = "a minute ago" if horizon == 1 else "the last minute"
     said = [
         f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as {same}": '
         f"{_against(verdict, 'persistence', 'persistence')}, on {windows:,} windows"
         + ("" if horizon == 1 else f" of {horizon} minutes ahead")
-        + (" of a simulated household" if simulated else "")
+        + (f" of {house}" if simulated else "")
     ]
     if best != "persistence":
         said.append(

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import trustme
 
 from household.meter import meters, workers
 from household.pipeline import files, paths
@@ -45,17 +46,21 @@ def ends(item: int) -> int:
 class Cluster:
     """A scheduler, and workers that are started in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._options = options
         self._folder, self.at_work = folder, list[subprocess.Popen[bytes]]()
         self._file = folder / "scheduler.json"
-        self.scheduler = self._start(ROOT, "scheduler", "--host", "127.0.0.1", "--port", "0")
+        protocol = ["--protocol", "tls"] if options else []
+        self.scheduler = self._start(
+            ROOT, "scheduler", "--host", "127.0.0.1", "--port", "0", *protocol
+        )
         waits = time.monotonic() + 30
         while not self._file.exists() and time.monotonic() < waits:
             time.sleep(0.05)
         self.address: str = json.loads(self._file.read_text())["address"]
 
     def _start(self, where: Path, kind: str, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "dask", kind, "--no-dashboard", *options]
+        command = [sys.executable, "-m", "dask", kind, "--no-dashboard", *self._options, *options]
         with (self._folder / f"{kind}.log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--scheduler-file", str(self._file)],
@@ -77,8 +82,8 @@ class Cluster:
 
 
 @contextmanager
-def started(folder: Path, count: int) -> Iterator[Cluster]:
-    cluster = Cluster(folder)
+def started(folder: Path, count: int, *options: str) -> Iterator[Cluster]:
+    cluster = Cluster(folder, *options)
     try:
         for _ in range(count):
             cluster.worker()
@@ -202,11 +207,51 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
         env = f"{workers.CLUSTER}={own.address}"
         for stage in ("parse", "window", "evaluate"):
             run(clone, "env", env, "python", "-m", "dvc", "repro", "--force", "-s", stage)
-            run(clone, "env", env, "python", "-m", "dvc", "status", "--quiet")
         search = ["--trials", "2", "--workers", "2", "train.learning_rate=0.01:0.02"]
         run(clone, "env", env, "python", "-m", "household.search", *search)
+    dvc(clone, "status", "--quiet")
     assert len((clone / "reports/search/trials.csv").read_text().splitlines()) >= 1 + 2
     assert (clone / "dvc.lock").read_bytes() == lock
     assert {path: path.read_bytes() for path in made} == made
     assert list(meters.held(clone / paths.TEST)) == [f"sample_{number:04}" for number in range(3)]
     assert files.read_json(clone / paths.METRICS)["meters"]["seen"]["meters"] == 3
+
+
+SECURE = """
+from tests.household.meter.test_workers import ITEMS, fails
+from household.meter import workers
+workers.CONNECT_SECONDS = 8
+print(list(workers.each(fails, ITEMS[:5], "test")))
+"""
+
+
+def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    paths_of = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    authority.cert_pem.write_to_path(str(paths_of["ca"]))
+    own = authority.issue_cert("127.0.0.1")
+    own.private_key_pem.write_to_path(str(paths_of["key"]))
+    own.cert_chain_pems[0].write_to_path(str(paths_of["cert"]))
+    names = {"ca": "ca-file", "cert": "cert", "key": "key"}
+    options = [
+        part for name, path in paths_of.items() for part in (f"--tls-{names[name]}", str(path))
+    ]
+    with started(tmp_path, 1, *options) as cluster:
+        assert cluster.address.startswith("tls://")
+        tls = "DASK_DISTRIBUTED__COMM__TLS"
+        certificate = {
+            f"{tls}__CA_FILE": str(paths_of["ca"]),
+            f"{tls}__CLIENT__CERT": str(paths_of["cert"]),
+            f"{tls}__CLIENT__KEY": str(paths_of["key"]),
+        }
+        given = os.environ | {workers.CLUSTER: cluster.address}
+        command = [sys.executable, "-c", SECURE]
+        done = subprocess.run(
+            command, cwd=ROOT, env=given | certificate, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "[0, 1, 2, 3, 4]\n"
+        refused = subprocess.run(
+            command, cwd=ROOT, env=given, capture_output=True, text=True, check=False
+        )
+        assert refused.returncode
+        assert "Failure: HOUSEHOLD_CLUSTER: no scheduler of Dask at tls://" in refused.stderr

@@ -50,3 +50,14 @@ def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
 )
 def test_it_ends_with_the_terms_of_the_readings(source: dict[str, Any], said: str) -> None:
     assert made(source).endswith(said)
+
+
+def test_of_several_meters_it_says_how_many() -> None:
+    given = results(predictions(4_000))._replace(source=UCI)
+    trained = given.forecaster["trained_on"] | {"meters": 12}
+    several = given._replace(forecaster=given.forecaster | {"trained_on": trained})
+    text = card.card(several, tables.scores(several))
+    assert text.startswith("# A forecast of a household's power, one minute ahead\n")
+    assert "| meters | 12 |" in text
+    assert "It knows the habits of 12 houses in one season" in text
+    assert "of one house in one season" not in text
