@@ -25,7 +25,7 @@ from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, sec
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
-# Without rows where the horizon is a minute, and the test part within a month.
+# Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
 DRAWN = [plot for plot in figures.CHARTS if plot.name not in OPTIONAL]
 UP_TO_DATE = "Data and pipelines are up to date."

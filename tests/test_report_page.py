@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC sorts them
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
-# Without rows where the horizon is a minute, and the test part within a month.
+# Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
 # Any two of the three together.
 LOOKS: list[tuple[str, int, Scheme]] = [
@@ -45,16 +45,17 @@ def pages(
     def make(folder: Path) -> str:
         shutil.copytree(reproduced[0], folder, symlinks=True)
         dvc(folder, "plots", "show", "--out", "one")
-        # The first of the three is of a time without that plot, looks a minute ahead, and is tested
-        # within a month.
+        # The first of the three is of a time without that plot, looks a minute ahead, and is of one
+        # meter that is tested within a month.
         pipeline = (folder / "dvc.yaml").read_text()
         without = re.sub(r"  - gaps:\n(      .*\n)+", "", pipeline)
         (folder / "dvc.yaml").write_text(without)
         commit(folder)
         run(folder, "git", "tag", "first")
         (folder / "dvc.yaml").write_text(pipeline)
-        sample = {"fetch__sample__start": "2006-12-31", "fetch__sample__days": 1.05}
-        change(folder, train__epochs=2, window__horizon=3, **sample)
+        sample = {"start": "2006-12-31", "days": 1.05, "households": 2}
+        sampled = {f"fetch__sample__{key}": value for key, value in sample.items()}
+        change(folder, train__epochs=2, window__horizon=3, **sampled)
         dvc(folder, "repro")
         commit(folder)
         run(folder, "git", "tag", REVISIONS[2])
@@ -144,6 +145,7 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[st
         assert cells == [
             ["fetch.sample.days", "1.05", "1", "1.05"],
             ["fetch.sample.start", "2006-12-31", "2006-12-16", "2006-12-31"],
+            ["fetch.sample.households", "2", "1", "2"],
             ["window.horizon", "3", "1", "3"],
             ["train.epochs", "2", "1", "2"],
             ["plot.steps", "50", "100", "100"],
