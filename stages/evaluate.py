@@ -30,7 +30,6 @@ def main(params: Params) -> None:
             paths.INTERVALS,
             params.evaluate.trees,
             params.evaluate.against,
-            several,
             windows.apart(total, horizon, several=several),
         )
         for meter, path in test.items()

@@ -15,7 +15,7 @@ def main(params: Params) -> None:
     with files.atomic_folder(paths.PARSED) as folder:
         if meters.several(paths.RAW):
             jobs = {
-                meter: parsed.Job(zipped, folder / meters.FOLDER / f"{meter}.parquet", settings)
+                meter: parsed.Job(zipped, meters.place(folder, meter), settings)
                 for meter, zipped in raw.items()
             }
             skip = settings.on_bad_line == "skip"

@@ -54,7 +54,6 @@ class Job(NamedTuple):
     intervals: Path
     with_trees: bool
     against: str | None  # a folder
-    several: bool  # whether it is one of several meters
     kept: int  # of the windows, every so many go into what is said of all meters together
 
 
@@ -84,7 +83,7 @@ def score(job: Job) -> Scored:
         trained.read(Path(job.against).expanduser(), trained.GRAPH) if job.against else None,
     )
     row = {"meter": job.meter, "seen": job.train is not None} | _row(found, every)
-    further = max(1, job.kept // every) if job.several else 1
+    further = max(1, job.kept // every)
     return Scored(row, found.every(further), every * further)
 
 
