@@ -25,6 +25,7 @@ try:
 
     from household.forecast import scores
     from household.use.forecaster import Forecaster
+    from household.use.readings import minute
 except ModuleNotFoundError as error:
     sys.exit(f"predict: {error.name} is not installed; python -m pip install 'household[predict]'")
 
@@ -81,18 +82,21 @@ def _options() -> argparse.Namespace:
 def _check_age(table: pa.Table, name: str, most: float) -> None:
     if not table.num_rows:
         return
-    last = pc.max(table["timestamp"]).as_py()
-    age = (dt.datetime.now() - last) / dt.timedelta(minutes=1)  # noqa: DTZ005, the meter's time
+    last = pc.max(table["timestamp"])
+    # A time without a zone is taken for one of this machine's clock.
+    age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
     if age > most:
         raise Failure(
-            f"{name}: the last minute is {last:%Y-%m-%d %H:%M}, {age:,.0f} minutes ago; --max-age "
+            f"{name}: the last minute is {minute(last)}, {age:,.0f} minutes ago; --max-age "
             f"allows {most:g}"
         )
 
 
 def _with_texts(rows: pa.Table) -> pa.Table:
-    """Times as text, such as 2007-03-31T23:59."""
-    return rows.set_column(0, "timestamp", pc.strftime(rows["timestamp"], "%Y-%m-%dT%H:%M"))
+    """Times as text, such as 2007-03-31T23:59, or 2007-03-31T23:59+02:00 of a zone."""
+    stamps = rows["timestamp"]
+    form = "%Y-%m-%dT%H:%M" + ("%Ez" if stamps.type.tz else "")
+    return rows.set_column(0, "timestamp", pc.strftime(stamps, form))
 
 
 def _columns(rows: pa.Table) -> str:
@@ -106,7 +110,7 @@ def _columns(rows: pa.Table) -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return value.isoformat(" ", "minutes")
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

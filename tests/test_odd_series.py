@@ -1,6 +1,7 @@
 """What becomes of series that are short, empty or never change: each stage in turn, no DVC."""
 
 import importlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -209,3 +210,20 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
             assert "a week of minutes ago" in shown["series"].to_pylist(), table
     broken_down = pa.csv.read_csv(paths.BREAKDOWN)["forecaster"].to_pylist()
     assert set(broken_down) == set(names)
+
+
+def test_a_record_of_any_length_is_split_or_refused_with_what_it_lacks() -> None:
+    reasons = []
+    for minutes in range(1, 401):
+        given = changed({"fetch.sample.days": minutes / 1440})
+        try:
+            run(given, "fetch", "parse", "window", "split")
+        except Failure as failure:
+            reasons.append((minutes, str(failure)))
+        else:
+            assert all(files.rows(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
+    # From some length on there is enough.
+    assert [minutes for minutes, _ in reasons] == list(range(1, len(reasons) + 1))
+    assert 50 < len(reasons) < 400
+    said = r"minutes hold no window of|windows are too few for a train.* part; use more minutes"
+    assert [reason for _, reason in reasons if not re.search(said, reason)] == []

@@ -1,10 +1,15 @@
-"""What `make verify` takes for a difference, and which it names first."""
+"""What `make verify` takes for a difference, and which it names first; and the command itself."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from household.pipeline import paths
 from tests import verify
+from tests.conftest import ROOT, commit, run
+from tests.test_pipeline import pretend_that_the_environment_is_made
 
 LOCK: dict[str, dict[str, Any]] = {
     "fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a", "data/raw/power": "b"},
@@ -12,7 +17,7 @@ LOCK: dict[str, dict[str, Any]] = {
     "train": {"params": {"seed": 0}, "lock/run.txt": "e", "models/lstm": "f"},
     "evaluate": {"params": None, "models/lstm": "f", "reports/metrics.json": "g"},
 }
-SCORES: dict[str, dict[str, float | None]] = {
+SCORES: dict[str, dict[str, Any]] = {
     "LSTM": {"rmse_kw": 0.4131, "skill": -0.1188},
     "persistence": {"skill": 0.0},
 }
@@ -78,3 +83,48 @@ def test_a_score_without_a_value_is_the_same_as_another_one_alone() -> None:
     none = SCORES | {"persistence": {"skill": None}}
     assert next(verify.differences(LOCK, LOCK, none, none), None) is None
     assert first(LOCK, none)
+
+
+def test_the_scores_that_are_committed_agree_with_themselves_and_not_with_any_other() -> None:
+    committed = json.loads((ROOT / paths.METRICS).read_text())
+    assert next(verify.differences(LOCK, LOCK, committed, committed), None) is None
+    changed = json.loads((ROOT / paths.METRICS).read_text())
+    changed["intervals"]["LSTM"]["coverage_80"] -= 0.1
+    found = next(verify.differences(LOCK, LOCK, committed, changed), None)
+    assert found
+    assert found.startswith("evaluate differs first: intervals LSTM coverage_80 is 0.")
+
+
+@pytest.mark.parametrize(("skill", "differs"), [(-0.1098, False), (-0.13, True)])
+def test_a_skill_may_differ_by_as_much_as_an_error_by_its_share(
+    skill: float, differs: bool
+) -> None:
+    scores = SCORES | {"LSTM": {"rmse_kw": 0.4131, "skill": skill}}
+    assert (first(LOCK, scores) is not None) == differs
+
+
+@pytest.mark.parametrize(("width", "differs"), [(0.5, False), (0.52, False), (0.53, True)])
+def test_a_width_may_differ_by_more(width: float, differs: bool) -> None:
+    of = [SCORES | {"intervals": {"LSTM": {"width_80_kw": each}}} for each in (0.5, width)]
+    assert (next(verify.differences(LOCK, LOCK, *of), None) is not None) == differs
+
+
+@pytest.mark.parametrize("other", [None, "text", [1.0], {"more": 1.0}, True, 2.0])
+def test_a_value_of_any_kind_is_compared(other: Any) -> None:
+    known = SCORES | {"new": {"of": {"a kind": 1.5}}}
+    found = SCORES | {"new": {"of": {"a kind": other}}}
+    assert next(verify.differences(LOCK, LOCK, found, found), None) is None
+    assert next(verify.differences(LOCK, LOCK, known, found), None)
+
+
+@pytest.mark.slow
+def test_the_command_reproduces_what_is_committed_or_says_what_differs(clone: Path) -> None:
+    pretend_that_the_environment_is_made(clone)
+    assert run(clone, "make", "verify").splitlines()[-1] == (
+        "verify: fetch to split gave the bytes in dvc.lock; train gave the same bytes, and every "
+        "error is within 1% of the committed one"
+    )
+    lock = clone / "dvc.lock"
+    lock.write_text(lock.read_text().replace("seed: 0", "seed: 1", 1))
+    commit(clone)
+    assert "verify: fetch differs first: params is " in run(clone, "make", "verify", fails=True)

@@ -4,8 +4,8 @@
 
 Runs in a temporary clone of HEAD with an empty cache. The stages from fetch to split have to give
 the bytes in dvc.lock, and every stage has to start from the code, the parameters and the
-environment in it. The scores of evaluate have to be those committed within TOLERANCE, since a
-training rounds otherwise on another kind of processor. The first stage that differs is named.
+environment in it. The errors that evaluate finds have to be those committed within TOLERANCE, since
+a training rounds otherwise on another kind of processor. The first stage that differs is named.
 """
 
 import json
@@ -22,8 +22,11 @@ from ruamel.yaml import YAML
 from household.pipeline import paths
 
 ROOT = Path(__file__).parents[1]
-# Share of the committed score by which one may differ, and the least that counts as a difference.
+# Share of a committed error by which another may differ, and the least that counts as a difference.
 TOLERANCE, NEGLIGIBLE = 0.01, 0.001
+# A skill is one minus a ratio of errors, and so may differ by as much as an error by its share. The
+# width of an interval is no score: Winkler's weighs it against what the interval misses.
+OF_A_SKILL, OF_A_WIDTH = 0.01, 0.05
 CODE = ("stages/", "household/", "lock/")
 SAME_BYTES = ("fetch", "parse", "window", "split")
 
@@ -43,7 +46,7 @@ def main() -> None:
         sys.exit(f"verify: {difference}")
     same = "the same bytes" if committed["train"] == found["train"] else "other bytes"
     print(
-        f"verify: fetch to split gave the bytes in dvc.lock; train gave {same}, and every score is "
+        f"verify: fetch to split gave the bytes in dvc.lock; train gave {same}, and every error is "
         f"within {TOLERANCE:.0%} of the committed one"
     )
 
@@ -68,10 +71,10 @@ def locked(folder: Path) -> dict[str, dict[str, Any]]:
 def differences(
     committed: dict[str, dict[str, Any]],
     found: dict[str, dict[str, Any]],
-    scores: dict[str, dict[str, float | None]],
-    found_scores: dict[str, dict[str, float | None]],
+    scores: dict[str, Any],
+    found_scores: dict[str, Any],
 ) -> Iterator[str]:
-    """What differs, in the order of the stages, each in a sentence that names its stage."""
+    """Yield what differs, in the order of the stages, each in a sentence that names its stage."""
     for stage, entries in found.items():
         locked_entries = committed.get(stage, {})
         for name in entries | locked_entries:
@@ -82,22 +85,30 @@ def differences(
                     f"{stage} differs first: {name} is {value}, in dvc.lock {known}; run "
                     "`make repro` and commit what it changes, or find out why it does"
                 )
-    for forecaster in scores | found_scores:
-        if forecaster == "verdict":  # it follows from the predictions, as the scores do
-            continue
-        known, score = scores.get(forecaster, {}), found_scores.get(forecaster, {})
-        for name in known | score:
-            if not close(known.get(name), score.get(name)):
-                yield (
-                    f"evaluate differs first: {forecaster} {name} is {score.get(name)}, "
-                    f"committed {known.get(name)}"
-                )
+    known_scores, new_scores = dict(flatten(scores)), dict(flatten(found_scores))
+    for keys in known_scores | new_scores:
+        known, value = known_scores.get(keys), new_scores.get(keys)
+        # The verdict follows from the predictions, as the scores do.
+        if keys[0] != "verdict" and not is_close(keys[-1], known, value):
+            yield f"evaluate differs first: {' '.join(keys)} is {value}, committed {known}"
 
 
-def close(known: float | None, score: float | None) -> bool:
-    if known is None or score is None:  # not there, or without a value
-        return known is score
-    return math.isclose(score, known, rel_tol=TOLERANCE, abs_tol=NEGLIGIBLE)
+def flatten(record: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each value of nested dictionaries with the keys that lead to it."""
+    if not isinstance(record, dict):
+        yield keys, record
+        return
+    for key, value in record.items():
+        yield from flatten(value, (*keys, key))
+
+
+def is_close(name: str, known: Any, value: Any) -> bool:
+    """Whether two numbers agree as far as those of that name have to; all else has to be equal."""
+    if not all(isinstance(each, int | float) for each in (known, value)):
+        return bool(known == value)
+    share = OF_A_WIDTH if name.startswith("width") else TOLERANCE
+    least = OF_A_SKILL if name == "skill" else NEGLIGIBLE
+    return math.isclose(value, known, rel_tol=share, abs_tol=least)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,12 @@ def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
 
     Raises Failure where a part would be empty.
     """
-    shuffle = np.random.default_rng(seed).permutation
+    draw = np.random.default_rng(seed)
+
+    def shuffle(part: Starts) -> Starts:
+        # numpy refuses to shuffle an empty array that is read-only.
+        return draw.permutation(part) if len(part) else part
+
     cut = round(settings.train * len(starts))
     before, test = starts[:cut], starts[cut:]
     before = windows.without_overlap(before, test, shape, embargo=settings.embargo)

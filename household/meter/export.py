@@ -1,6 +1,7 @@
 """Reads what any meter or app exports, by a layout that says how its text is written."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,7 +21,9 @@ from household.pipeline.failure import Failure
 NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 # Of a time as ISO 8601: what a clock at that place shows, and fraction and zone, which are dropped.
 ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
+ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
 TICKS = {"epoch": 1, "epoch_ms": 1000}
+UTC = "+00:00"
 
 
 class Layout(NamedTuple):
@@ -59,7 +62,9 @@ class Export:
     """The minutes of a text in `layout`, read once from start to end.
 
     Iterating gives tables of series.SCHEMA in time order, null in the columns that the layout has
-    not. Bad lines and what `name` and `remedy` are for: see `household.meter.reader.Reader`.
+    not. `offset` is how far the clock of the last reading so far is ahead of UTC, such as +01:00;
+    None where the text does not say. Bad lines and what `name` and `remedy` are for: see
+    `household.meter.reader.Reader`.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Export:
         remedy: str = reader.REMEDY,
     ) -> None:
         self.skipped: Counter[str] = Counter()
+        self.offset: str | None = None
         self._text, self._layout, self._skip = text, layout, skip
         self._name, self._remedy = name, remedy
         self._last = np.datetime64(reader.BEFORE_ALL, "ms")
@@ -143,6 +149,7 @@ class Export:
         values = np.column_stack([found for found, _ in numbers])[good]
         if len(stamps):
             self._last = stamps[-1]
+            self.offset = utc_offset(when[int(np.flatnonzero(good)[-1])].as_py(), layout.format)
         return stamps, values
 
     def _rows(
@@ -269,6 +276,20 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
         except ValueError:
             stamps[row] = np.datetime64("NaT")
     return stamps
+
+
+def utc_offset(text: str, form: str) -> str | None:
+    """How far the clock of a time that `times` reads is ahead of UTC, such as +01:00.
+
+    None where the time does not say.
+    """
+    if form in TICKS or "%z" in form:
+        return UTC
+    found = ZONE.search(text) if form == "iso" else None
+    if not found:
+        return None
+    digits = found[1].replace("Z", "+00").replace(":", "").ljust(5, "0")
+    return f"{digits[:3]}:{digits[3:]}"
 
 
 def number(

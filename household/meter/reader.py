@@ -63,6 +63,8 @@ class Reader:
     Messages call the text `name` and end with what to do about a line, `remedy`.
     """
 
+    offset = None  # from UTC, which this layout does not give
+
     def __init__(
         self,
         text: Text,

@@ -11,6 +11,7 @@ from household.forecast import baselines, intervals, runtime, scores, trained, w
 from household.forecast.windows import Starts
 from household.meter.export import Layout
 from household.meter.series import Values
+from household.pipeline import arrays
 from household.pipeline.failure import Failure
 from household.use import readings
 from household.use.growing import Growing
@@ -62,10 +63,10 @@ class Forecaster:
         if len(stamps) < lookback:
             raise Failure(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
         if self._gaps == "break":
-            _check_gaps(stamps[-lookback:], known[-lookback:], name)
+            _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
         ahead = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
-        return scores.by_minute(ahead, power)
+        return _in_zone_of(table, scores.by_minute(ahead, power))
 
     def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """A forecast of every minute that can be: rows (timestamp, power_kw, actual_kw, ...).
@@ -88,7 +89,7 @@ class Forecaster:
             "persistence_kw": baselines.persistence(given, starts),
         }
         due = stamps[windows.target_minutes(starts, self.shape)]
-        return scores.by_minute(due, columns)
+        return _in_zone_of(table, scores.by_minute(due, columns))
 
     def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
         """The forecast of each window and its intervals: (windows, horizon) each."""
@@ -99,15 +100,19 @@ class Forecaster:
         return {"power_kw": power} | intervals.named(*ends, "_kw")
 
 
-def _check_gaps(
-    stamps: npt.NDArray[np.datetime64], known: npt.NDArray[np.bool_], name: str
-) -> None:
+def _in_zone_of(readings: pa.Table, rows: pa.Table) -> pa.Table:
+    """`rows` with their times, which are in UTC where those of `readings` have a zone, in it."""
+    kind = readings.schema.field("timestamp").type
+    return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
+
+
+def _check_gaps(stamps: pa.ChunkedArray, known: npt.NDArray[np.bool_], name: str) -> None:
     """Raises Failure where a minute of a lookback is missing."""
     reads = f"the model reads {len(stamps)} minutes in a row, up to {minute(stamps[-1])}"
     unknown = np.flatnonzero(~known)
     if len(unknown):
         raise Failure(f"{name}: minute {minute(stamps[unknown[-1]])} has no value; {reads}")
-    gaps = np.flatnonzero(np.diff(stamps) != MINUTE)
+    gaps = np.flatnonzero(np.diff(arrays.of(stamps)) != MINUTE)
     if len(gaps):
         before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
         raise Failure(f"{name}: no reading between {minute(before)} and {minute(after)}; {reads}")

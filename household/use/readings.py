@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -66,7 +66,12 @@ def read(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
 def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -> pa.Table:
     header = file.readline(reader.BLOCK_BYTES)
     file.seek(0)
-    return pa.concat_tables(_tables(file, header, features, layout, name=name, skip=False))
+    tables = _tables(file, header, features, layout, name=name, skip=False)
+    table = pa.concat_tables(tables)
+    if not tables.offset:
+        return table
+    zone = pa.timestamp("ms", tables.offset)
+    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], zone.tz))
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def _tables(
     *,
     name: str,
     skip: bool,
-) -> Iterable[pa.Table]:
+) -> reader.Reader | export.Export:
     """The tables of a text, by the reader for what its `header` looks like."""
     told: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
     if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
@@ -148,7 +153,7 @@ def _missing(
 
 
 def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As times without a zone: those of a zone as its clock shows them, UTC for `Z`."""
+    """As times to the millisecond, with the zone that they have; texts with an offset as UTC."""
     if pa.types.is_string(values.type):
         try:
             values = values.cast(pa.timestamp("ms"))
@@ -156,7 +161,7 @@ def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
             values = values.cast(pa.timestamp("ms", "UTC"))
     if not pa.types.is_timestamp(values.type):
         raise pa.ArrowInvalid(f"expected such as 2007-03-31 23:59, found {values.type}")
-    return (pc.local_timestamp(values) if values.type.tz else values).cast(pa.timestamp("ms"))
+    return values.cast(pa.timestamp("ms", values.type.tz))
 
 
 def checked(
@@ -164,8 +169,9 @@ def checked(
 ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float32]]:
     """Times (minutes,) and values (minutes, features) of readings that make sense, NaN for null.
 
-    `ranges` is the lowest and highest value of each feature in training. Raises Failure where
-    times go back, stand twice or are no minute apart, or values are in another unit.
+    Times with a zone are given in UTC. `ranges` is the lowest and highest value of each feature in
+    training. Raises Failure where times go back, stand twice or are no minute apart, or values are
+    in another unit.
     """
     if not table.num_rows:
         raise Failure(f"{name}: no readings")
@@ -175,7 +181,7 @@ def checked(
     steps = np.diff(stamps)
     back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
     if len(back):
-        before, after = stamps[back[0]], stamps[back[0] + 1]
+        before, after = table["timestamp"][back[0]], table["timestamp"][back[0] + 1]
         what = "stands twice" if before == after else f"comes after {minute(before)}"
         raise Failure(f"{name}: {minute(after)} {what}; sort the readings, each minute once")
     if len(steps) and np.median(steps) != MINUTE:
@@ -205,5 +211,6 @@ def _check_unit(
         )
 
 
-def minute(stamp: Any) -> str:
-    return str(stamp.astype("datetime64[m]")).replace("T", " ")
+def minute(stamp: pa.Scalar) -> str:
+    """A time as it is printed, with its offset from UTC where it has a zone."""
+    return str(stamp.as_py().isoformat(" ", "minutes"))

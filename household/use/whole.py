@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from household.forecast import (
     artifact,
@@ -222,6 +223,8 @@ def _taken(data: pd.DataFrame) -> pa.Table:
     given = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in series.NAMES if name in given.column_names or name == TARGET]
     table = readings.typed(given, columns, "data")
+    if table.schema.field("timestamp").type.tz:  # the pipeline's times are those of a clock
+        table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count or not table.num_rows:
         raise Failure("data: a minute has no timestamp, or there is none at all")
     steps = np.diff(arrays.of(table["timestamp"]))

@@ -4,8 +4,10 @@ import csv
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from household.meter import series
 from tests.conftest import ROOT
 from tests.household.use.made import model, readings
 
@@ -83,6 +86,66 @@ def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
     assert said.returncode == 1
     assert "hour.csv: the last minute is 2007-03-31 22:57, " in said.stderr
     assert said.stderr.endswith("minutes ago; --max-age allows 5\n")
+
+
+@pytest.mark.parametrize(
+    ("offset", "clock"),
+    [
+        (None, "Europe/Berlin"),
+        ("Z", "Europe/Berlin"),
+        ("Z", "America/New_York"),
+        ("-0500", "Asia/Tokyo"),
+    ],
+)
+def test_the_age_of_readings_is_told_by_their_zone_or_else_by_the_clock_here(
+    files: tuple[str, str], tmp_path: Path, offset: str | None, clock: str
+) -> None:
+    now = datetime.now(ZoneInfo(clock))
+    if offset:
+        now = now.astimezone(datetime.strptime(offset, "%z").tzinfo)
+    for age, ends in ((2, 0), (240, 1)):
+        last = now - timedelta(minutes=age)
+        stamps = [last - timedelta(minutes=before) for before in range(19, -1, -1)]
+        lines = [f"{stamp:%Y-%m-%dT%H:%M:00}{offset or ''},1.5,240" for stamp in stamps]
+        (tmp_path / "now.csv").write_text(
+            "\n".join(["timestamp,global_active_power,voltage", *lines, ""])
+        )
+        arguments = (files[0], str(tmp_path / "now.csv"), "--max-age", "5")
+        said = predict(*arguments, env={"TZ": clock})
+        assert said.returncode == ends, said.stderr
+        written = f"{last:%Y-%m-%d %H:%M}" + (f"{last:%z}"[:3] + ":00" if offset else "")
+        if ends:
+            assert f"now.csv: the last minute is {written}, 24" in said.stderr
+            continue
+        after = (last + timedelta(minutes=1)).replace(second=0, microsecond=0)
+        if not offset:
+            after = after.replace(tzinfo=None)
+        assert said.stdout.splitlines()[1].strip().startswith(after.isoformat(" ", "minutes"))
+        (row, _) = json.loads(predict(*arguments, "--json", env={"TZ": clock}).stdout)
+        assert row["timestamp"] == after.isoformat("T", "minutes")
+
+
+def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
+    layout = {"parse.layout.format": "epoch", "parse.layout.time": ["ts"]}
+    layout |= {"parse.layout.delimiter": ",", "parse.layout.columns.voltage": "v"}
+    layout |= {"parse.layout.columns.global_active_power": "kw"}
+    others = {
+        f"parse.layout.columns.{name}": None
+        for name in series.NAMES
+        if name not in ("voltage", "global_active_power")
+    }
+    (tmp_path / "shelly").mkdir()
+    folder = model(tmp_path / "shelly", horizon=2, **layout, **others)
+    begin = int(datetime.now(UTC).timestamp()) // 60 * 60 - 20 * 60
+    lines = [f"{begin + 60 * minute},1.5,240" for minute in range(20)]
+    (tmp_path / "ts.csv").write_text("\n".join(["ts,kw,v", *lines, ""]))
+    arguments = (str(folder), str(tmp_path / "ts.csv"), "--max-age", "5", "--csv")
+    said = predict(*arguments, env={"TZ": "Europe/Berlin"})
+    assert said.returncode == 0, said.stderr
+    due = datetime.fromtimestamp(begin + 20 * 60, UTC)
+    assert next(csv.DictReader(said.stdout.splitlines()))["timestamp"] == due.isoformat(
+        "T", "minutes"
+    )
 
 
 def test_a_fault_is_one_line_and_exit_status_1(files: tuple[str, str], tmp_path: Path) -> None:
