@@ -95,6 +95,9 @@ clean:    ## remove the environment and what tools left; keeps data, models, rep
 	@touch $@
 
 .venv/bin/python:
+	@git rev-parse --git-dir > /dev/null 2>&1 || { \
+	    echo "This folder is no git repository, which DVC needs. Clone it with git," \
+	        "or run: git init && git add --all && git commit --message start" >&2; exit 1; }
 	@for python in $(PYTHON); do \
 	    if "$$python" -c 'import sys, venv, ensurepip; \
 	        sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \

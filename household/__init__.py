@@ -1,5 +1,7 @@
 """Forecasts of one household's electric power: `python -m household` lists what there is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +9,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from household.use.whole import Run
+
+
+@contextmanager
+def _installed(extra: str) -> Iterator[None]:
+    """Raises Failure where a package that the block imports is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from household.pipeline.failure import Failure  # noqa: PLC0415
+
+        raise Failure(
+            f"{error.name} is not installed; in the project's folder, "
+            f"python -m pip install '.[{extra}]'"
+        ) from None
 
 
 def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -20,12 +36,16 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
     `predict`, and pandas.
     """
     # Whoever imports the package for something else waits for none of these.
-    import pyarrow as pa  # noqa: PLC0415
+    with _installed("predict"):
+        import pyarrow as pa  # noqa: PLC0415
 
-    from household.use import readings  # noqa: PLC0415
-    from household.use.forecaster import Forecaster  # noqa: PLC0415
+        from household.pipeline.failure import Failure  # noqa: PLC0415
+        from household.use import readings  # noqa: PLC0415
+        from household.use.forecaster import Forecaster  # noqa: PLC0415
 
     forecaster = Forecaster(Path(model))
+    if not hasattr(frame, "columns"):
+        raise Failure(f"expected a frame of pandas, found {frame!r:.80}; read it into one")
     if "timestamp" not in frame:
         frame = frame.rename_axis("timestamp").reset_index()
     table = readings.typed(
@@ -49,6 +69,7 @@ def run(
     Raises `household.pipeline.failure.Failure` where the readings, the parameters or the model
     cannot be used. Needs the extra `pipeline`.
     """
-    from household.use import whole  # noqa: PLC0415
+    with _installed("pipeline"):
+        from household.use import whole  # noqa: PLC0415
 
     return whole.run(model, data, sections)

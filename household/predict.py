@@ -10,6 +10,7 @@ the extra `predict`, and neither TensorFlow nor DVC.
 import argparse
 import datetime as dt
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,10 +28,15 @@ try:
     from household.use.forecaster import Forecaster
     from household.use.readings import minute
 except ModuleNotFoundError as error:
-    sys.exit(f"predict: {error.name} is not installed; python -m pip install 'household[predict]'")
+    sys.exit(
+        f"predict: {error.name} is not installed; in the project's folder, "
+        "python -m pip install '.[predict]'"
+    )
 
 
 def main() -> None:
+    # A reader that has enough, such as head, ends it without a word.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     options = _options()
     try:
         forecaster = Forecaster(options.model)
@@ -50,7 +56,7 @@ def main() -> None:
     elif options.json:
         print(json.dumps(_with_texts(rows).to_pylist(), indent=1))
     elif options.backtest:
-        print(_scores(rows, forecaster.shape.horizon, seconds))
+        print(_scores(rows, forecaster, seconds))
     else:
         print(_columns(rows))
 
@@ -114,8 +120,8 @@ def _cell(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _scores(rows: pa.Table, horizon: int, seconds: float) -> str:
-    """The errors of the model and of persistence, over all steps."""
+def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
+    """The errors of the model and of persistence, over all steps, and how many it has learnt."""
     actual, *forecasts = (
         rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
     )
@@ -125,10 +131,16 @@ def _scores(rows: pa.Table, horizon: int, seconds: float) -> str:
         f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
         for name, record in of_each.items()
     ]
-    count = rows.num_rows // horizon
+    count = rows.num_rows // forecaster.shape.horizon
     skill = of_each["the model"]["skill"]
     gain = "" if skill is None else f", skill {skill:+.1%}"
-    return "\n".join([*lines, f"{count:,} windows in {seconds:.1f} s{gain}"])
+    lines.append(f"{count:,} windows in {seconds:.1f} s{gain}")
+    if learnt := forecaster.learnt_from(rows["timestamp"]):
+        lines.append(
+            f"{learnt:,} of these {rows.num_rows:,} minutes ({learnt / rows.num_rows:.0%}) are of "
+            "the time that the model was trained on: its error on later ones may be larger"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,10 @@ try:
     from household.use.growing import POLL_SECONDS, Growing, ReplacedError
     from household.use.live import Live
 except ModuleNotFoundError as error:
-    sys.exit(f"watch: {error.name} is not installed; python -m pip install 'household[watch]'")
+    sys.exit(
+        f"watch: {error.name} is not installed; in the project's folder, "
+        "python -m pip install '.[watch]'"
+    )
 
 # Minutes in the chart.
 SHOWN = 120

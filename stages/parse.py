@@ -30,6 +30,8 @@ def main(params: Params) -> None:
         f"{sum(record['skipped_lines'].values()):,} lines skipped"
         + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
     )
+    for doubt in record["doubts"]:
+        print(f"parse: warning: {doubt}")
 
 
 if __name__ == "__main__":

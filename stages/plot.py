@@ -2,8 +2,8 @@
 
 Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
 reports/metrics.json, reports/meters.csv, reports/data_quality.json, data/raw/source.json and
-models/lstm/forecaster.json. Writes reports/plots/*.csv, reports/figures/*.png, reports/report.md
-and models/lstm/README.md.
+models/lstm/forecaster.json. Writes reports/plots/*.csv, reports/summary/*.csv,
+reports/figures/*.png, reports/report.md and models/lstm/README.md.
 """
 
 import pandas as pd
@@ -34,11 +34,12 @@ def main(params: Params) -> None:
         if plot.written is None:
             table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
             files.write_csv(plot.path, table)
-    for plot in figures.CHARTS:
-        if not plot.shown(tables[plot.name]):
-            continue
-        with files.atomic_write(paths.FIGURES / f"{plot.name}.png") as partial:
-            partial.write_bytes(plot.picture(tables[plot.name]))
+    # All at once, so that no picture stays of a plot that is no more.
+    with files.atomic_folder(paths.FIGURES) as folder:
+        for plot in figures.CHARTS:
+            if plot.shown(tables[plot.name]):
+                picture = plot.picture(tables[plot.name])
+                (folder / f"{plot.name}.png").write_bytes(picture)
     with files.atomic_write(paths.REPORT) as partial:
         partial.write_text(markdown.report(tables), encoding="utf-8")
     with files.atomic_write(paths.CARD) as partial:

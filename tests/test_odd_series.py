@@ -41,7 +41,7 @@ def put(power: Sequence[float | None]) -> None:
     list(months.write(paths.PARSED, iter([table])))
     found = quality.Quality()
     found.add(table)
-    files.write_json(paths.QUALITY, found.record({}))
+    files.write_json(paths.QUALITY, found.record({}, "mine.txt", {}))
     files.write_json(paths.SOURCE, SOURCE)
 
 

@@ -1,7 +1,7 @@
 """Other meters, each from its file to a forecast of what comes after it, without DVC."""
 
 import importlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,10 @@ def test_from_the_file_of_a_meter_to_a_forecast(
     forecaster = Forecaster(paths.NETWORK.parent)
     readings = forecaster.read("meter.csv")
     last = list(held)[-1]
+    zone = readings["timestamp"].type.tz
+    assert zone == (None if name == "REFIT" else "+00:00")
+    if zone:
+        last = last.replace(tzinfo=UTC)
     assert readings["timestamp"][-1].as_py() == last
     forecast = forecaster.forecast(readings)
     assert forecast["timestamp"].to_pylist() == [last + timedelta(minutes=1)]

@@ -97,7 +97,13 @@ def read(folder: Path, *names: str) -> Trained:
 
 def none_there(folder: Path, error: Exception) -> Failure:
     """What to say where a folder holds no model, or half of one."""
+    if not folder.is_dir():
+        found = "no such folder"
+    elif not (folder / RECORD).is_file():
+        found = f"no {RECORD} in this folder"
+    else:
+        found = f"no model of this version ({error!r})"
     return Failure(
-        f"{folder}: no model of this version ({error!r}); give the folder that the train stage "
-        f"leaves, with {RECORD}, {GRAPH}, {NETWORK} and {INTERVALS}"
+        f"{folder}: {found}; give the folder that the train stage leaves, models/lstm, with "
+        f"{RECORD}, {GRAPH}, {NETWORK} and {INTERVALS}"
     )

@@ -304,8 +304,8 @@ class _Epochs:
         self._rows: list[tuple[float, int, float]] = []
         self._learner, self._optimizer = steps.learner, steps.optimizer
         self._count, self._settings = count, settings
-        # Of the steps of the whole training, how many share a row.
-        self._stretch = -(-count * settings.epochs // HISTORY_ROWS)
+        # Rows of each epoch, of as many steps as one another: a short last one would be a spike.
+        self._rows_an_epoch = max(1, min(count, HISTORY_ROWS // settings.epochs))
         self._keep, self._report = keep, report
 
     @property
@@ -350,7 +350,7 @@ class _Epochs:
             weight = float(batch.weights.sum(dtype=np.float64))
             self._of_row += (loss * weight, weight)
             self._step += 1
-            if self._step % self._stretch == 0 or self._step == self._count:
+            if self._step * self._rows_an_epoch % self._count < self._rows_an_epoch:
                 self._of_epoch += self._of_row
                 total, weight = self._of_row
                 epoch = self.done + self._step / self._count

@@ -1,4 +1,4 @@
-"""The zip of the source: one member, a text of minutes."""
+"""The zip of a source: a text of readings, and what else is in it."""
 
 import zipfile
 import zlib
@@ -9,7 +9,11 @@ from typing import IO
 
 from household.pipeline.failure import Failure
 
+# The text in UCI's own zip; in another one it is the only text, whatever its name.
 MEMBER = "household_power_consumption.txt"
+TEXTS = (".csv", ".txt")
+# What a Mac adds to a zip, and what makes one an Excel workbook.
+MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
 # The member of UCI's own file, by which that file is known whatever zip holds it.
 UCI_BYTES = 132_960_755
 UCI_CRC32 = 0x969F48C7
@@ -23,28 +27,22 @@ _BLOCK = 1 << 20
 def verify(path: Path, origin: str) -> None:
     """Reads the whole archive at `path` once; `origin` is what messages call that file.
 
-    Raises Failure where the file is no zip, is damaged or encrypted, lacks the expected member,
-    or would unpack to more than a record of minutes can be.
+    Raises Failure where the file is no zip, is damaged or encrypted, does not hold one text, or
+    would unpack to more than a record of minutes can be.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
-                found = ", ".join(archive.namelist()[:3]) or "nothing"
-                raise Failure(
-                    f"{origin}: expected {MEMBER} in the zip, found {found}; "
-                    "zip the text again under that name, outside of any folder"
-                )
-            if archive.namelist().count(MEMBER) > 1:
-                raise Failure(f"{origin}: {MEMBER} stands in the zip twice; zip one alone")
-            member = archive.getinfo(MEMBER)
+            _check_names(archive, origin)
+            member = _member(archive)
+            name = member.filename
             if member.flag_bits & 1:
-                raise Failure(f"{origin}: {MEMBER} is encrypted; give a zip without a password")
+                raise Failure(f"{origin}: {name} is encrypted; give a zip without a password")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Failure(f"{origin}: {MEMBER} is not compressed with deflate; zip it again")
+                raise Failure(f"{origin}: {name} is not compressed with deflate; zip it again")
             ratio = member.file_size / max(member.compress_size, 1)
             if member.file_size > MAX_BYTES or ratio > MAX_RATIO:
                 raise Failure(
-                    f"{origin}: {MEMBER} would unpack from {member.compress_size:,} to "
+                    f"{origin}: {name} would unpack from {member.compress_size:,} to "
                     f"{member.file_size:,} bytes, which no record of minutes does; refused"
                 )
             with archive.open(member) as text:
@@ -55,25 +53,64 @@ def verify(path: Path, origin: str) -> None:
         raise Failure(f"{origin}: {_not_a_zip(path, error)}") from None
 
 
+def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members that may be the text: all of that of UCI, else all that are texts by name."""
+    texts = [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith(TEXTS) and not member.filename.startswith(MAC_FOLDER)
+    ]
+    return [member for member in texts if member.filename == MEMBER] or texts
+
+
+def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The text in a zip that `verify` took."""
+    return _texts(archive)[0]
+
+
+def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
+    """Raises Failure where a zip does not hold one text."""
+    names = [member.filename for member in _texts(archive)]
+    if len(names) == 1:
+        return
+    if EXCEL in archive.namelist():
+        raise Failure(f"{origin}: an Excel workbook; save it as .csv and give that")
+    if not names:
+        found = ", ".join(archive.namelist()[:3]) or "nothing"
+        raise Failure(f"{origin}: expected a .csv or .txt in the zip, found {found}; zip the text")
+    if len(set(names)) < len(names):
+        raise Failure(f"{origin}: {names[0]} stands in the zip twice; zip one alone")
+    raise Failure(
+        f"{origin}: {len(names)} texts in the zip, {', '.join(names[:3])}; zip the one that counts "
+        "alone"
+    )
+
+
 def _not_a_zip(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PK"):
         return f"not a whole zip ({error}); fetch it again"
-    if start.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-        return f"a text, not a zip; name it {MEMBER}, zip it, and give the zip"
-    return f"not a zip: it starts with {start!r}; give a zip that holds {MEMBER}"
+    if start.startswith(b"PAR1"):
+        return "a Parquet file; give the same as .csv, or as a zip with one"
+    return f"not a zip: it starts with {start!r}; give a .csv, a .txt, or a zip with one of them"
 
 
 def is_uci(path: Path) -> bool:
     """Whether the zip at `path`, once verified, holds the text that UCI published in 2012."""
     with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo(MEMBER)
+        member = _member(archive)
     return member.file_size == UCI_BYTES and member.CRC == UCI_CRC32
 
 
 @contextmanager
 def text(path: Path) -> Iterator[IO[bytes]]:
     """The text inside the archive at `path`, unpacked as it is read."""
-    with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as stream:
+    with zipfile.ZipFile(path) as archive, archive.open(_member(archive)) as stream:
         yield stream
+
+
+def text_name(path: Path) -> str:
+    """What the text inside the archive at `path` is called, as its owner knows it."""
+    with zipfile.ZipFile(path) as archive:
+        return _member(archive).filename

@@ -24,6 +24,15 @@ ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
 ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
 TICKS = {"epoch": 1, "epoch_ms": 1000}
 UTC = "+00:00"
+# What a format that is not one of strptime looks like.
+FORMATS = {
+    "iso": "such as 2007-03-31 23:59",
+    "epoch": "the seconds since 1970",
+    "epoch_ms": "the milliseconds since 1970",
+}
+# Columns beside those of a layout that name the sensor or the meter of a reading.
+ENTITIES = ("entity_id", "statistic_id", "sensor", "device_id", "meter_id", "meter")
+HINTS = {"minute": "set parse.layout.resample to minute, which averages them"}
 
 
 class Layout(NamedTuple):
@@ -63,8 +72,9 @@ class Export:
 
     Iterating gives tables of series.SCHEMA in time order, null in the columns that the layout has
     not. `offset` is how far the clock of the last reading so far is ahead of UTC, such as +01:00;
-    None where the text does not say. Bad lines and what `name` and `remedy` are for: see
-    `household.meter.reader.Reader`.
+    None where the text does not say. `entities` are the columns that name what a reading is of,
+    with the names in them so far. Bad lines and what `name` and `remedy` are for: see
+    `household.meter.reader.Reader`; `hints` are remedies for faults of some kinds.
     """
 
     def __init__(
@@ -75,11 +85,13 @@ class Export:
         skip: bool,
         name: str = archive.MEMBER,
         remedy: str = reader.REMEDY,
+        hints: Mapping[str, str] = HINTS,
     ) -> None:
         self.skipped: Counter[str] = Counter()
         self.offset: str | None = None
         self._text, self._layout, self._skip = text, layout, skip
-        self._name, self._remedy = name, remedy
+        self.entities: dict[str, set[str]] = {}
+        self._name, self._remedy, self._hints = name, remedy, hints
         self._last = np.datetime64(reader.BEFORE_ALL, "ms")
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -113,7 +125,7 @@ class Export:
             raise Failure(
                 f"{self._name} line 1: expected {', '.join(due)}, each once, with "
                 f"{self._layout.delimiter!r} between; not so {', '.join(absent)} in "
-                f"{reader.shown(line)}; correct parse.layout"
+                f"{reader.shown(line)}; correct parse.layout (docs/meters.md)"
             )
         return header
 
@@ -123,7 +135,12 @@ class Export:
         """Times (readings,) and values (readings, columns), NaN for a missing one."""
         layout = self._layout
         due = [*layout.time, *layout.columns.values()]
-        rows, left_out = self._rows(block, header, due, line)
+        others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
+        entities = [name for name in others if name not in due]
+        rows, left_out = self._rows(block, header, [*due, *entities], line)
+        for column in entities:
+            names = pc.utf8_trim_whitespace(rows[column]).unique().to_pylist()
+            self.entities.setdefault(column, set()).update(filter(None, names))
         for row in left_out:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
@@ -144,7 +161,8 @@ class Export:
             places = np.delete(np.arange(len(lines)), [row.number - 1 for row in left_out])
             for row in np.flatnonzero(faulty):
                 place, kind = int(places[row]), str(kinds[row])
-                self._fault(kind, line + place, REASONS[kind], lines[place])
+                reason = REASONS[kind].format(FORMATS.get(layout.format, layout.format))
+                self._fault(kind, line + place, reason, lines[place])
         stamps = stamps[good]
         values = np.column_stack([found for found, _ in numbers])[good]
         if len(stamps):
@@ -198,7 +216,7 @@ class Export:
         earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
         if not self._layout.resample:
             kinds[stamps == earlier] = "duplicate"
-            kinds[stamps != stamps.astype("datetime64[m]")] = "time"
+            kinds[stamps != stamps.astype("datetime64[m]")] = "minute"
         kinds[stamps < earlier] = "out_of_order"
         kinds[np.isnat(stamps)] = "time"
         kinds[np.any(wrong, axis=0)] = "number"
@@ -206,10 +224,11 @@ class Export:
 
     def _fault(self, kind: str, line: int, reason: str, text: bytes) -> None:
         if not self._skip:
+            hint = f"{self._hints[kind]}, or " if kind in self._hints else ""
             raise Failure(
-                f"{self._name} line {line}: {reason} in {reader.shown(text)}; {self._remedy}"
+                f"{self._name} line {line}: {reason} in {reader.shown(text)}; {hint}{self._remedy}"
             )
-        self.skipped[kind] += 1
+        self.skipped["time" if kind == "minute" else kind] += 1
 
     def _table(
         self, stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
@@ -233,7 +252,8 @@ def fields(line: bytes, layout: Layout) -> tuple[list[str], list[str]]:
 
 
 REASONS = {
-    "time": "the time is none of that format, or no whole minute (parse.layout.resample)",
+    "time": "the time is not in the format {}",
+    "minute": "the time is no whole minute",
     "number": "a value is not a number",
     "duplicate": "the minute stands twice",
     "out_of_order": "the time goes back",

@@ -30,7 +30,7 @@ def parse(job: Job) -> dict[str, Any]:
     for month in write(job.parsed, ahead(iter(records))):
         found.add(month)
     try:
-        return found.record(records.skipped)
+        return found.record(records.skipped, records.name, records.entities)
     except Failure:
         if job.parsed.is_file():
             job.parsed.unlink()

@@ -2,19 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.meter import archive, reader, series
+from household.meter import reader, series
 from household.pipeline import arrays
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
 MINUTE = np.timedelta64(1, "m")
+# kW that the mean of no household's power is above, and readings that power falls within.
+MOST_MEAN, MANY = 100, 60
 
 
 class Quality:
@@ -26,6 +28,8 @@ class Quality:
         self._known = np.datetime64("NaT", "m")  # the latest minute with a value
         self._steps: Counter[int] = Counter()  # minutes from row to row
         self._gaps: list[Gaps] = []
+        self._last_power = np.zeros(0, np.float32)  # the latest that is known
+        self._falls = False
         self._columns = {name: Extent() for name in series.NAMES}
 
     def add(self, table: pa.Table) -> None:
@@ -41,20 +45,28 @@ class Quality:
         known = stamps[arrays.of(table[TARGET].is_valid())]
         self._gaps.append(gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
+        power = np.append(self._last_power, arrays.of(table[TARGET].drop_null()))
+        self._falls |= bool((np.diff(power) < 0).any())
+        self._last_power = power[-1:]
         self._last = stamps[-1]
         self._rows += table.num_rows
         for name, extent in self._columns.items():
             extent.add(table[name])
 
-    def record(self, skipped: Mapping[str, int]) -> dict[str, Any]:
+    def record(
+        self, skipped: Mapping[str, int], name: str, entities: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
         """The quality as numbers and texts; `skipped` counts lines that were left out, by fault.
 
+        `name` is what messages call the readings; `entities` are columns in which stands what a
+        reading is of, with the names there. `doubts` says in words why they may not be the power of
+        one household.
         A minute is without a value where its row says so or where there is no row for it. `gaps`
         are the stretches without one: their number, the longest in minutes, the rows not there,
         and `by_day` the minutes on each day that has some. Raises Failure where the usual step
         from row to row is not a minute.
         """
-        self._check_step()
+        self._check_step(name)
         after = gaps(np.array([self._known, self._last + MINUTE]))
         begins = np.concatenate([part.begins for part in [*self._gaps, after]])
         lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
@@ -74,9 +86,29 @@ class Quality:
                 "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
             },
             "columns": {name: of.record() for name, of in self._columns.items()},
+            "doubts": list(self._doubts(entities)),
         }
 
-    def _check_step(self) -> None:
+    def _doubts(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        power = self._columns[TARGET].record()
+        if power["mean"] is not None and power["mean"] > MOST_MEAN:
+            yield (
+                f"the mean power is {power['mean']:,.0f} kW, where a house has 0.2 to 2; "
+                "parse.layout.kilowatts turns what the meter writes into kW"
+            )
+        grows = power["min"] != power["max"] and not self._falls
+        if grows and self._rows - self._columns[TARGET].missing >= MANY:
+            yield (
+                "the power never falls, as the register of a meter that counts kWh; give a column "
+                "of power"
+            )
+        for column, names in entities.items():
+            yield (
+                f"the column {column} names several, {', '.join(names[:3])}, which are taken for "
+                "one; give the readings of one"
+            )
+
+    def _check_step(self, name: str) -> None:
         """A lookback counts minutes, so most rows must be a minute apart."""
         at_most, middle = 0, (self._rows - 1) / 2
         for step in sorted(self._steps):
@@ -87,8 +119,9 @@ class Quality:
             return
         if step != 1:
             raise Failure(
-                f"{archive.MEMBER}: the usual step from row to row is {step} minutes, "
-                "expected 1; give a zip with a row for every minute"
+                f"{name}: a row is usually {step} minutes after the one before, and the forecast "
+                "is made from minutes; give a reading a minute, or more often with "
+                "parse.layout.resample: minute (docs/meters.md)"
             )
 
 
@@ -115,6 +148,11 @@ def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
             "absent_rows": sum(record["gaps"]["absent_rows"] for record in of_each),
         },
         "columns": {name: _extent(of_each, name) for name in series.NAMES},
+        "doubts": [
+            f"meter {meter}: {doubt}"
+            for meter, record in records.items()
+            for doubt in record["doubts"]
+        ],
         "left_out": dict(left_out),
         "meters": {
             meter: record

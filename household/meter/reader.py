@@ -7,9 +7,10 @@ that holds no minute is named, or skipped and counted.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -32,7 +33,7 @@ SHOWN_BYTES = 160
 # What \s would match and a text of this layout may hold around its fields.
 BLANKS = b" \t\r"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-REMEDY = "correct the line, or set parse.on_bad_line to skip"
+REMEDY = "correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
 
 
 class Text(Protocol):
@@ -63,7 +64,9 @@ class Reader:
     Messages call the text `name` and end with what to do about a line, `remedy`.
     """
 
-    offset = None  # from UTC, which this layout does not give
+    # This layout has neither: see `household.meter.export.Export`.
+    offset: str | None = None
+    entities: Mapping[str, set[str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -148,8 +151,8 @@ def check_header(line: bytes, name: str = archive.MEMBER) -> None:
     fields = [field.strip() for field in line.removeprefix(BYTE_ORDER_MARK).split(b";")]
     if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
-            f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; "
-            "give a text in the layout of UCI's data set 235"
+            f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; describe how "
+            "your meter writes in parse.layout of params.yaml (docs/meters.md)"
         )
 
 

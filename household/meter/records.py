@@ -33,7 +33,9 @@ class Records:
             for path in self._zips:
                 text = texts.enter_context(archive.text(path))
                 several = len(self._zips) > 1
-                name = f"{path.name}: {archive.MEMBER}" if several else archive.MEMBER
+                name = archive.text_name(path)
+                if several:
+                    name = f"{path.name}: {name}"
                 self._readers.append(
                     Reader(text, skip=self._skip, name=name)
                     if self._layout == UCI
@@ -41,6 +43,22 @@ class Records:
                 )
             names = [path.name for path in self._zips]
             yield from joined(dict(zip(names, map(iter, self._readers), strict=True)))
+
+    @property
+    def name(self) -> str:
+        """What messages call the text, or the zips where there are several."""
+        if len(self._zips) == 1:
+            return archive.text_name(self._zips[0])
+        return " and ".join(path.name for path in self._zips[:2])
+
+    @property
+    def entities(self) -> dict[str, list[str]]:
+        """Columns that name what a reading is of, with the names in them where they differ."""
+        found: dict[str, set[str]] = {}
+        for each in self._readers:
+            for column, names in each.entities.items():
+                found.setdefault(column, set()).update(names)
+        return {column: sorted(names) for column, names in found.items() if len(names) > 1}
 
     @property
     def skipped(self) -> Counter[str]:

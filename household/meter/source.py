@@ -33,8 +33,6 @@ CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
 # For all of it, retries included: the 20 MB of UCI's zip at 12 kB a second.
 WHOLE_SECONDS = 1800.0
-# Endings of a text, which is zipped as it is.
-TEXTS = (".csv", ".txt")
 BLOCK_BYTES = 1 << 20
 LINE_BYTES = 200  # more than any line of the simulated household, and its header
 
@@ -103,7 +101,7 @@ def _each(source: str, sample: Sample) -> list[Asked]:
         found = sorted(glob(str(path)))  # noqa: PTH207 (of a path with wildcards in its folders)
     else:
         return [Asked(source)]
-    held = [Asked(each) for each in found if Path(each).suffix.lower() in (".zip", *TEXTS)]
+    held = [Asked(each) for each in found if Path(each).suffix.lower() in (".zip", *archive.TEXTS)]
     if not held:
         where = f"the folder {source}" if path.is_dir() else source
         raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; put some there")
@@ -134,7 +132,8 @@ def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
     )
     # Stored, since builds of zlib differ in what they deflate to.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
-        _write_member(zipped, simulator.text(minutes), len(minutes.missing) * LINE_BYTES)
+        most = len(minutes.missing) * LINE_BYTES
+        _write_member(zipped, archive.MEMBER, simulator.text(minutes), most)
     which = f" {household}" if household else ""
     return (
         f"simulated household{which}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
@@ -213,22 +212,23 @@ def copy(source: str, zip_path: Path) -> str:
             "a .csv or a folder of them (absolute for a queued experiment, which runs in a folder "
             "of its own)"
         )
-    if path.suffix.lower() in TEXTS:
+    # A text is zipped as it is, under its own name.
+    if path.suffix.lower() in archive.TEXTS:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
             blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
-            _write_member(zipped, blocks, path.stat().st_size)
+            _write_member(zipped, path.name, blocks, path.stat().st_size)
     else:
         shutil.copyfile(path, zip_path)
     return source
 
 
-def _write_member(zipped: zipfile.ZipFile, blocks: Iterable[bytes], most: int) -> None:
-    """Writes at most `most` bytes, dated at zip's own epoch.
+def _write_member(zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], most: int) -> None:
+    """Writes at most `most` bytes as the member `name`, dated at zip's own epoch.
 
     So the same text is the same bytes on every machine, but for those of 2 GiB and more: builds of
     Python differ in how they write the sizes of such a member.
     """
     large = most > zipfile.ZIP64_LIMIT
-    with zipped.open(zipfile.ZipInfo(archive.MEMBER), "w", force_zip64=large) as member:
+    with zipped.open(zipfile.ZipInfo(name), "w", force_zip64=large) as member:
         for block in blocks:
             member.write(block)

@@ -149,6 +149,7 @@ class Evaluate(Section):
 
 class Plot(Section):
     steps: int = Field(ge=2, le=5_000)
+    start: Literal["busiest", "first"]
 
 
 class Params(Section):

@@ -30,5 +30,7 @@ PREDICTIONS = Path("reports/predictions.parquet")
 BREAKDOWN = Path("reports/breakdown.csv")
 COVERAGE = Path("reports/coverage.csv")
 PLOTS = Path("reports/plots")
+# Tables that are in git, which has them of every commit, whatever is in DVC's cache.
+SUMMARY = Path("reports/summary")
 FIGURES = Path("reports/figures")
 REPORT = Path("reports/report.md")

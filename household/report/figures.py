@@ -52,11 +52,12 @@ class Plot(NamedTuple):
     y_label: str
     table: Callable[[Results], pd.DataFrame]
     written: Path | None = None  # by another stage as it runs, so that it is drawn while it grows
+    folder: Path = paths.PLOTS
 
     @property
     def path(self) -> Path:
         """Where the table stands."""
-        return self.written or paths.PLOTS / f"{self.name}.csv"
+        return self.written or self.folder / f"{self.name}.csv"
 
     def dvc(self) -> dict[str, Any]:
         """The entry of dvc.yaml for this plot."""
@@ -82,7 +83,7 @@ class Plot(NamedTuple):
         return not (table.empty and self.template["usermeta"].get("optional"))
 
     def filled(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
-        """The template with `rows`, each with its revision `rev`, as `dvc plots` fills it."""
+        """The template with `rows`, each with its revision `rev`, as the page fills it."""
         spec = VegaRenderer(
             rows,
             self.name,
@@ -96,6 +97,8 @@ class Plot(NamedTuple):
         ).get_filled_template()
         # It names the oldest version that can draw it, of which a newer one would warn.
         del spec["$schema"]
+        if spec["usermeta"].get("others") and len({row["rev"] for row in rows}) == 1:
+            _leave_first_look(spec["spec"])
         return spec
 
     def picture(self, table: pd.DataFrame) -> bytes:
@@ -107,9 +110,26 @@ class Plot(NamedTuple):
         return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
 
 
+def _leave_first_look(unit: dict[str, Any]) -> None:
+    """Takes the color and the shape of the LSTM from a plot of the others alone."""
+    for layer in unit["layer"]:
+        for channel in ("color", "shape"):
+            if channel in layer["encoding"]:
+                del layer["encoding"][channel]["scale"]["range"][0]
+
+
 # What the page makes a heading and tables of.
-FACTS = Plot("facts", "What was found", "name", "text", "", "", summary.facts)
-SETTINGS = Plot("settings", "Settings", "setting", "value", "setting", "value", summary.settings)
+FACTS = Plot("facts", "What was found", "name", "text", "", "", summary.facts, folder=paths.SUMMARY)
+SETTINGS = Plot(
+    "settings",
+    "Settings",
+    "setting",
+    "value",
+    "setting",
+    "value",
+    summary.settings,
+    folder=paths.SUMMARY,
+)
 CHARTS = (
     Plot(
         "scores",
@@ -119,10 +139,11 @@ CHARTS = (
         "RMSE over that of persistence (log scale)",
         "forecaster",
         tables.scores,
+        folder=paths.SUMMARY,
     ),
     Plot(
         "forecast",
-        "Forecast and actual over the first test minutes",
+        "Forecast and actual, minute by minute",
         "timestamp",
         "power_kw",
         "time",
@@ -135,7 +156,7 @@ CHARTS = (
         "day",
         "gain",
         "day",
-        "RMSE below that of the other by",
+        "RMSE reduction",
         tables.gain_by_day,
     ),
     Plot(
@@ -143,7 +164,7 @@ CHARTS = (
         "Gain of the LSTM in each test month",
         "gain",
         "month",
-        "RMSE below that of persistence by",
+        "RMSE reduction against persistence",
         "month",
         tables.gain_by_month,
     ),
@@ -152,7 +173,7 @@ CHARTS = (
         "Gain of the LSTM on each meter",
         "gain",
         "share",
-        "RMSE below that of persistence by",
+        "RMSE reduction against persistence",
         "share of the meters up to this one",
         tables.gain_by_meter,
     ),

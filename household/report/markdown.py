@@ -34,8 +34,11 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
         *charts,
         "## What to doubt",
         "\n".join(f"- {doubt}" for doubt in said["doubts"].values()),
-        "## Which shortcuts of the tutorial were taken?",
-        table(["shortcut", "taken"], said["shortcuts"].items()),
+        *(
+            ["## Shortcuts of the tutorial", table(["shortcut", "taken"], taken.items())]
+            if (taken := said.get("shortcuts"))
+            else []
+        ),
         *(_folded(name, *charts) for name, charts in others),
         _folded(
             "Settings",

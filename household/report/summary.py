@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from household.forecast.comparison import SWITCHING
 from household.forecast.scores import REFERENCE
 from household.pipeline.params import Params
 from household.report import tables, verdict
@@ -13,6 +14,8 @@ from household.report.tables import LSTM, Results
 FEW_DAYS = 28
 # Of the share of the minutes that an interval holds from the one that it should.
 FAR_OFF = 0.03
+# Of an LSTM whose error is more than twice that of persistence.
+DIVERGED = -1
 
 
 def household(source: dict[str, Any]) -> str:
@@ -28,7 +31,7 @@ def facts(results: Results) -> pd.DataFrame:
         "verdict": _verdict(results),
         "data": _data(results),
         "model": _model(results) | _intervals(results),
-        "shortcuts": shortcuts(results.params),
+        "shortcuts": shortcuts(results.params) if _taken(results.params) else {},
         "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
     }
     return pd.DataFrame(
@@ -73,6 +76,10 @@ def shortcuts(params: Params) -> dict[str, str]:
     return {name: f"yes: {effect}" if on else "no" for name, (on, effect) in taken.items()}
 
 
+def _taken(params: Params) -> list[str]:
+    return [name for name, text in shortcuts(params).items() if text != "no"]
+
+
 def doubts(results: Results) -> list[str]:
     """Why the score may not hold elsewhere, the gravest first."""
     found = results.verdict
@@ -85,13 +92,23 @@ def doubts(results: Results) -> list[str]:
         for level, of in results.covered("all", "all", LSTM).items()
         if abs(of["coverage"] - level) > FAR_OFF
     ]
-    behind = _share_behind(tables.error_by_change(results))
-    taken = [name for name, text in shortcuts(results.params).items() if text != "no"]
+    taken = _taken(results.params)
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
     drift = verdict.drift(found)
     best = _best_epoch(results.losses)
     epochs = results.losses["epoch"].max()
+    best_holds_zero = (
+        found["best_baseline"] != REFERENCE
+        and found["best_low"] is not None
+        and found["best_low"] <= 0 <= found["best_high"]
+    )
     checks = [
+        *((True, f"The readings: {doubt}.") for doubt in results.quality["doubts"]),
+        (
+            (found["persistence_skill"] or 0) < DIVERGED,
+            "The training diverged: the LSTM's error is more than twice that of persistence. Lower "
+            "train.learning_rate.",
+        ),
         (drift is not None, f"I{(drift or '')[1:]}."),
         (
             results.source["simulated"],
@@ -99,7 +116,7 @@ def doubts(results: Results) -> list[str]:
             "of a real house.",
         ),
         (
-            days < 2,
+            found["persistence_low"] is None,
             "The test part is shorter than two days, so that the gain has no interval.",
         ),
         (
@@ -107,6 +124,12 @@ def doubts(results: Results) -> list[str]:
             and found["persistence_low"] <= 0 <= found["persistence_high"],
             "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
+        (
+            best_holds_zero,
+            f"The interval of the gain over {found['best_baseline']}, the best baseline, holds 0: "
+            "the difference may be chance.",
+        ),
+        *((True, text) for text in _lost_meters(results)),
         (
             (found.get("earlier_skill") or 0) < 0,
             "The earlier LSTM has the smaller error: keep that one.",
@@ -141,11 +164,6 @@ def doubts(results: Results) -> list[str]:
             f"{'; '.join(missed)}.",
         ),
         (
-            behind > 0,
-            f"Persistence has the smaller error in {behind:.0%} of the minutes, grouped by how far "
-            "the power moved; see the error by the size of the change.",
-        ),
-        (
             best == epochs > 1,
             "The validation loss was smallest after the last epoch: more epochs may help.",
         ),
@@ -159,16 +177,35 @@ def doubts(results: Results) -> list[str]:
     return [text for holds, text in checks if holds]
 
 
+def _lost_meters(results: Results) -> list[str]:
+    """On how many of the meters persistence is better, of those trained on and of the others."""
+    if results.meters is None:
+        return []
+    rows = results.meters.dropna(subset="skill")
+    kinds = {True: "meters", False: "meters that it was not trained on"}
+    of_kinds = [(rows[rows["seen"] == seen], name) for seen, name in kinds.items()]
+    return [
+        f"On {(of['skill'] <= 0).sum()} of {len(of):,} {name} the LSTM does not beat persistence."
+        for of, name in of_kinds
+        if (of["skill"] <= 0).any()
+    ]
+
+
+def _headline(results: Results) -> str:
+    """Who has the smaller error, the LSTM or persistence, or a better baseline that beats it."""
+    found = results.verdict
+    persistence, best = found["persistence_skill"], found["best_skill"]
+    if persistence is None or best is None:
+        return f"{found['best_baseline'].capitalize()} makes no error at all on this test part"
+    same = "a minute ago" if results.horizon == 1 else "the last minute"
+    skill, other = persistence, f"“the same as {same}”"
+    if best <= 0 and found["best_baseline"] != REFERENCE:
+        skill, other = best, f"{found['best_baseline']}, the best baseline"
+    smaller = "smaller" if skill > 0 else "larger"
+    return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}"
+
+
 def _verdict(results: Results) -> dict[str, str]:
-    skill = results.verdict["persistence_skill"]
-    if skill is None:
-        headline = "Persistence makes no error at all on this test part"
-    else:
-        better = "smaller" if skill > 0 else "larger"
-        same = "a minute ago" if results.horizon == 1 else "the last minute"
-        headline = (
-            f"The LSTM's error is {abs(skill):.1%} {better} than that of “the same as {same}”"
-        )
     said = verdict.lines(
         results.metrics,
         len(results.windows(tables.ACTUAL)),
@@ -179,7 +216,9 @@ def _verdict(results: Results) -> dict[str, str]:
     names = ["against persistence", "against the best baseline"]
     if "earlier_skill" in results.verdict:
         names[len(said) - 1 :] = ["against the earlier LSTM"]
-    found = {"headline": headline} | dict(zip(names, said, strict=False))
+    found = {"headline": _headline(results)} | dict(zip(names, said, strict=False))
+    if where := _where_it_wins(tables.error_by_change(results)):
+        found["where it wins"] = where
     if results.meters is not None:
         rows = results.meters.dropna(subset="skill").to_dict("records")
         *kinds, worst = verdict.of_meters(results.metrics["meters"], rows)
@@ -198,17 +237,22 @@ def _data(results: Results) -> dict[str, str]:
     else:
         licence = f", {source['licence']}" if source["licence"] else ""
         origin = f"Readings of a real meter: {source['address']}{licence}"
-    return {
+    apart = "a minute" if results.every == 1 else f"{results.every} minutes"
+    facts = {
         "source": origin,
         "record": f"{_when(quality['first'])} to {_when(quality['last'])}, "
         f"{quality['rows']:,} minutes",
-        "without a value": f"{missing:,} minutes, and {gaps['absent_rows']:,} without a row; "
+        "missing": f"{missing:,} minutes without a value, {gaps['absent_rows']:,} without a row; "
         f"{gaps['count']:,} gaps, the longest of {gaps['longest_minutes']:,} minutes; "
         f"{skipped:,} lines skipped",
-        "test part": f"{_when(stamps.iloc[0])} to {_when(stamps.iloc[-1])}, "
+        "test part": f"{_when(stamps.min())} to {_when(stamps.max())}, "
         f"{len(stamps) // results.horizon:,} "
-        + ("minutes" if results.horizon == 1 else f"windows, {results.every} minutes apart"),
+        + ("minutes" if results.horizon == 1 else f"windows that begin {apart} apart"),
     }
+    if results.meters is not None:
+        unseen = int((~results.meters["seen"]).sum())
+        facts["meters"] = f"{len(results.meters):,}, {unseen:,} of them not trained on"
+    return facts
 
 
 def _model(results: Results) -> dict[str, str]:
@@ -233,7 +277,11 @@ def _model(results: Results) -> dict[str, str]:
 
 
 def _intervals(results: Results) -> dict[str, str]:
-    """What each interval held, how wide it was, and its score beside that of persistence's."""
+    """What each interval held, how wide it was, and its score beside that of persistence's.
+
+    The score is that of Winkler (1972), A decision-theoretic approach to interval estimation, JASA
+    67(337): the width, and more where the power lies outside.
+    """
     ours = results.covered("all", "all", LSTM)
     theirs = results.covered("all", "all", REFERENCE)
     switching = results.covered("minute", "switching", LSTM)
@@ -241,19 +289,34 @@ def _intervals(results: Results) -> dict[str, str]:
     for level, of in ours.items():
         text = f"holds the power in {of['coverage']:.1%} of the test minutes"
         if level in switching:
-            text += f" and in {switching[level]['coverage']:.0%} of those that switch"
+            share = switching[level]["coverage"]
+            text += f" and in {share:.0%} of those with a change above {SWITCHING:g} kW"
         said[f"{level:.0%} interval"] = (
-            f"{text}; {of['width_kw']:.2f} kW wide on average; Winkler score "
-            f"{of['winkler_kw']:.3f} kW, {theirs[level]['winkler_kw']:.3f} kW around persistence"
+            f"{text}; {of['width_kw']:.2f} kW wide on average; interval score (Winkler, smaller is "
+            f"better) {of['winkler_kw']:.3f} kW, {theirs[level]['winkler_kw']:.3f} kW around "
+            "persistence"
         )
     return said
 
 
-def _share_behind(by_change: pd.DataFrame) -> float:
-    """The share of the minutes that lie in groups where persistence has the smaller error."""
+def _where_it_wins(by_change: pd.DataFrame) -> str | None:
+    """In which minutes persistence has the smaller error, by how far the power moved, if any."""
     groups = by_change.set_index("change")
     ours, theirs = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
-    return float(ours.loc[ours["rmse_kw"] > theirs["rmse_kw"], "share"].sum())
+    behind = ours["rmse_kw"] > theirs["rmse_kw"]
+    share = f"{ours.loc[behind, 'share'].sum():.0%}"
+    if not behind.any():
+        return None
+    if behind.all():
+        return "Persistence has the smaller error whether the power moves much or little"
+    # Those of little change come first.
+    if behind.is_monotonic_decreasing:
+        bound = ours.index[~behind][0].split()[0]
+        return (
+            f"Persistence is closer in the {share} of the minutes in which the power moves by less "
+            f"than {bound} kW, the LSTM in the others"
+        )
+    return f"Persistence is closer in {share} of the minutes, grouped by how far the power moves"
 
 
 def _best_epoch(losses: pd.DataFrame) -> float | None:

@@ -1,7 +1,7 @@
 """The tables behind `dvc plots`: what a person looks at, as rows.
 
-Every table but that of the first minutes counts all minutes of the test part, so that the page
-stays small without leaving any of them out.
+Every table but that of the forecast counts all minutes of the test part, so that the page stays
+small without leaving any of them out.
 """
 
 import itertools
@@ -14,12 +14,14 @@ import pandas as pd
 
 from household.forecast import comparison
 from household.forecast.scores import REFERENCE, of_each, rmse, skill
-from household.pipeline.params import Params
+from household.pipeline.params import Params, Plot
 
 ACTUAL = "actual"
 ENDS = ["low_80", "high_80", "low_95", "high_95"]
 LSTM = "LSTM"
-# Minutes of the first picture from which each stretch is drawn by its lowest and its highest.
+# The baseline that has a place in every plot, so that each has its color in all of them.
+LINEAR = "linear"
+# Minutes of that picture from which each stretch is drawn by its lowest and its highest.
 MAX_STEPS = 1_000
 # Steps of the horizon, of which a plot draws no more.
 MAX_HORIZON = 120
@@ -48,8 +50,9 @@ class Results(NamedTuple):
 
     @property
     def compared(self) -> list[str]:
-        """Those that a plot of minutes has room for: the LSTM, persistence, the best baseline."""
-        return list(dict.fromkeys([LSTM, REFERENCE, self.verdict["best_baseline"]]))
+        """Those that a plot of minutes has room for: the LSTM, three baselines with the best."""
+        shown = dict.fromkeys([LSTM, REFERENCE, LINEAR, self.verdict["best_baseline"]])
+        return [name for name in shown if name in self.predictions]
 
     @property
     def forecasters(self) -> list[str]:
@@ -119,35 +122,50 @@ def scores(results: Results) -> pd.DataFrame:
 
 
 def forecast(results: Results) -> pd.DataFrame:
-    """The first test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
+    """Some test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
 
     The last two are the 95 % interval of the LSTM, where it has one, and empty elsewhere.
 
-    They are of windows whose targets follow on one another, so that each minute is there once. Of
-    more than `MAX_STEPS`, those at which a series is lowest and highest in each stretch of a few
-    minutes, so that no peak is lost.
+    The minutes are of windows whose targets follow on one another, so that each is there once, of
+    the first meter. Of the stretches of `plot.steps` they are the first, or the one in which the
+    power changes by more than `comparison.SWITCHING` most often. Of more than `MAX_STEPS`, those at
+    which a series is lowest and highest in each group of a few minutes, so that no peak is lost.
     """
     shown = [ACTUAL, *results.compared]
     apart = math.ceil(results.horizon / results.every)
     window = np.arange(len(results.predictions)) // results.horizon
-    first = results.predictions[window % apart == 0].head(results.params.plot.steps)
-    first = first.reset_index(drop=True)
-    stretch = np.arange(len(first)) // math.ceil(2 * len(first) / MAX_STEPS)
+    minutes = results.predictions[window % apart == 0]
+    if "meter" in minutes:
+        minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
+    minutes = _stretch(minutes.reset_index(drop=True), results.params.plot)
+    group = np.arange(len(minutes)) // math.ceil(2 * len(minutes) / MAX_STEPS)
     kept = {
-        name: first.index
-        if len(first) <= MAX_STEPS
-        else np.unique(first[name].groupby(stretch).agg(["idxmin", "idxmax"]))
+        name: minutes.index
+        if len(minutes) <= MAX_STEPS
+        else np.unique(minutes[name].groupby(group).agg(["idxmin", "idxmax"]))
         for name in shown
     }
-    stamps = first["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     parts = []
     for name, rows in kept.items():
-        part = {"timestamp": stamps[rows], "series": name, "power_kw": first.loc[rows, name]}
+        part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
         for end in ("low", "high"):
-            known = name == LSTM and f"{end}_95" in first
-            part[f"{end}_kw"] = first.loc[rows, f"{end}_95"] if known else math.nan
+            known = name == LSTM and f"{end}_95" in minutes
+            part[f"{end}_kw"] = minutes.loc[rows, f"{end}_95"] if known else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
+
+
+def _stretch(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
+    """The first `settings.steps` of `minutes`, or as many in a row with the most switching."""
+    if settings.start == "first":
+        return minutes.head(settings.steps)
+    stretch = minutes.index // settings.steps
+    # Power has three decimals; float32 has it a little off.
+    change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
+    switching = change > comparison.SWITCHING
+    busiest = switching.groupby(stretch).sum().idxmax()
+    return minutes[stretch == busiest]
 
 
 def gain_by_meter(results: Results) -> pd.DataFrame:

@@ -21,11 +21,13 @@ def lines(
     naive = metrics["persistence"]["rmse_kw"]
     house = "simulated households" if "meters" in metrics else "a simulated household"
     same = "a minute ago" if horizon == 1 else "the last minute"
+    several = metrics["meters"]["seen"]["meters"] if "meters" in metrics else 0
     said = [
         f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as {same}": '
         f"{_against(verdict, 'persistence', 'persistence')}, on {windows:,} windows"
         + ("" if horizon == 1 else f" of {horizon} minutes ahead")
         + (f" of {house}" if simulated else "")
+        + (f", of {several:,} meters" if several else "")
     ]
     if best != "persistence":
         said.append(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from household.forecast import baselines, intervals, runtime, scores, trained, windows
 from household.forecast.windows import Starts
@@ -29,7 +30,7 @@ class Forecaster:
             self._intervals = intervals.read(folder / trained.INTERVALS)
             self.shape = runtime.shape(self._session)
             self.features = model.features
-            record = model.record
+            self._trained, record = model, model.record
             self._ranges = {each["name"]: each["range"] for each in record["input"]["features"]}
             self._layout = Layout.of(record["parameters"]["layout"])
             self._gaps: str = record["parameters"]["window"]["gaps"]
@@ -90,6 +91,11 @@ class Forecaster:
         }
         due = stamps[windows.target_minutes(starts, self.shape)]
         return _in_zone_of(table, scores.by_minute(due, columns))
+
+    def learnt_from(self, stamps: pa.ChunkedArray) -> int:
+        """How many of the times `stamps` are not after the last one that it was trained on."""
+        # Those of the training are of the clock that the readings showed.
+        return self._trained.learnt_from(arrays.of(pc.local_timestamp(stamps)))
 
     def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
         """The forecast of each window and its intervals: (windows, horizon) each."""

@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,16 +76,16 @@ def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -
 
 @contextmanager
 def _whole(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
-    """The file `name`; standard input as a file too, since a zip and Parquet are read from both
-    ends."""
-    if name != STDIN:
-        with Path(name).open("rb") as file:
-            yield Path(name), file
-        return
-    with tempfile.NamedTemporaryFile() as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.seek(0)
-        yield Path(file.name), file
+    """The file `name`; standard input and a pipe as a file too, since a zip and Parquet are read
+    from both ends."""
+    with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as given:
+        if name != STDIN and given.seekable():
+            yield Path(name), given
+            return
+        with tempfile.NamedTemporaryFile() as file:
+            shutil.copyfileobj(given, file)
+            file.seek(0)
+            yield Path(file.name), file
 
 
 def stream(text: Growing, name: str, features: Sequence[str], layout: Layout) -> Iterator[pa.Table]:
@@ -119,7 +119,7 @@ def _tables(
     found, absent = export.fields(header, own)
     if absent:
         raise _missing(name, absent, features, found)
-    return export.Export(text, own, **told)
+    return export.Export(text, own, hints={}, **told)
 
 
 def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
@@ -146,6 +146,13 @@ def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
 def _missing(
     name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
 ) -> Failure:
+    # A header without a comma that has another delimiter in it.
+    split = next((each for each in ";\t|" if len(found) == 1 and each in found[0]), None)
+    if split:
+        return Failure(
+            f"{name}: expected commas between the fields of the header, found {split!r} in "
+            f"{found[0]!r}; write it with commas"
+        )
     return Failure(
         f"{name}: no column {', '.join(missing)}; the model takes timestamp, "
         f"{', '.join(features)}; found {', '.join(found[:12])}"

@@ -1,7 +1,7 @@
 """The whole pipeline in memory, from readings to a trained model and its scores."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,10 +126,11 @@ def run(
         elif model is not None:
             started = given = params.changed(given, {"train": {"warm_start": str(model)}})
         if data is None:
-            minutes, record, skipped = _fetched(given, folder / "zips")
+            minutes, record, checked = _fetched(given, folder / "zips")
         else:
-            minutes, record, skipped = _taken(data), data.attrs.get(SOURCE, UNKNOWN), {}
-        return _run(given, started, minutes, record, skipped, folder / "checkpoint.npz")
+            minutes = _taken(data)
+            record, checked = data.attrs.get(SOURCE, UNKNOWN), _quality(minutes, {}, "data", {})
+        return _run(given, started, minutes, record, checked, folder / "checkpoint.npz")
 
 
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
@@ -140,13 +141,10 @@ def _run(
     started: Params,
     minutes: pa.Table,
     record: dict[str, Any],
-    skipped: Mapping[str, int],
+    checked: dict[str, Any],
     kept: Path,
 ) -> Run:
     """From the minutes on; `started` are the parameters with the model that it goes on with."""
-    found = quality.Quality()
-    found.add(minutes)
-    checked = found.record(skipped)
     window = given.window
     features: list[str] = [
         name for name in window.features if minutes[name].null_count < len(minutes)
@@ -208,17 +206,31 @@ def _run(
     return Run(frame, interrupted, made, results)
 
 
-def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], Mapping[str, int]]:
-    """The minutes that the parameters ask for, where they are from, and the lines skipped."""
+def _quality(
+    minutes: pa.Table,
+    skipped: Mapping[str, int],
+    name: str,
+    entities: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    found = quality.Quality()
+    found.add(minutes)
+    return found.record(skipped, name, entities)
+
+
+def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
+    """The minutes that the parameters ask for, where they are from, and their quality."""
     record = source.fetch(given.fetch, folder)
     if meters.several(folder):
         raise Failure("run takes one meter; of several `dvc repro` makes one model")
     records = Records(sorted(folder.glob("*.zip")), given.parse)
-    return pa.concat_tables(records).combine_chunks(), record, records.skipped
+    minutes = pa.concat_tables(records).combine_chunks()
+    return minutes, record, _quality(minutes, records.skipped, records.name, records.entities)
 
 
 def _taken(data: pd.DataFrame) -> pa.Table:
     """A table of series.SCHEMA from a frame; raises Failure where it holds no minutes in order."""
+    if not isinstance(data, pd.DataFrame):
+        raise Failure(f"data: expected a frame of pandas, found {data!r:.80}; read it into one")
     frame = data if "timestamp" in data else data.rename_axis("timestamp").reset_index()
     given = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in series.NAMES if name in given.column_names or name == TARGET]

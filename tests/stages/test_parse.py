@@ -58,7 +58,7 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
     }
     found = quality.Quality()
     found.add(table)
-    assert record == found.record({"fields": 1, "duplicate": 1})
+    assert record == found.record({"fields": 1, "duplicate": 1}, archive.MEMBER, {})
     assert capsys.readouterr().out == (
         "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, "
         "1 missing, 6 absent, 2 lines skipped\n"
@@ -131,8 +131,9 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
     with pytest.raises(Failure) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
-        f"{archive.MEMBER}: the usual step from row to row is 15 minutes, expected 1; "
-        "give a zip with a row for every minute"
+        f"{archive.MEMBER}: a row is usually 15 minutes after the one before, and the forecast is "
+        "made from minutes; give a reading a minute, or more often with parse.layout.resample: "
+        "minute (docs/meters.md)"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()

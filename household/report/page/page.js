@@ -12,6 +12,7 @@
     "M5,0A5,5,0,1,1,5,10A5,5,0,1,1,5,0Z", "M0.5,0.5H9.5V9.5H0.5Z", "M5,0.5L10,9.5H0Z",
     "M5,0L10,5L5,10L0,5Z", "M3,0H7V3H10V7H7V10H3V7H0V3H3Z", "M0,0.5H10L5,9.5Z",
   ];
+  const SHAPE_NAMES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"];
   const INK = "currentColor";
   const CONFIG = {
     aria: false,
@@ -33,6 +34,7 @@
 
   const rows = (spec) => spec.data?.values ?? [];
   const meta = (spec) => spec.usermeta ?? {};
+  const has = (spec, revision) => rows(spec).some((row) => row.rev === revision);
   // The parts of a template that draw marks.
   const units = (spec) => [spec.spec ?? spec, ...((spec.spec ?? spec).layer ?? [])];
   const distinct = (values) => [...new Set(values)];
@@ -57,8 +59,8 @@
       sections.set(title, [...(sections.get(title) ?? []), ...block(plot, revisions, charts)]);
       if (sections.size === 1 && facts.length) sections.set("What to doubt", doubts(facts, revisions));
     }
-    if (facts.length) {
-      sections.set("Which shortcuts of the tutorial were taken?", [factTable(facts, ["shortcuts"], revisions)]);
+    if (facts.some((row) => row.section === "shortcuts")) {
+      sections.set("Shortcuts of the tutorial", [factTable(facts, ["shortcuts"], revisions)]);
     }
     if (values.length) sections.set("Settings", settings(values, revisions));
 
@@ -69,8 +71,8 @@
     });
     if (facts.length) {
       report.append(element("footer", {}, element("p", { class: "note" },
-        "The plots of the test part count every minute of it; only the first minutes are a part. The page holds "
-        + "all that it needs; the licences of its packages stand in its source.")));
+        "All plots of the test part count every minute of it, except “Forecast and actual”. The page needs no "
+        + "network. The licences of the packages in it stand in its source.")));
     }
     clear();
     drawAll(charts, revisions);
@@ -87,7 +89,7 @@
   function header(facts, revisions, titles) {
     const fact = (section, name) => facts.find((row) => row.section === section && row.name === name)?.text;
     const simulated = distinct(facts.map((row) => row.household === "simulated household"));
-    const source = element("p", { class: "source" }, "Household power: what comes, from the minutes before it ");
+    const source = element("p", { class: "source" }, "Household power forecast ");
     if (simulated.includes(true)) {
       const all = simulated.length === 1 ? "Simulated, no real readings" : "Some of it simulated";
       source.append(element("span", { class: "simulated" }, all));
@@ -95,12 +97,13 @@
     const top = element("header", {}, source);
     if (revisions.length > 1) {
       const names = element("p", { class: "names" });
-      revisions.forEach((revision, place) => names.append(element("span", {}, key(place), revision)));
+      revisions.forEach((revision, place) => names.append(element("span", {}, swatch(place), revision)));
       top.append(element("h1", {}, `${revisions.length} revisions compared`), names);
+      top.append(...revisions.flatMap((revision) => lacking(revision, revisions)));
       if (facts.length) top.append(factTable(facts, ["verdict", "data", "model"], revisions));
     } else {
       top.append(element("h1", {}, fact("verdict", "headline") ?? "The plots"));
-      for (const name of ["against persistence", "against the best baseline"]) {
+      for (const name of ["where it wins", "against persistence", "against the best baseline"]) {
         if (fact("verdict", name)) top.append(element("p", {}, `${fact("verdict", name)}.`));
       }
       const revision = { section: "data", name: "revision", text: revisions[0] ?? "", rev: revisions[0] };
@@ -111,11 +114,23 @@
     return top;
   }
 
-  function key(place) {
+  // What a revision is without, of the plots that another one has.
+  function lacking(revision, revisions) {
+    const due = plots.filter(({ spec }) => !meta(spec).view && !meta(spec).optional && rows(spec).length);
+    const without = due.filter(({ spec }) => !has(spec, revision));
+    if (!without.length) return [];
+    const names = without.map(({ id, spec }) => `“${spec.title?.text ?? spec.title ?? id}”`);
+    const what = without.length > 2 ? `${without.length} of ${due.length} plots` : names.join(" and ");
+    return [element("p", { class: "lacking", role: "note" }, swatch(revisions.indexOf(revision)),
+      `${revision} is without ${what}: that commit did not make them, or DVC's cache lacks them. “dvc pull” brings what was `
+      + "pushed; else check it out, run “dvc repro” and commit what that changes.")];
+  }
+
+  function swatch(place) {
     const space = "http://www.w3.org/2000/svg";
     const drawing = document.createElementNS(space, "svg");
     const path = document.createElementNS(space, "path");
-    const attributes = { viewBox: "0 0 10 10", class: "key", "aria-hidden": "true" };
+    const attributes = { viewBox: "0 0 10 10", class: "swatch", "aria-hidden": "true" };
     Object.entries(attributes).forEach(([name, value]) => drawing.setAttribute(name, value));
     path.setAttribute("d", SHAPES[place % SHAPES.length]);
     path.setAttribute("fill", COLORS[place % COLORS.length]);
@@ -127,7 +142,7 @@
     return revisions.flatMap((revision, place) => {
       const said = facts.filter((row) => row.section === "doubts" && row.rev === revision);
       const list = element("ul", { class: "doubts" }, ...said.map((row) => element("li", {}, row.text)));
-      return revisions.length > 1 ? [element("h3", {}, key(place), revision), list] : [list];
+      return revisions.length > 1 ? [element("h3", {}, swatch(place), revision), list] : [list];
     });
   }
 
@@ -157,7 +172,7 @@
   // A row for each name, a column for each revision; what differs is marked.
   function pivot(values, revisions, label) {
     const several = revisions.length > 1;
-    const head = revisions.map((revision, place) => element("th", { scope: "col" }, key(place), revision));
+    const head = revisions.map((revision, place) => element("th", { scope: "col" }, swatch(place), revision));
     const body = distinct(values.map((row) => row.name)).map((name) => {
       const cells = across(values, name, revisions);
       return element(
@@ -191,7 +206,7 @@
     const parts = [element("h3", {}, title)];
     if (says) parts.push(element("p", {}, says));
     parts.push(element("figure", { id: `figure-${id}` }, chart));
-    if (zooms) parts.push(element("p", { class: "hint" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
+    if (zooms) parts.push(element("p", { class: "hint mouse" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
     if (columns) {
       const table = numbers(rows(spec), columns, revisions, title);
       parts.push(open ? table : element("details", {}, element("summary", {}, `The numbers: ${title}`), table));
@@ -208,7 +223,7 @@
         { ...kind(column), ...(place ? {} : { scope: "row" }) },
         written(row[column.field], column),
       ));
-      if (revisions.length > 1) cells.splice(1, 0, element("td", {}, key(revisions.indexOf(row.rev)), row.rev));
+      if (revisions.length > 1) cells.splice(1, 0, element("td", {}, swatch(revisions.indexOf(row.rev)), row.rev));
       return element("tr", {}, ...cells);
     });
     if (revisions.length > 1) head.splice(1, 0, element("th", { scope: "col" }, "revision"));
@@ -246,20 +261,34 @@
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
     if (revisions.length > 1 && meta(spec).section) nameAll(copy, revisions);
+    if (revisions.length === 1 && meta(spec).others) leaveFirstLook(copy);
     return copy;
+  }
+
+  // The color and the shape of the LSTM are not those of others.
+  function leaveFirstLook(copy) {
+    for (const { color, shape } of units(copy).map((unit) => unit.encoding ?? {})) {
+      color?.scale?.range?.shift();
+      shape?.scale?.range?.shift();
+    }
   }
 
   // A template knows of the revisions that have rows in it; here also one that lacks the plot counts,
   // so that the others keep their names and colors.
   function nameAll(copy, revisions) {
     const counts = ({ joinaggregate = [] }) => joinaggregate.some(({ as }) => as === "revisions");
+    const dashed = units(copy).some(({ encoding }) => encoding?.strokeDash);
+    const look = dashed ? { symbolType: "stroke", symbolSize: 900 } : {};
     const count = { calculate: String(revisions.length), as: "revisions" };
     copy.transform = (copy.transform ?? []).map((each) => (counts(each) ? count : each));
-    for (const channel of units(copy).flatMap((unit) => Object.values(unit.encoding ?? {}))) {
+    for (const [name, channel] of units(copy).flatMap((unit) => Object.entries(unit.encoding ?? {}))) {
       if (!channel?.scale?.range || !["line", "rev"].includes(channel.field)) continue;
-      channel.scale.domain = [...(meta(copy).before ?? []), ...revisions];
+      const before = meta(copy).before ?? [];
+      channel.scale.domain = [...before, ...revisions];
+      if (name === "color") channel.scale.range = [...before.map(() => INK), ...COLORS];
+      if (name === "shape") channel.scale.range = SHAPE_NAMES;
       // Of one domain, the legends of color and of shape become one.
-      if (channel.field === "line") channel.legend = { orient: "top", symbolOpacity: 1 };
+      if (channel.field === "line") channel.legend = { orient: "top", symbolOpacity: 1, ...look };
     }
   }
 

@@ -116,7 +116,7 @@ def no_scale(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (no_record, "no model of this version"),
+        (no_record, "no forecaster.json in this folder; give the folder that"),
         (no_json, "no model of this version"),
         (another_kind, "no model of this version"),
         (no_network, "no model of this version"),
@@ -131,6 +131,11 @@ def test_what_is_no_model_is_refused(
     spoil(folder)
     with pytest.raises(Failure, match=said):
         artifact.warm_start(asked(folder), FEATURES)
+
+
+def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(Failure, match=r"/nomodel: no such folder; give the folder that"):
+        artifact.warm_start(asked(folder.with_name("nomodel")), FEATURES)
 
 
 def test_the_folder_that_it_will_write_is_refused() -> None:

@@ -139,11 +139,17 @@ def test_a_training_stops_when_its_patience_is_over() -> None:
 def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(training, "HISTORY_ROWS", 5)
-    _, losses = train(TINY.model_copy(update={"batch_size": 1, "epochs": 3}))
-    assert [row["epoch"] for row in losses if row["part"] == "train"] == pytest.approx(
-        [2 / 3, 1, 5 / 3, 2, 8 / 3, 3]
-    )
+    settings = TINY.model_copy(update={"batch_size": 1, "epochs": 3})
+    for most, expected in (
+        (2, [1, 2, 3]),
+        (5, [1, 2, 3]),
+        (6, [2 / 3, 1, 5 / 3, 2, 8 / 3, 3]),
+        (9, [place / 3 for place in range(1, 10)]),
+    ):
+        monkeypatch.setattr(training, "HISTORY_ROWS", most)
+        _, losses = train(settings)
+        rows = [row["epoch"] for row in losses if row["part"] == "train"]
+        assert rows == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])

@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ def zipped(
     data: bytes = TEXT,
     name: str = archive.MEMBER,
     method: int = zipfile.ZIP_DEFLATED,
+    more: Sequence[str] = (),
 ) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as target:
-        target.writestr(zipfile.ZipInfo(name), data, compress_type=method)
+        for each in (name, *more):
+            target.writestr(zipfile.ZipInfo(each), data, compress_type=method)
     return buffer.getvalue()
 
 
@@ -67,18 +70,19 @@ BAD = [
     pytest.param(zipped(method=zipfile.ZIP_LZMA), "not compressed with deflate", id="LZMA"),
     pytest.param(zipped(method=zipfile.ZIP_BZIP2), "not compressed with deflate", id="bzip2"),
     pytest.param(
-        b"Date;Time;Global_active_power\n", f"a text, not a zip; name it {archive.MEMBER}", id="CSV"
+        b"Date;Time;Global_active_power\n", "give a .csv, a .txt, or a zip with one", id="CSV"
+    ),
+    pytest.param(b"PAR1\x15\x00", "a Parquet file; give the same as .csv", id="Parquet"),
+    pytest.param(zipped(name="power.pdf"), "found power.pdf; zip the text", id="no text"),
+    pytest.param(
+        zipped(name="a.csv", more=["b.txt", "c.CSV"]),
+        "3 texts in the zip, a.csv, b.txt, c.CSV; zip the one that counts alone",
+        id="several texts",
     ),
     pytest.param(
-        zipped(name="power.csv"),
-        "found power.csv; zip the text again under that name",
-        id="another member",
-    ),
-    pytest.param(
-        zipped(name=archive.MEMBER.upper()), f"expected {archive.MEMBER}", id="member in capitals"
-    ),
-    pytest.param(
-        zipped(name=f"data/{archive.MEMBER}"), f"found data/{archive.MEMBER}", id="in a folder"
+        zipped(name="[Content_Types].xml", more=["xl/workbook.xml"]),
+        "an Excel workbook; save it as .csv",
+        id="Excel",
     ),
     pytest.param(b"PK\x05\x06" + bytes(18), "found nothing", id="no member"),
     pytest.param(encrypted(), "is encrypted", id="encrypted"),
@@ -109,11 +113,26 @@ def test_a_good_zip_is_read_whole_and_is_not_ucis(tmp_path: Path, method: int) -
         assert text.read() == TEXT
 
 
-def test_other_members_do_no_harm(tmp_path: Path) -> None:
-    path = written(tmp_path, zipped())
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        (archive.MEMBER, ["README.txt"]),
+        ("power.csv", []),
+        ("a folder/Power.TXT", ["__MACOSX/a folder/._Power.TXT", "a folder/licence.pdf"]),
+        (archive.MEMBER.upper(), []),
+    ],
+)
+def test_the_only_text_is_read_whatever_its_name_and_what_else_is_there(
+    tmp_path: Path, name: str, more: list[str]
+) -> None:
+    path = written(tmp_path, zipped(name=name))
     with zipfile.ZipFile(path, "a") as target:
-        target.writestr("README.txt", "of no interest")
+        for each in more:
+            target.writestr(each, "of no interest")
     archive.verify(path, ORIGIN)
+    assert archive.text_name(path) == name
+    with archive.text(path) as text:
+        assert text.read() == TEXT
     assert not archive.is_uci(path)
 
 

@@ -151,7 +151,7 @@ def test_a_comma_may_stand_before_the_decimals() -> None:
 
 FAULTS = {
     "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
-    "time": ("2014-02-31 00:00:00,1", "none of that format"),
+    "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
     "number": ("2014-03-02 00:00:00,many", "not a number"),
     "duplicate": ("2014-03-01 23:59:00,1", "stands twice"),
     "out_of_order": ("2014-03-01 23:00:00,1", "goes back"),
@@ -226,10 +226,32 @@ def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("iso", "not in the format such as 2007-03-31 23:59 in '3/1/2014 23:58,1'"),
+        ("epoch", "not in the format the seconds since 1970"),
+        ("%d/%m/%y", "not in the format %d/%m/%y"),
+    ],
+)
+def test_a_time_of_another_format_is_told_which_is_expected(form: str, said: str) -> None:
+    with pytest.raises(Failure, match=said):
+        tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(format=form))
+
+
+def test_the_names_of_what_a_reading_is_of_are_kept() -> None:
+    lines = [f"2014-03-01 23:5{minute}:00,1, sensor.{minute % 2},x\n" for minute in range(4)]
+    _, made = tables("time,power,Entity_ID,other\n" + "".join(lines), PLAIN)
+    assert made.entities == {"Entity_ID": {"sensor.0", "sensor.1"}}
+
+
 def test_seconds_need_to_be_made_minutes() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
-    with pytest.raises(Failure, match=r"no whole minute \(parse.layout.resample\)"):
+    with pytest.raises(
+        Failure, match=r"no whole minute in .*; set parse.layout.resample to minute"
+    ):
         tables(text, PLAIN)
+    assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
     found, _ = tables(text, PLAIN._replace(resample="minute"))
     assert found["timestamp"].to_pylist() == [BEGIN]
 

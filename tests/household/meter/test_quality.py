@@ -36,7 +36,7 @@ def record(whole: pa.Table, skipped: dict[str, int], parts: int = 3) -> dict[str
     for rows in np.array_split(np.arange(len(whole)), parts):
         if len(rows):
             found.add(whole.take(rows))
-    return found.record(skipped)
+    return found.record(skipped, "mine.txt", {})
 
 
 def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
@@ -68,6 +68,7 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
             TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
             "voltage": {"min": 240.0, "mean": 241.428571, "max": 243.0},
         },
+        "doubts": [],
     }  # fmt: skip
 
 
@@ -124,11 +125,37 @@ def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]
     }
 
 
+HOUR = range(61)
+
+
+@pytest.mark.parametrize(
+    ("power", "doubt"),
+    [
+        ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, where a house has"),
+        ([11.0 + minute / 60 for minute in HOUR], "the power never falls, as the register of a"),
+        ([1.0] * 61, None),
+        ([1.0 + minute / 60 for minute in HOUR[:-2]], None),
+        ([*[11.0 + minute / 60 for minute in HOUR], 11.5], None),
+    ],
+)
+def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | None) -> None:
+    doubts = record(table(list(range(len(power))), [*power]), {})["doubts"]
+    assert len(doubts) == (doubt is not None)
+    assert all(each.startswith(doubt) for each in doubts)
+
+
+def test_readings_of_several_sensors_are_doubted() -> None:
+    found = quality.Quality()
+    found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
+    (doubt,) = found.record({}, "mine.txt", {"entity_id": ["a", "b"]})["doubts"]
+    assert doubt.startswith("the column entity_id names several, a, b, which are taken for one")
+
+
 @pytest.mark.parametrize("step", [2, 15, 60, 1440])
 def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
     # A minute here and there does not make minutes of them.
     minutes = np.cumsum([step, 1, step, step] * 10).tolist()
-    with pytest.raises(Failure, match=f"row to row is {step} minutes, expected 1; give"):
+    with pytest.raises(Failure, match=rf"^mine.txt: a row is usually {step} minutes after the"):
         record(table(minutes, [1.0] * len(minutes)), {})
 
 

@@ -192,7 +192,9 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
     assert said.startswith(f"{archive.MEMBER} line 7: ")
     assert reason.replace("\\\\", "\\") in said
     assert f" in {reader.shown(bad.splitlines()[0])[:9]}" in said
-    assert said.endswith("; correct the line, or set parse.on_bad_line to skip")
+    assert said.endswith(
+        "; correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
+    )
     assert "\n" not in said
 
     table, skipped = read(data, skip=True)

@@ -224,6 +224,7 @@ BROKEN = [
     ("train.epochs", 0),
     ("plot.steps", 1),
     ("plot.steps", 5_001),
+    ("plot.start", "last"),
     ("window.horizon", 0),
     ("window.horizon", 1_441),
     ("parse.layout.delimiter", ""),

@@ -22,6 +22,7 @@ QUALITY: dict[str, Any] = {
     "last": "2007-04-01T23:59",
     "rows": 89_676,
     "missing": {"global_active_power": 1_443},
+    "doubts": [],
     "skipped_lines": {"number": 2, "time": 0},
     "gaps": {
         "absent_rows": 5,

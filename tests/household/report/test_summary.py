@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from household.report import summary
+from household.report.tables import Results
 from tests.conftest import leaves, tutorial
 from tests.household.report.made import METERS, SAMPLE, predictions, results
 
@@ -25,8 +26,9 @@ def test_the_facts_are_those_of_the_run() -> None:
     table = summary.facts(results(predictions(4_000))).set_index("name")["text"]
     assert table["source"] == "No real readings: a simulated household, seed 0"
     assert table["record"] == "2007-01-30 17:24 to 2007-04-01 23:59, 89,676 minutes"
-    assert table["without a value"] == (
-        "1,443 minutes, and 5 without a row; 2 gaps, the longest of 1,440 minutes; 2 lines skipped"
+    assert table["missing"] == (
+        "1,443 minutes without a value, 5 without a row; 2 gaps, the longest of 1,440 minutes; "
+        "2 lines skipped"
     )
     assert table["test part"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
     assert table["reads"] == "49 minutes of 7 columns and their changes"
@@ -53,6 +55,78 @@ def test_what_the_intervals_hold_is_said_and_doubted_where_it_is_another_share()
     assert not any("another share" in doubt for doubt in summary.doubts(made))
     narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
     assert any("90.0%, not 80%; 90.0%, not 95%" in doubt for doubt in summary.doubts(narrow))
+
+
+def verdict(persistence: float, best: float, name: str = "linear", **others: Any) -> Results:
+    """Results with that skill of the LSTM against persistence and against the best baseline."""
+    made = results(predictions(9))
+    figures = {"best_baseline": name, "persistence_skill": persistence, "best_skill": best}
+    ends = {"persistence_low": None, "persistence_high": None, "best_low": None, "best_high": None}
+    scores = made.metrics | {name: made.metrics["linear"]}
+    return made._replace(
+        metrics=scores | {"verdict": made.metrics["verdict"] | figures | ends | others}
+    )
+
+
+@pytest.mark.parametrize(
+    ("persistence", "best", "name", "said"),
+    [
+        (0.24, 0.2, "linear", "24.0% smaller than that of “the same as a minute ago”"),
+        (0.129, -0.02, "linear", "2.0% larger than that of linear, the best baseline"),
+        (-0.3, -0.5, "LightGBM", "50.0% larger than that of LightGBM, the best baseline"),
+        (0.1, 0.1, "persistence", "10.0% smaller than that of “the same as a minute ago”"),
+        (-0.1, -0.1, "persistence", "10.0% larger than that of “the same as a minute ago”"),
+    ],
+)
+def test_the_headline_is_no_win_where_a_baseline_is_better(
+    persistence: float, best: float, name: str, said: str
+) -> None:
+    facts = summary.facts(verdict(persistence, best, name)).set_index("name")["text"]
+    assert facts["headline"] == f"The LSTM's error is {said}"
+
+
+def test_a_gain_over_the_best_baseline_that_may_be_none_is_doubted() -> None:
+    said = " ".join(summary.doubts(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
+    assert "The interval of the gain over linear, the best baseline, holds 0" in said
+    sure = " ".join(summary.doubts(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
+    assert "chance" not in sure
+
+
+@pytest.mark.parametrize(("skill", "doubted"), [(-167.0, True), (-0.9, False), (0.2, False)])
+def test_a_training_that_diverged_is_doubted(skill: float, doubted: bool) -> None:
+    said = " ".join(summary.doubts(verdict(skill, skill)))
+    assert ("The training diverged" in said) == doubted
+
+
+def test_what_parse_doubted_of_the_readings_is_among_the_doubts() -> None:
+    made = results(predictions(9))
+    quality = made.quality | {"doubts": ["the mean power is 453 kW, where a house has 0.2 to 2"]}
+    said = summary.doubts(made._replace(quality=quality))
+    assert said[0] == "The readings: the mean power is 453 kW, where a house has 0.2 to 2."
+
+
+def test_where_persistence_is_closer_stands_beside_the_verdict() -> None:
+    made = predictions(600)
+    change = (made["actual"] - made["persistence"]).abs()
+    # Right where the power moves by half a kilowatt or more, and by as much off where it does not.
+    made["LSTM"] = made["actual"].where(change >= 0.5, made["actual"] + 0.5)
+    facts = summary.facts(results(made)).set_index("name")["text"]
+    share = (change.round(4) < 0.5).mean()
+    assert facts["where it wins"] == (
+        f"Persistence is closer in the {share:.0%} of the minutes in which the power moves by less "
+        "than 0.5 kW, the LSTM in the others"
+    )
+    made["LSTM"] = made["actual"]
+    assert "where it wins" not in set(summary.facts(results(made))["name"])
+    made["LSTM"] = made["actual"] + 20
+    facts = summary.facts(results(made)).set_index("name")["text"]
+    assert facts["where it wins"].endswith("whether the power moves much or little")
+
+
+def test_shortcuts_are_a_section_only_where_some_are_taken() -> None:
+    assert "shortcuts" not in set(summary.facts(results(predictions(9)))["section"])
+    taken = summary.facts(results(predictions(9), **tutorial()))
+    assert len(taken[taken["section"] == "shortcuts"]) == 5
 
 
 def test_a_loss_is_said_as_plainly_as_a_win() -> None:
@@ -163,3 +237,15 @@ def test_of_several_meters_the_wins_and_the_worst_are_told() -> None:
     )
     assert facts["over unseen meters"].startswith("Of 1 meters that it was not trained on the LSTM")
     assert facts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
+    assert facts["against persistence"].endswith("of simulated households, of 3 meters")
+    assert facts["meters"] == "4, 1 of them not trained on"
+    said = summary.doubts(several)
+    assert "On 1 of 2 meters the LSTM does not beat persistence." in said
+    assert not any("that it was not trained on" in doubt for doubt in said)
+    worse = METERS.assign(skill=-0.1)
+    said = summary.doubts(several._replace(meters=worse))
+    assert "On 1 of 1 meters that it was not trained on the LSTM does not beat persistence." in said
+    # The gain of all meters together may have an interval though each has less than two days.
+    of_all = several.metrics["verdict"] | {"persistence_low": 0.1, "persistence_high": 0.2}
+    known = several._replace(metrics=several.metrics | {"verdict": of_all})
+    assert not any("no interval" in doubt for doubt in summary.doubts(known))

@@ -45,7 +45,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
     made = predictions(9)
-    table = tables.forecast(results(made, steps=4))
+    table = tables.forecast(results(made, steps=4, **{"plot.start": "first"}))
     assert table.columns.tolist() == ["timestamp", "series", "power_kw", "low_kw", "high_kw"]
     names = ["actual", "LSTM", "persistence", "linear"]
     assert table["series"].tolist() == [name for name in names for _ in range(4)]
@@ -57,6 +57,29 @@ def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
     assert set(banded["series"]) == {"LSTM"}
     assert banded["low_kw"].tolist() == made["low_95"].tolist()[:4]
     assert banded["high_kw"].tolist() == made["high_95"].tolist()[:4]
+
+
+@few
+@given(st.integers(1, 60), st.integers(2, 9), SEEDS)
+def test_the_forecast_is_the_stretch_with_most_switching(n: int, steps: int, seed: int) -> None:
+    made = predictions(n, seed)
+    made["actual"] = (made["actual"] / 8).round(1).astype(np.float32)
+    power = made["actual"].tolist()
+    switches = [
+        place > 0 and round(abs(power[place] - power[place - 1]), 4) > comparison.SWITCHING
+        for place in range(n)
+    ]
+    counts = [sum(switches[begin : begin + steps]) for begin in range(0, n, steps)]
+    begin = steps * counts.index(max(counts))
+    table = tables.forecast(results(made, steps=steps))
+    for name, rows in table.groupby("series"):
+        assert rows["power_kw"].tolist() == made[name].tolist()[begin : begin + steps]
+
+
+def test_of_several_meters_the_forecast_is_of_the_first() -> None:
+    made = predictions(40).assign(meter=["a"] * 10 + ["b"] * 30)
+    table = tables.forecast(results(made, steps=100))
+    assert table["series"].value_counts().unique().tolist() == [10]
 
 
 def test_a_run_without_intervals_has_no_band_and_no_coverage() -> None:
@@ -93,7 +116,7 @@ def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
 
 def test_of_windows_that_share_targets_those_that_do_not_are_shown() -> None:
     made = predictions(10 * 17, horizon=17)  # which begin 7 minutes apart
-    table = tables.forecast(results(made, steps=40))
+    table = tables.forecast(results(made, steps=40, **{"plot.start": "first"}))
     assert table["series"].value_counts().tolist() == [40] * 4
     apart = 3  # the fewest windows from one to the next that begins after its end
     kept = [row for row in range(10 * 17) if row // 17 % apart == 0][:40]

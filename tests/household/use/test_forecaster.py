@@ -261,7 +261,11 @@ def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
             "timestamp,power\n2007-03-31 21:58,1\n",
             "no column global_active_power, voltage; .* found timestamp, power",
         ),
-        (HEADER + "noon,1,2\n", "line 2: the time is none of that format"),
+        (
+            "timestamp;global_active_power;voltage\n",
+            "expected commas between the fields of the header, found ';' in 'timestamp;",
+        ),
+        (HEADER + "noon,1,2\n", "line 2: the time is not in the format such as 2007-03-31 23:59"),
         (
             HEADER + "2007-03-31 21:58,many,2\n",
             "line 2: a value is not a number",
@@ -294,7 +298,7 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
 
 
 def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(Failure, match=r"no model .*; give the folder that the train stage leaves"):
+    with pytest.raises(Failure, match=r"no forecaster.json in .*; give the folder that the"):
         Forecaster(tmp_path)
     (tmp_path / "forecaster.json").write_bytes((folder / "forecaster.json").read_bytes())
     (tmp_path / "intervals.npz").write_bytes((folder / "intervals.npz").read_bytes())

@@ -165,7 +165,8 @@ def test_without_the_extra_it_is_said_how_to_install_it(files: tuple[str, str]) 
     said = predict(*files, without=("onnxruntime",))
     assert said.returncode == 1
     assert said.stderr == (
-        "predict: onnxruntime is not installed; python -m pip install 'household[predict]'\n"
+        "predict: onnxruntime is not installed; in the project's folder, python -m pip install "
+        "'.[predict]'\n"
     )
 
 

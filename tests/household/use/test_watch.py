@@ -160,7 +160,7 @@ def test_a_replay_ends_with_the_errors_of_all_its_minutes(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere", "meter.csv"], "watch: nowhere: no model"),
+        (["nowhere", "meter.csv"], "watch: nowhere: no such folder"),
         (["{model}", "absent.csv"], "watch: absent.csv: No such file"),
         (["{model}", "{other}"], "no column timestamp, global_active_power, voltage"),
     ],

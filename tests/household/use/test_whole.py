@@ -113,7 +113,7 @@ def test_a_ctrl_c_keeps_what_there_is(
         ({"train": {"epoch": 3}}, "the parameters: train.epoch: Extra inputs are not permitted"),
         ({"trian": {"epochs": 3}}, "the parameters: trian: Extra inputs are not permitted"),
         ({"train": {"epochs": 0}}, "the parameters: train.epochs: Input should be greater"),
-        ({"model": "nowhere"}, "nowhere: no model of this version"),
+        ({"model": "nowhere"}, "nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_asked_for_is_told(
@@ -136,8 +136,9 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         (POWER.rename(columns={"global_active_power": "kw"}), "data: no column global_active"),
         (POWER[:0], "data: a minute has no timestamp, or there is none"),
         (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
-        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "household_power"),
+        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: a row is"),
         (POWER[:40], "0 windows are too few"),
+        ("readings.csv", "data: expected a frame of pandas, found 'readings.csv'"),
     ],
 )
 def test_data_that_cannot_be_used_is_told(data: pd.DataFrame, said: str) -> None:
