@@ -28,7 +28,8 @@ tutorial: .venv/run.done    ## the Keras tutorial's method, as an experiment bes
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
-	@python -m dvc exp show --only-changed --drop '.*/|.*mase|persistence|window|day|linear|verdict|interval|split|train'
+	@python -m dvc exp show --no-pager --only-changed --drop \
+	    '.*/|.*mase|persist|window|day|linear|verdict|interval|split|train|plot|State|Executor|Created'
 
 search: .venv/search.done    ## try parameters of train by Optuna; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
 	@python -m dvc repro split

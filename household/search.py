@@ -246,7 +246,7 @@ def said(trial: FrozenTrial) -> str:
         count = len(trial.intermediate_values)
         epochs = "1 epoch" if count == 1 else f"{count} epochs"
         how = f"validation {best(trial):.5f} after {epochs}{cut}"
-    tried = " ".join(overrides(trial))
+    tried = " ".join(f"{key}={_short(value)}" for key, value in values(trial).items())
     return f"trial {trial.number}: {how}, {seconds(trial):.0f} s; {tried}"
 
 
@@ -291,8 +291,8 @@ def _plain(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    """What is tried to four digits, where it has more."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A value that is tried, to four digits where it has more."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace(", ", ",")
 
 
 def importance(study: optuna.Study) -> dict[str, float]:

@@ -1,14 +1,21 @@
 """Pictures of the page of plots, as a browser shows it: `make screenshots` writes them to docs/.
 
-Of the workspace, and of the workspace beside the experiment that `make tutorial` leaves.
+Of the workspace, and of the workspace beside the experiment that `make tutorial` leaves. A picture
+says in a text of its own of which run it is: a test compares that with what is committed.
 """
 
+import hashlib
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from playwright.sync_api import FloatRect
+
+from household.pipeline import paths
 from tests.browser import Scheme, browser, executable, opened
 
 DOCS = Path("docs")
@@ -18,6 +25,28 @@ PICTURES: list[tuple[str, list[str], int, Scheme]] = [
     ("report-phone", ["show"], 400, "dark"),
     ("report-diff", ["diff", "workspace", "tutorial"], 1120, "light"),
 ]
+
+
+# What a picture calls its run, in a tEXt chunk of PNG: https://www.w3.org/TR/png/#11tEXt
+KEY = b"Run\0"
+
+
+def digest(project: Path) -> str:
+    """One for the scores of a run."""
+    return hashlib.sha256((project / paths.METRICS).read_bytes()).hexdigest()
+
+
+def of_run(picture: bytes, run: str) -> bytes:
+    """A PNG with the digest of its run in it, before the chunk that ends it."""
+    body = b"tEXt" + KEY + run.encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return picture[:-12] + chunk + picture[-12:]
+
+
+def run_of(picture: bytes) -> str:
+    """The digest of the run that a PNG is of, empty where it says none."""
+    _, _, text = picture.partition(b"tEXt" + KEY)
+    return text[:64].decode() if text else ""
 
 
 def main() -> None:
@@ -37,11 +66,9 @@ def main() -> None:
                 seconds = time.perf_counter() - began
                 end = page.get_by_role("heading", name="What to doubt").bounding_box()
                 assert end is not None
-                page.screenshot(
-                    path=DOCS / f"{name}.png",
-                    full_page=True,
-                    clip={"x": 0, "y": 0, "width": width, "height": end["y"]},
-                )
+                clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": end["y"]}
+                picture = page.screenshot(full_page=True, clip=clip)
+            (DOCS / f"{name}.png").write_bytes(of_run(picture, digest(Path())))
             print(
                 f"screenshots: {DOCS / name}.png, of a page of {size / 1e6:.2f} MB "
                 f"that was open and drawn after {seconds:.1f} s"

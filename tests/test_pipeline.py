@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import statistics
@@ -22,6 +21,7 @@ from household.forecast.baselines import BASELINES
 from household.pipeline import files
 from household.report import figures, tables
 from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, section, tutorial
+from tests.documents import commands, typed
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
@@ -89,28 +89,34 @@ def test_a_comment_reruns_nothing(clone: Path) -> None:
 
 
 def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_path: Path) -> None:
-    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
+    run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
+    run(clone, "git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+    add, modify, register, push, origin, get = commands("README.md", "Sharing a run")
+    for line in (add.replace("s3://bucket/folder", str(tmp_path / "store")), modify):
+        typed(clone, line)
     commit(clone)
-    dvc(clone, "push")
-    # The commands as README gives them.
-    run(clone, "gto", "register", "lstm", "--version", "v1.0.0")
+    typed(clone, "dvc push")
+    assert "Created git tag 'lstm@v0.1.0'" in typed(clone, register)
+    typed(clone, push)
+    assert "version: lstm@v0.1.0" in typed(clone, origin)
+    typed(tmp_path, get.replace("<repository>", str(clone)))
+    (tmp_path / "lstm").rename(tmp_path / "old")
     first = (clone / "models/lstm/network.keras").read_bytes()
     change(clone, train__epochs=2)
     dvc(clone, "repro")
     commit(clone)
     dvc(clone, "push")
     run(clone, "gto", "register", "lstm", "--bump-minor")
-    assert "v1.1.0" in run(clone, "gto", "show")
-    for version, name in (("v1.0.0", "old"), ("v1.1.0", "lstm")):
-        command = ["artifacts", "get", str(clone), "lstm", "--rev", version, "--out", name]
-        dvc(tmp_path, *command)
+    assert "v0.2.0" in run(clone, "gto", "show")
+    dvc(tmp_path, "artifacts", "get", str(clone), "lstm", "--rev", "v0.2.0")
     assert (tmp_path / "old/network.keras").read_bytes() == first
     told = run(clone, "python", "-m", "household.origin", str(tmp_path / "old"))
     zipped = clone / "data/raw/power/sample.zip"
     data, minutes, version, code = told.splitlines()
     assert data.endswith(f" as sample.zip, sha256 {files.sha256(zipped)}")
     assert minutes.startswith("minutes: 2006-12-16 00:00 to 2006-12-16 ")
-    assert version == "version: lstm@v1.0.0"
+    assert version == "version: lstm@v0.1.0"
     first_commit = run(clone, "git", "rev-parse", "--short", "HEAD~2").strip()
     assert code.startswith(f"code: {first_commit} ")
     assert "has this network in its dvc.lock" in run(
@@ -122,16 +128,22 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same
 
-    # What docs/use.md says to do with it, in a folder that holds nothing else.
+
+def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
+    clone: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    (tmp_path / "lstm").rename(folder / "lstm")
+    (clone / "models/lstm").rename(folder / "lstm")
     minutes = pq.read_table(clone / "data/windowed/series.parquet").to_pandas()
     predictions = pq.read_table(clone / "reports/predictions.parquet").to_pandas()
     before = minutes[minutes["timestamp"] < predictions["timestamp"].iloc[-1]]
     before.to_csv(folder / "readings.csv", index=False)
     last = predictions.iloc[-1]
-    ours, keras = re.findall(r"```python\n(.*?)```", (ROOT / "docs/use.md").read_text(), re.S)
+    page = (ROOT / "docs/use.md").read_text()
+    (header,) = re.findall(r"^timestamp,.*$", page, re.M)
+    assert (folder / "readings.csv").read_text().startswith(f"{header}\n")
+    ours, keras = re.findall(r"```python\n(.*?)```", page, re.S)
     # As where the package is installed.
     output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
     assert f"{last['timestamp']}" in output
@@ -187,9 +199,8 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
     assert [line[0] for line in changed[5:]] == ["-", "+"], changed
     rows = list(csv.DictReader(dvc(clone, "exp", "show", "--csv").splitlines()))
     assert {row["Experiment"]: row["train.epochs"] for row in rows}["longer"] == "2"
-    # The command as README gives it.
-    (command,) = re.findall(r"^(dvc exp show .*)$", README, re.M)
-    shown = rows_shown(dvc(clone, *shlex.split(command)[1:]))
+    (command,) = (each for each in commands("README.md", "Try a change") if "exp show" in each)
+    shown = rows_shown(typed(clone, command))
     header = next(line for line in shown if "Experiment" in line)
     assert all(name in header for name in ("LSTM.rmse_kw", "LSTM.mae_kw", "train.epochs"))
     assert any("longer" in line for line in shown)
@@ -329,9 +340,10 @@ def test_the_tutorial_is_one_command(clone: Path) -> None:
     for key, value in tutorial().items():
         where, name = section(params, key)
         assert where[name] == value, key
-    header = next(line for line in output.splitlines() if "Experiment" in line)
-    assert "LSTM.rmse_kw" in header
-    assert "tutorial" in output
+    table = output[output.index("─") :]
+    header = next(line for line in rows_shown(table) if "Experiment" in line)
+    assert all(name in header for name in ("LSTM.rmse_kw", "LSTM.mae_kw", "LSTM.skill"))
+    assert "tutorial" in table
 
 
 def test_a_backtest_is_a_training_up_to_each_cut(clone: Path) -> None:
@@ -363,3 +375,30 @@ def test_make_without_a_fitting_python_says_so(clone: Path) -> None:
         "Install one, or name it: make repro PYTHON=/path/to/python3.12"
     )
     assert all(line.startswith("make: ***") for line in rest)
+
+
+def test_make_without_a_repository_of_git_says_so_before_anything_is_installed(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    output = run(tmp_path, "make", ".venv/bin/python", fails=True)
+    assert output.startswith(
+        "This folder is no git repository, which DVC needs. Clone it with git,"
+    )
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_stage_outside_of_the_environment_says_what_is_not_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "stages.train"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"stages: \w+ is not installed for {sys.executable}; run `\. \.venv/bin/activate` first, "
+        r"or `make repro`, which makes that environment\n",
+        done.stderr,
+    )

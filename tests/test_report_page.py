@@ -173,7 +173,7 @@ def test_a_revision_without_its_plots_in_the_cache_says_so(
         note = page.get_by_role("note").inner_text()
         assert note.startswith("before is without 8 of 10 plots: that commit did not make them, or")
         table = page.get_by_role("region", name="settings that differ")
-        assert table.locator("tbody tr").all_inner_texts() == ["plot.steps\t100\t50"]
+        assert table.locator("tbody tr").all_inner_texts() == ["plot.steps\t50\t100"]
         scores = page.locator("section").first.locator("tbody tr").all_inner_texts()
         assert {row.split("\t")[1] for row in scores} == {"before", "workspace"}
 

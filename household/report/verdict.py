@@ -19,15 +19,17 @@ def lines(
     verdict = metrics["verdict"]
     lstm, best = metrics["LSTM"]["rmse_kw"], verdict["best_baseline"]
     naive = metrics["persistence"]["rmse_kw"]
-    house = "simulated households" if "meters" in metrics else "a simulated household"
+    if "meters" in metrics:
+        count = metrics["meters"]["seen"]["meters"]
+        of = f" of {count:,} {'simulated households' if simulated else 'meters'}"
+    else:
+        of = " of a simulated household" if simulated else ""
     same = "a minute ago" if horizon == 1 else "the last minute"
-    several = metrics["meters"]["seen"]["meters"] if "meters" in metrics else 0
     said = [
         f'RMSE {lstm:.4f} kW with the LSTM, {naive:.4f} kW with "the same as {same}": '
         f"{_against(verdict, 'persistence', 'persistence')}, on {windows:,} windows"
         + ("" if horizon == 1 else f" of {horizon} minutes ahead")
-        + (f" of {house}" if simulated else "")
-        + (f", of {several:,} meters" if several else "")
+        + of
     ]
     if best != "persistence":
         said.append(

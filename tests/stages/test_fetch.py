@@ -281,7 +281,7 @@ def test_what_cannot_be_several_is_told() -> None:
     assert refused(with_fetch(source=["one", "bad.zip"])).startswith("bad.zip: ")
 
 
-@pytest.mark.parametrize("data", [b"", HTML, GOOD[:-30], zipped("other.txt")])
+@pytest.mark.parametrize("data", [b"", HTML, GOOD[:-30], zipped("other.pdf")])
 def test_a_file_that_is_no_good_zip_leaves_the_earlier_one(data: bytes) -> None:
     Path("bad.zip").write_bytes(data)
     assert refused(with_fetch(source="bad.zip")).startswith("bad.zip: ")

@@ -21,7 +21,7 @@ from tests.conftest import ROOT, SHIPPED
 
 DOCUMENT = (ROOT / "docs/meters.md").read_text()
 LAYOUTS = {
-    name: YAML(typ="safe").load(text)
+    name: YAML(typ="safe").load(text)["parse"]["layout"]
     for name, text in re.findall(r"## (.*?)\n.*?```yaml\n(.*?)```", DOCUMENT, re.S)
 }
 BEGIN = datetime(2014, 3, 1, 23, 58)

@@ -237,7 +237,7 @@ def test_of_several_meters_the_wins_and_the_worst_are_told() -> None:
     )
     assert facts["over unseen meters"].startswith("Of 1 meters that it was not trained on the LSTM")
     assert facts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
-    assert facts["against persistence"].endswith("of simulated households, of 3 meters")
+    assert facts["against persistence"].endswith("on 4,000 windows of 3 simulated households")
     assert facts["meters"] == "4, 1 of them not trained on"
     said = summary.doubts(several)
     assert "On 1 of 2 meters the LSTM does not beat persistence." in said

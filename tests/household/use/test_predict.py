@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -77,6 +78,36 @@ def test_a_backtest_scores_the_model_beside_persistence(files: tuple[str, str]) 
         rmse = np.sqrt(np.mean([(row[column] - row["actual_kw"]) ** 2 for row in rows]))
         assert f"RMSE {rmse:.4f} kW" in line
     assert said[2].startswith("53 windows in ")
+    # Trained on the first 84 of its minutes.
+    assert said[3].startswith("106 of these 106 minutes (100%) are of the time that the model was")
+
+
+def test_a_backtest_on_later_readings_says_nothing_of_the_training(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    later = readings(60)
+    stamps = pc.add(later["timestamp"], pa.scalar(timedelta(days=1)))
+    pa.csv.write_csv(later.set_column(0, "timestamp", stamps), tmp_path / "later.csv")
+    said = predict(files[0], str(tmp_path / "later.csv"), "--backtest").stdout
+    assert said.splitlines()[-1].startswith("53 windows in ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{predict} {model} {file} --backtest --csv | head -n 1",
+        "cat {file} | {predict} {model} -",
+        "{predict} {model} <(cat {file})",
+    ],
+)
+def test_it_stands_in_a_pipe(files: tuple[str, str], line: str) -> None:
+    command = f"{sys.executable} -m household.predict"
+    typed = line.format(predict=command, model=files[0], file=files[1])
+    said = subprocess.run(
+        ["bash", "-c", typed], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stderr == ""
+    assert said.stdout.strip('" ').startswith("timestamp")
 
 
 def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(

@@ -1,6 +1,7 @@
 """The pipeline in memory: it gives what the stages give, goes on, and keeps what there is."""
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,9 @@ def test_data_that_cannot_be_used_is_told(data: pd.DataFrame, said: str) -> None
         household.run(data=data)
     assert str(caught.value).startswith(said)
     assert Path.cwd().is_dir()
+
+
+def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "household.use", None)
+    with pytest.raises(Failure, match=r"in the project's folder, python -m pip install '.\[pipe"):
+        household.run()

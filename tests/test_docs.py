@@ -1,0 +1,120 @@
+"""What README and docs/ say is so: their commands are typed, their figures looked up."""
+
+import csv
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from household.pipeline import files, paths
+from household.report import figures
+from tests import screenshots
+from tests.conftest import ROOT, change, dvc, ran, run
+from tests.documents import commands, typed
+from tests.test_pipeline import pretend_that_the_environment_is_made, rows_shown
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TROUBLE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_change_is_tried_taken_back_and_kept_as_an_experiment(clone: Path) -> None:
+    pretend_that_the_environment_is_made(clone)
+    run(clone, "git", "branch", "--move", "main")
+    listed = commands("README.md", "Try a change")
+    diff, repro, metrics, plots, report, restore, back, once, queue, show = listed
+    change(clone, train__epochs=2)
+    assert "train.epochs" in typed(clone, diff)
+    assert ran(typed(clone, repro)) == ["train", "evaluate", "plot"]
+    assert "LSTM.rmse_kw" in typed(clone, metrics)
+    assert "index.html" in typed(clone, plots)
+    assert "| train.epochs | 1 " in re.sub(" +", " ", typed(clone, report))
+    typed(clone, restore)
+    assert ran(typed(clone, back)) == ["plot"]
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+    typed(clone, once)
+    assert run(clone, "git", "status", "--porcelain") == ""
+    # None of the three has the epochs of the one before.
+    said = typed(clone, queue)
+    assert Counter(re.findall(r"epoch \d+ of \d+", said)) == {"epoch 1 of 1": 3}
+    table = typed(clone, show)
+    header = next(line for line in rows_shown(table) if "Experiment" in line)
+    names = ("LSTM.rmse_kw", "LSTM.mae_kw", "LSTM.skill", "train.units", "train.epochs")
+    assert all(name in header for name in names)
+    assert "[50, 100]" in table
+
+
+def test_after_an_experiment_was_applied_and_undone_nothing_is_left(clone: Path) -> None:
+    name = ("exp", "run", "--name", "longer", "--set-param", "window.horizon=2")
+    dvc(clone, *name)
+    assert (clone / "reports/figures/error_by_step.png").exists()
+    for line in commands("README.md", "Try a change")[5:7]:
+        typed(clone, line)
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+def test_a_corrected_file_of_the_same_name_is_read_as_the_message_says(
+    clone: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "my power.txt"
+    with (clone / "data/raw/power/sample.zip").open("rb") as file:
+        shutil.unpack_archive(file.name, tmp_path, "zip")
+    (tmp_path / "household_power_consumption.txt").rename(text)
+    good = text.read_text()
+    text.write_text(good.replace(";240.", ";24O.", 1))
+    (given,) = re.findall(r'`(-S "fetch\.source=.*?")`', README)
+    given = given.replace("$HOME/my power.zip", str(text))
+    said = typed(clone, f"dvc exp run {given} parse", fails=True)
+    assert "parse: my power.txt line " in said
+    (remedy,) = re.findall(r"run `(dvc repro --force fetch)`, or set parse.on_bad_line", said)
+    text.write_text(good)
+    (line,) = (each for each in commands("README.md", "The real data") if remedy in each)
+    assert line == f"{remedy} && dvc repro"
+    assert "evaluate: RMSE" in typed(clone, line)
+
+
+MISTAKES = {
+    "Could not override 'window.lookbak'": "dvc exp run -S window.lookbak=3",
+    "LexerNoViableAltException": "dvc exp run -S 'fetch.source=~/my power.zip'",
+    "DVC failed to load some plots for following revisions: 'HEAD'": (
+        "rm -r .dvc/cache; sed -i '/steps:/s/100/50/' params.yaml; dvc repro plot;"
+        "dvc plots diff; git checkout --quiet ."
+    ),
+    "Parameters 'window.lookback' are missing from 'params.yaml'": (
+        "sed -i '/  lookback:/d' params.yaml; dvc repro; git checkout --quiet ."
+    ),
+    "ERROR: failed to reproduce 'parse'": (
+        "sed -i 's/delimiter: ;/delimiter: .../' params.yaml; dvc repro; git checkout --quiet ."
+    ),
+    "python: not found": "sed -i '/steps:/s/100/50/' params.yaml;"
+    'dvc=$(command -v dvc); PATH=$(dirname "$(command -v git)") $dvc repro plot',
+    "Unable to find artifact 'lstm @ v0.1.0'": "dvc artifacts get . lstm --rev v0.1.0 --out x",
+}
+
+
+def test_the_messages_of_dvc_are_those_that_it_prints(clone: Path) -> None:
+    for message, mistake in MISTAKES.items():
+        assert f"| `{message}` |" in TROUBLE
+        assert message in typed(clone, f"{mistake} 2>&1 || true"), mistake
+
+
+def test_the_figures_of_readme_are_those_that_are_committed() -> None:
+    with (ROOT / figures.FACTS.path).open(encoding="utf-8") as file:
+        facts = {row["name"]: row["text"] for row in csv.DictReader(file)}
+    for name in ("against persistence", "against the best baseline"):
+        assert f"\nevaluate: {facts[name]}\n" in README
+    quality = files.read_json(ROOT / paths.QUALITY)
+    assert f"\nparse: {quality['rows']:,} minutes from {quality['first']} to " in README
+    # Those of the text are none of another run.
+    scores = json.loads((ROOT / paths.METRICS).read_text())
+    assert f"RMSE {scores['LSTM']['rmse_kw']:.4f} kW with the LSTM" in README
+
+
+def test_the_pictures_of_the_page_are_of_the_run_that_is_committed() -> None:
+    for name, *_ in screenshots.PICTURES:
+        picture = (ROOT / screenshots.DOCS / f"{name}.png").read_bytes()
+        assert screenshots.run_of(picture) == screenshots.digest(ROOT), "run `make screenshots`"
