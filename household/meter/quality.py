@@ -15,8 +15,11 @@ from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
 MINUTE = np.timedelta64(1, "m")
-# kW that the mean of no household's power is above, and readings that power falls within.
-MOST_MEAN, MANY = 100, 60
+# kW that the mean of no household's power is above.
+MOST_MEAN = 100
+# Power falls about as often as it rises. A register falls where it is set back to 0, once a day at
+# the most, which is seen in an hour of rises.
+MANY, RESETS = 60, 0.01
 
 
 class Quality:
@@ -29,7 +32,7 @@ class Quality:
         self._steps: Counter[int] = Counter()  # minutes from row to row
         self._gaps: list[Gaps] = []
         self._last_power = np.zeros(0, np.float32)  # the latest that is known
-        self._falls = False
+        self._rises = self._falls = 0  # readings that are above and below the one before
         self._columns = {name: Extent() for name in series.NAMES}
 
     def add(self, table: pa.Table) -> None:
@@ -46,7 +49,8 @@ class Quality:
         self._gaps.append(gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
         power = np.append(self._last_power, arrays.of(table[TARGET].drop_null()))
-        self._falls |= bool((np.diff(power) < 0).any())
+        self._rises += int((np.diff(power) > 0).sum())
+        self._falls += int((np.diff(power) < 0).sum())
         self._last_power = power[-1:]
         self._last = stamps[-1]
         self._rows += table.num_rows
@@ -96,11 +100,10 @@ class Quality:
                 f"the mean power is {power['mean']:,.0f} kW, where a house has 0.2 to 2; "
                 "parse.layout.kilowatts turns what the meter writes into kW"
             )
-        grows = power["min"] != power["max"] and not self._falls
-        if grows and self._rows - self._columns[TARGET].missing >= MANY:
+        if self._rises >= MANY and self._falls < RESETS * self._rises:
             yield (
-                "the power never falls, as the register of a meter that counts kWh; give a column "
-                "of power"
+                f"the power rises {self._rises:,} times and falls {self._falls:,} times, as the "
+                "register of a meter that counts kWh does; give a column of power"
             )
         for column, names in entities.items():
             yield (

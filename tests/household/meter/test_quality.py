@@ -132,9 +132,16 @@ HOUR = range(61)
     ("power", "doubt"),
     [
         ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, where a house has"),
-        ([11.0 + minute / 60 for minute in HOUR], "the power never falls, as the register of a"),
+        (
+            [11.0 + minute / 60 for minute in HOUR],
+            "the power rises 60 times and falls 0 times, as the",
+        ),
+        (
+            [minute % 1440 / 60 for minute in range(3_000)],
+            "the power rises 2,997 times and falls 2 times, as the register of a meter",
+        ),
         ([1.0] * 61, None),
-        ([1.0 + minute / 60 for minute in HOUR[:-2]], None),
+        ([1.0 + minute / 60 for minute in HOUR[:-1]], None),
         ([*[11.0 + minute / 60 for minute in HOUR], 11.5], None),
     ],
 )
