@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _installed(extra: str) -> Iterator[None]:
-    """Raises Failure where a package that the block imports is not there."""
+def _require_extra(extra: str) -> Iterator[None]:
+    """Raise Failure where a package that the block imports is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -36,7 +36,7 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
     `predict`, and pandas.
     """
     # Whoever imports the package for something else waits for none of these.
-    with _installed("predict"):
+    with _require_extra("predict"):
         import pyarrow as pa  # noqa: PLC0415
 
         from household.pipeline.failure import Failure  # noqa: PLC0415
@@ -69,7 +69,7 @@ def run(
     Raises `household.pipeline.failure.Failure` where the readings, the parameters or the model
     cannot be used. Needs the extra `pipeline`.
     """
-    with _installed("pipeline"):
+    with _require_extra("pipeline"):
         from household.use import whole  # noqa: PLC0415
 
     return whole.run(model, data, sections)

@@ -1,4 +1,4 @@
-"""The commands that README.md and the pages of docs/ give, to be typed by the tests."""
+"""Reads the commands of README.md and the pages of docs/, and types them."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 COMMENT = re.compile(r"\s+# .*$")
 
 
-def commands(page: str, heading: str) -> list[str]:
-    """The shell commands under a heading of a page, in their order, without their comments."""
+def read_commands(page: str, heading: str) -> list[str]:
+    """Return the shell commands below a heading of a page, in their order, without comments."""
     text = (ROOT / page).read_text(encoding="utf-8")
     (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     lines = [
@@ -24,6 +24,6 @@ def commands(page: str, heading: str) -> list[str]:
     return [COMMENT.sub("", line) for line in lines if line.startswith(PROGRAMS)]
 
 
-def typed(folder: Path, line: str, *, fails: bool = False) -> str:
-    """What a command prints in a terminal of 100 columns; asserts how it ended."""
+def type_command(folder: Path, line: str, *, fails: bool = False) -> str:
+    """Return what a command prints in a terminal of 100 columns; assert how it ends."""
     return run(folder, "bash", "-c", f"export COLUMNS=100\n{line}", fails=fails)

@@ -32,19 +32,19 @@ KEY = b"Run\0"
 
 
 def digest(project: Path) -> str:
-    """One for the scores of a run."""
+    """Return a hash of the scores of a run."""
     return hashlib.sha256((project / paths.METRICS).read_bytes()).hexdigest()
 
 
-def of_run(picture: bytes, run: str) -> bytes:
-    """A PNG with the digest of its run in it, before the chunk that ends it."""
+def write_run(picture: bytes, run: str) -> bytes:
+    """Return a PNG with the hash of its run in it, before the chunk that ends it."""
     body = b"tEXt" + KEY + run.encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return picture[:-12] + chunk + picture[-12:]
 
 
-def run_of(picture: bytes) -> str:
-    """The digest of the run that a PNG is of, empty where it says none."""
+def read_run(picture: bytes) -> str:
+    """Return the hash of the run that a PNG shows, empty where it has none."""
     _, _, text = picture.partition(b"tEXt" + KEY)
     return text[:64].decode() if text else ""
 
@@ -68,7 +68,7 @@ def main() -> None:
                 assert end is not None
                 clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": end["y"]}
                 picture = page.screenshot(full_page=True, clip=clip)
-            (DOCS / f"{name}.png").write_bytes(of_run(picture, digest(Path())))
+            (DOCS / f"{name}.png").write_bytes(write_run(picture, digest(Path())))
             print(
                 f"screenshots: {DOCS / name}.png, of a page of {size / 1e6:.2f} MB "
                 f"that was open and drawn after {seconds:.1f} s"

@@ -13,7 +13,7 @@ from household.pipeline import files, paths
 from household.report import figures
 from tests import screenshots
 from tests.conftest import ROOT, change, dvc, ran, run
-from tests.documents import commands, typed
+from tests.documents import read_commands, type_command
 from tests.test_pipeline import pretend_that_the_environment_is_made, rows_shown
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,24 +24,24 @@ TROUBLE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 def test_a_change_is_tried_taken_back_and_kept_as_an_experiment(clone: Path) -> None:
     pretend_that_the_environment_is_made(clone)
     run(clone, "git", "branch", "--move", "main")
-    listed = commands("README.md", "Try a change")
+    listed = read_commands("README.md", "Try a change")
     diff, repro, metrics, plots, report, restore, back, once, queue, show = listed
     change(clone, train__epochs=2)
-    assert "train.epochs" in typed(clone, diff)
-    assert ran(typed(clone, repro)) == ["train", "evaluate", "plot"]
-    assert "LSTM.rmse_kw" in typed(clone, metrics)
-    assert "index.html" in typed(clone, plots)
-    assert "| train.epochs | 1 " in re.sub(" +", " ", typed(clone, report))
-    typed(clone, restore)
-    assert ran(typed(clone, back)) == ["plot"]
+    assert "train.epochs" in type_command(clone, diff)
+    assert ran(type_command(clone, repro)) == ["train", "evaluate", "plot"]
+    assert "LSTM.rmse_kw" in type_command(clone, metrics)
+    assert "index.html" in type_command(clone, plots)
+    assert "| train.epochs | 1 " in re.sub(" +", " ", type_command(clone, report))
+    type_command(clone, restore)
+    assert ran(type_command(clone, back)) == ["plot"]
     assert run(clone, "git", "status", "--porcelain") == ""
 
-    typed(clone, once)
+    type_command(clone, once)
     assert run(clone, "git", "status", "--porcelain") == ""
     # None of the three has the epochs of the one before.
-    said = typed(clone, queue)
+    said = type_command(clone, queue)
     assert Counter(re.findall(r"epoch \d+ of \d+", said)) == {"epoch 1 of 1": 3}
-    table = typed(clone, show)
+    table = type_command(clone, show)
     header = next(line for line in rows_shown(table) if "Experiment" in line)
     names = ("LSTM.rmse_kw", "LSTM.mae_kw", "LSTM.skill", "train.units", "train.epochs")
     assert all(name in header for name in names)
@@ -52,8 +52,8 @@ def test_after_an_experiment_was_applied_and_undone_nothing_is_left(clone: Path)
     name = ("exp", "run", "--name", "longer", "--set-param", "window.horizon=2")
     dvc(clone, *name)
     assert (clone / "reports/figures/error_by_step.png").exists()
-    for line in commands("README.md", "Try a change")[5:7]:
-        typed(clone, line)
+    for line in read_commands("README.md", "Try a change")[5:7]:
+        type_command(clone, line)
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
@@ -68,13 +68,13 @@ def test_a_corrected_file_of_the_same_name_is_read_as_the_message_says(
     text.write_text(good.replace(";240.", ";24O.", 1))
     (given,) = re.findall(r'`(-S "fetch\.source=.*?")`', README)
     given = given.replace("$HOME/my power.zip", str(text))
-    said = typed(clone, f"dvc exp run {given} parse", fails=True)
+    said = type_command(clone, f"dvc exp run {given} parse", fails=True)
     assert "parse: my power.txt line " in said
     (remedy,) = re.findall(r"run `(dvc repro --force fetch)`, or set parse.on_bad_line", said)
     text.write_text(good)
-    (line,) = (each for each in commands("README.md", "The real data") if remedy in each)
+    (line,) = (each for each in read_commands("README.md", "The real data") if remedy in each)
     assert line == f"{remedy} && dvc repro"
-    assert "evaluate: RMSE" in typed(clone, line)
+    assert "evaluate: RMSE" in type_command(clone, line)
 
 
 MISTAKES = {
@@ -99,7 +99,7 @@ MISTAKES = {
 def test_the_messages_of_dvc_are_those_that_it_prints(clone: Path) -> None:
     for message, mistake in MISTAKES.items():
         assert f"| `{message}` |" in TROUBLE
-        assert message in typed(clone, f"{mistake} 2>&1 || true"), mistake
+        assert message in type_command(clone, f"{mistake} 2>&1 || true"), mistake
 
 
 def test_the_figures_of_readme_are_those_that_are_committed() -> None:
@@ -117,4 +117,4 @@ def test_the_figures_of_readme_are_those_that_are_committed() -> None:
 def test_the_pictures_of_the_page_are_of_the_run_that_is_committed() -> None:
     for name, *_ in screenshots.PICTURES:
         picture = (ROOT / screenshots.DOCS / f"{name}.png").read_bytes()
-        assert screenshots.run_of(picture) == screenshots.digest(ROOT), "run `make screenshots`"
+        assert screenshots.read_run(picture) == screenshots.digest(ROOT), "run `make screenshots`"

@@ -21,7 +21,7 @@ from household.forecast.baselines import BASELINES
 from household.pipeline import files
 from household.report import figures, tables
 from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, section, tutorial
-from tests.documents import commands, typed
+from tests.documents import read_commands, type_command
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
@@ -92,15 +92,15 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
     run(clone, "git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-    add, modify, register, push, origin, get = commands("README.md", "Sharing a run")
+    add, modify, register, push, origin, get = read_commands("README.md", "Sharing a run")
     for line in (add.replace("s3://bucket/folder", str(tmp_path / "store")), modify):
-        typed(clone, line)
+        type_command(clone, line)
     commit(clone)
-    typed(clone, "dvc push")
-    assert "Created git tag 'lstm@v0.1.0'" in typed(clone, register)
-    typed(clone, push)
-    assert "version: lstm@v0.1.0" in typed(clone, origin)
-    typed(tmp_path, get.replace("<repository>", str(clone)))
+    type_command(clone, "dvc push")
+    assert "Created git tag 'lstm@v0.1.0'" in type_command(clone, register)
+    type_command(clone, push)
+    assert "version: lstm@v0.1.0" in type_command(clone, origin)
+    type_command(tmp_path, get.replace("<repository>", str(clone)))
     (tmp_path / "lstm").rename(tmp_path / "old")
     first = (clone / "models/lstm/network.keras").read_bytes()
     change(clone, train__epochs=2)
@@ -199,8 +199,8 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
     assert [line[0] for line in changed[5:]] == ["-", "+"], changed
     rows = list(csv.DictReader(dvc(clone, "exp", "show", "--csv").splitlines()))
     assert {row["Experiment"]: row["train.epochs"] for row in rows}["longer"] == "2"
-    (command,) = (each for each in commands("README.md", "Try a change") if "exp show" in each)
-    shown = rows_shown(typed(clone, command))
+    (command,) = (each for each in read_commands("README.md", "Try a change") if "exp show" in each)
+    shown = rows_shown(type_command(clone, command))
     header = next(line for line in shown if "Experiment" in line)
     assert all(name in header for name in ("LSTM.rmse_kw", "LSTM.mae_kw", "train.epochs"))
     assert any("longer" in line for line in shown)

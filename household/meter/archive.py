@@ -33,7 +33,7 @@ def verify(path: Path, origin: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_names(archive, origin)
-            member = _member(archive)
+            member = _find_text(archive)
             name = member.filename
             if member.flag_bits & 1:
                 raise Failure(f"{origin}: {name} is encrypted; give a zip without a password")
@@ -53,8 +53,8 @@ def verify(path: Path, origin: str) -> None:
         raise Failure(f"{origin}: {_not_a_zip(path, error)}") from None
 
 
-def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members that may be the text: all of that of UCI, else all that are texts by name."""
+def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the members that may be the text: those of UCI's name, else all that end as a text."""
     texts = [
         member
         for member in archive.infolist()
@@ -63,14 +63,14 @@ def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return [member for member in texts if member.filename == MEMBER] or texts
 
 
-def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The text in a zip that `verify` took."""
-    return _texts(archive)[0]
+def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the text of a zip that `verify` accepted."""
+    return _find_texts(archive)[0]
 
 
 def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
-    """Raises Failure where a zip does not hold one text."""
-    names = [member.filename for member in _texts(archive)]
+    """Raise Failure where a zip does not hold one text."""
+    names = [member.filename for member in _find_texts(archive)]
     if len(names) == 1:
         return
     if EXCEL in archive.namelist():
@@ -99,18 +99,18 @@ def _not_a_zip(path: Path, error: Exception) -> str:
 def is_uci(path: Path) -> bool:
     """Whether the zip at `path`, once verified, holds the text that UCI published in 2012."""
     with zipfile.ZipFile(path) as archive:
-        member = _member(archive)
+        member = _find_text(archive)
     return member.file_size == UCI_BYTES and member.CRC == UCI_CRC32
 
 
 @contextmanager
 def text(path: Path) -> Iterator[IO[bytes]]:
     """The text inside the archive at `path`, unpacked as it is read."""
-    with zipfile.ZipFile(path) as archive, archive.open(_member(archive)) as stream:
+    with zipfile.ZipFile(path) as archive, archive.open(_find_text(archive)) as stream:
         yield stream
 
 
-def text_name(path: Path) -> str:
-    """What the text inside the archive at `path` is called, as its owner knows it."""
+def read_name(path: Path) -> str:
+    """Return the name of the text in the archive at `path`, as its owner knows it."""
     with zipfile.ZipFile(path) as archive:
-        return _member(archive).filename
+        return _find_text(archive).filename

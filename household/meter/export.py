@@ -167,7 +167,9 @@ class Export:
         values = np.column_stack([found for found, _ in numbers])[good]
         if len(stamps):
             self._last = stamps[-1]
-            self.offset = utc_offset(when[int(np.flatnonzero(good)[-1])].as_py(), layout.format)
+            self.offset = parse_utc_offset(
+                when[int(np.flatnonzero(good)[-1])].as_py(), layout.format
+            )
         return stamps, values
 
     def _rows(
@@ -298,14 +300,14 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
     return stamps
 
 
-def utc_offset(text: str, form: str) -> str | None:
-    """How far the clock of a time that `times` reads is ahead of UTC, such as +01:00.
+def parse_utc_offset(text: str, form: str) -> str | None:
+    """Return how far the clock of a time is ahead of UTC, such as +01:00.
 
-    None where the time does not say.
+    `form` is the format of `text`, as `times` takes it. None where the time does not say.
     """
     if form in TICKS or "%z" in form:
         return UTC
-    found = ZONE.search(text) if form == "iso" else None
+    found = ZONE.search(text.strip()) if form == "iso" else None
     if not found:
         return None
     digits = found[1].replace("Z", "+00").replace(":", "").ljust(5, "0")

@@ -33,7 +33,7 @@ class Records:
             for path in self._zips:
                 text = texts.enter_context(archive.text(path))
                 several = len(self._zips) > 1
-                name = archive.text_name(path)
+                name = archive.read_name(path)
                 if several:
                     name = f"{path.name}: {name}"
                 self._readers.append(
@@ -46,14 +46,14 @@ class Records:
 
     @property
     def name(self) -> str:
-        """What messages call the text, or the zips where there are several."""
+        """The name of the text in messages, or of the zips where there are several."""
         if len(self._zips) == 1:
-            return archive.text_name(self._zips[0])
+            return archive.read_name(self._zips[0])
         return " and ".join(path.name for path in self._zips[:2])
 
     @property
     def entities(self) -> dict[str, list[str]]:
-        """Columns that name what a reading is of, with the names in them where they differ."""
+        """The columns that name the sensor of a reading and hold several names, with these."""
         found: dict[str, set[str]] = {}
         for each in self._readers:
             for column, names in each.entities.items():

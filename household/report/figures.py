@@ -98,7 +98,7 @@ class Plot(NamedTuple):
         # It names the oldest version that can draw it, of which a newer one would warn.
         del spec["$schema"]
         if spec["usermeta"].get("others") and len({row["rev"] for row in rows}) == 1:
-            _leave_first_look(spec["spec"])
+            _drop_first_look(spec["spec"])
         return spec
 
     def picture(self, table: pd.DataFrame) -> bytes:
@@ -110,8 +110,8 @@ class Plot(NamedTuple):
         return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
 
 
-def _leave_first_look(unit: dict[str, Any]) -> None:
-    """Takes the color and the shape of the LSTM from a plot of the others alone."""
+def _drop_first_look(unit: dict[str, Any]) -> None:
+    """Remove the color and the shape of the LSTM from a plot of the other forecasters."""
     for layer in unit["layer"]:
         for channel in ("color", "shape"):
             if channel in layer["encoding"]:

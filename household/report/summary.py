@@ -31,7 +31,7 @@ def facts(results: Results) -> pd.DataFrame:
         "verdict": _verdict(results),
         "data": _data(results),
         "model": _model(results) | _intervals(results),
-        "shortcuts": shortcuts(results.params) if _taken(results.params) else {},
+        "shortcuts": shortcuts(results.params) if _list_taken(results.params) else {},
         "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
     }
     return pd.DataFrame(
@@ -76,7 +76,8 @@ def shortcuts(params: Params) -> dict[str, str]:
     return {name: f"yes: {effect}" if on else "no" for name, (on, effect) in taken.items()}
 
 
-def _taken(params: Params) -> list[str]:
+def _list_taken(params: Params) -> list[str]:
+    """Return the names of the shortcuts that were taken."""
     return [name for name, text in shortcuts(params).items() if text != "no"]
 
 
@@ -92,7 +93,7 @@ def doubts(results: Results) -> list[str]:
         for level, of in results.covered("all", "all", LSTM).items()
         if abs(of["coverage"] - level) > FAR_OFF
     ]
-    taken = _taken(results.params)
+    taken = _list_taken(results.params)
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
     drift = verdict.drift(found)
     best = _best_epoch(results.losses)
@@ -129,7 +130,7 @@ def doubts(results: Results) -> list[str]:
             f"The interval of the gain over {found['best_baseline']}, the best baseline, holds 0: "
             "the difference may be chance.",
         ),
-        *((True, text) for text in _lost_meters(results)),
+        *((True, text) for text in _describe_lost_meters(results)),
         (
             (found.get("earlier_skill") or 0) < 0,
             "The earlier LSTM has the smaller error: keep that one.",
@@ -177,8 +178,8 @@ def doubts(results: Results) -> list[str]:
     return [text for holds, text in checks if holds]
 
 
-def _lost_meters(results: Results) -> list[str]:
-    """On how many of the meters persistence is better, of those trained on and of the others."""
+def _describe_lost_meters(results: Results) -> list[str]:
+    """Say on how many meters persistence is better, of those trained on and of the others."""
     if results.meters is None:
         return []
     rows = results.meters.dropna(subset="skill")
@@ -191,8 +192,8 @@ def _lost_meters(results: Results) -> list[str]:
     ]
 
 
-def _headline(results: Results) -> str:
-    """Who has the smaller error, the LSTM or persistence, or a better baseline that beats it."""
+def _describe_winner(results: Results) -> str:
+    """Say how the LSTM compares with persistence, or with the best baseline if that beats it."""
     found = results.verdict
     persistence, best = found["persistence_skill"], found["best_skill"]
     if persistence is None or best is None:
@@ -216,8 +217,8 @@ def _verdict(results: Results) -> dict[str, str]:
     names = ["against persistence", "against the best baseline"]
     if "earlier_skill" in results.verdict:
         names[len(said) - 1 :] = ["against the earlier LSTM"]
-    found = {"headline": _headline(results)} | dict(zip(names, said, strict=False))
-    if where := _where_it_wins(tables.error_by_change(results)):
+    found = {"headline": _describe_winner(results)} | dict(zip(names, said, strict=False))
+    if where := _describe_wins(tables.error_by_change(results)):
         found["where it wins"] = where
     if results.meters is not None:
         rows = results.meters.dropna(subset="skill").to_dict("records")
@@ -299,8 +300,8 @@ def _intervals(results: Results) -> dict[str, str]:
     return said
 
 
-def _where_it_wins(by_change: pd.DataFrame) -> str | None:
-    """In which minutes persistence has the smaller error, by how far the power moved, if any."""
+def _describe_wins(by_change: pd.DataFrame) -> str | None:
+    """Say in which minutes persistence is closer, by the size of the change; None if in none."""
     groups = by_change.set_index("change")
     ours, theirs = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
     behind = ours["rmse_kw"] > theirs["rmse_kw"]

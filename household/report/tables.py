@@ -137,7 +137,7 @@ def forecast(results: Results) -> pd.DataFrame:
     minutes = results.predictions[window % apart == 0]
     if "meter" in minutes:
         minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
-    minutes = _stretch(minutes.reset_index(drop=True), results.params.plot)
+    minutes = _select_stretch(minutes.reset_index(drop=True), results.params.plot)
     group = np.arange(len(minutes)) // math.ceil(2 * len(minutes) / MAX_STEPS)
     kept = {
         name: minutes.index
@@ -156,8 +156,8 @@ def forecast(results: Results) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def _stretch(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
-    """The first `settings.steps` of `minutes`, or as many in a row with the most switching."""
+def _select_stretch(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
+    """Return the first `settings.steps` of `minutes`, or the stretch with the most switching."""
     if settings.start == "first":
         return minutes.head(settings.steps)
     stretch = minutes.index // settings.steps

@@ -67,7 +67,7 @@ class Forecaster:
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
         ahead = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
-        return _in_zone_of(table, scores.by_minute(ahead, power))
+        return _restore_zone(table, scores.by_minute(ahead, power))
 
     def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """A forecast of every minute that can be: rows (timestamp, power_kw, actual_kw, ...).
@@ -90,10 +90,10 @@ class Forecaster:
             "persistence_kw": baselines.persistence(given, starts),
         }
         due = stamps[windows.target_minutes(starts, self.shape)]
-        return _in_zone_of(table, scores.by_minute(due, columns))
+        return _restore_zone(table, scores.by_minute(due, columns))
 
     def learnt_from(self, stamps: pa.ChunkedArray) -> int:
-        """How many of the times `stamps` are not after the last one that it was trained on."""
+        """Count the times in `stamps` that are not after the last one that it was trained on."""
         # Those of the training are of the clock that the readings showed.
         return self._trained.learnt_from(arrays.of(pc.local_timestamp(stamps)))
 
@@ -106,8 +106,8 @@ class Forecaster:
         return {"power_kw": power} | intervals.named(*ends, "_kw")
 
 
-def _in_zone_of(readings: pa.Table, rows: pa.Table) -> pa.Table:
-    """`rows` with their times, which are in UTC where those of `readings` have a zone, in it."""
+def _restore_zone(readings: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return `rows` with their times, which are in UTC, in the zone of `readings` if it has one."""
     kind = readings.schema.field("timestamp").type
     return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
 

@@ -129,7 +129,10 @@ def run(
             minutes, record, checked = _fetched(given, folder / "zips")
         else:
             minutes = _taken(data)
-            record, checked = data.attrs.get(SOURCE, UNKNOWN), _quality(minutes, {}, "data", {})
+            record, checked = (
+                data.attrs.get(SOURCE, UNKNOWN),
+                _measure_quality(minutes, {}, "data", {}),
+            )
         return _run(given, started, minutes, record, checked, folder / "checkpoint.npz")
 
 
@@ -206,7 +209,7 @@ def _run(
     return Run(frame, interrupted, made, results)
 
 
-def _quality(
+def _measure_quality(
     minutes: pa.Table,
     skipped: Mapping[str, int],
     name: str,
@@ -224,7 +227,11 @@ def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dic
         raise Failure("run takes one meter; of several `dvc repro` makes one model")
     records = Records(sorted(folder.glob("*.zip")), given.parse)
     minutes = pa.concat_tables(records).combine_chunks()
-    return minutes, record, _quality(minutes, records.skipped, records.name, records.entities)
+    return (
+        minutes,
+        record,
+        _measure_quality(minutes, records.skipped, records.name, records.entities),
+    )
 
 
 def _taken(data: pd.DataFrame) -> pa.Table:

@@ -261,12 +261,12 @@
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
     if (revisions.length > 1 && meta(spec).section) nameAll(copy, revisions);
-    if (revisions.length === 1 && meta(spec).others) leaveFirstLook(copy);
+    if (revisions.length === 1 && meta(spec).others) dropFirstLook(copy);
     return copy;
   }
 
   // The color and the shape of the LSTM are not those of others.
-  function leaveFirstLook(copy) {
+  function dropFirstLook(copy) {
     for (const { color, shape } of units(copy).map((unit) => unit.encoding ?? {})) {
       color?.scale?.range?.shift();
       shape?.scale?.range?.shift();
