@@ -117,7 +117,7 @@ def doubts(results: Results) -> list[str]:
             "of a real house.",
         ),
         (
-            found["persistence_low"] is None,
+            found["persistence_low"] is None and found["persistence_skill"] is not None,
             "The test part is shorter than two days, so that the gain has no interval.",
         ),
         (
