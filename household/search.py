@@ -246,7 +246,7 @@ def said(trial: FrozenTrial) -> str:
         count = len(trial.intermediate_values)
         epochs = "1 epoch" if count == 1 else f"{count} epochs"
         how = f"validation {best(trial):.5f} after {epochs}{cut}"
-    tried = " ".join(f"{key}={_short(value)}" for key, value in values(trial).items())
+    tried = " ".join(f"{_name(key)}={_short(value)}" for key, value in values(trial).items())
     return f"trial {trial.number}: {how}, {seconds(trial):.0f} s; {tried}"
 
 
@@ -277,7 +277,7 @@ def report(study: optuna.Study) -> str:
     _draw("history", history(trials))
     _draw("importance", bars(shares))
     cells = [[_short(value) for value in row.values()] for row in rows]
-    table = markdown.table(list(rows[0]), cells)
+    table = markdown.table([_name(key) for key in rows[0]], cells)
     text = f"# A search: {len(rows)} trials over {', '.join(keys)}\n\n{table}\n"
     for name, what in (("history", HISTORY), ("importance", IMPORTANCE)):
         text += f"\n## {what}\n\n![{what}]({name}.png)\n"
@@ -288,6 +288,11 @@ def report(study: optuna.Study) -> str:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, int | float) else json.dumps(value)
+
+
+def _name(key: str) -> str:
+    """Return a key without its section, which is that of all, so that a line fits a terminal."""
+    return key.removeprefix("train.")
 
 
 def _short(value: Any) -> str:

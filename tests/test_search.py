@@ -144,6 +144,8 @@ def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(
     assert all(
         f"| {number} | {row['validation loss']} |" in report for number, row in after.items()
     )
+    assert "| units | learning_rate |" in report
+    assert max(len(line) for line in report.splitlines() if line.startswith("|")) <= 100
     for name in ("history", "importance"):
         assert (clone / f"reports/search/{name}.png").read_bytes().startswith(b"\x89PNG")
 
