@@ -127,8 +127,8 @@ def forecast(results: Results) -> pd.DataFrame:
     The last two are the 95 % interval of the LSTM, where it has one, and empty elsewhere.
 
     The minutes are of windows whose targets follow on one another, so that each is there once, of
-    the first meter. Of the stretches of `plot.steps` they are the first, or the one in which the
-    power changes by more than `comparison.SWITCHING` most often. Of more than `MAX_STEPS`, those at
+    the first meter. They are the first `plot.steps`, or the stretch as long in which the power
+    changes by more than `comparison.SWITCHING` most often. Of more than `MAX_STEPS`, those at
     which a series is lowest and highest in each group of a few minutes, so that no peak is lost.
     """
     shown = [ACTUAL, *results.compared]
@@ -157,10 +157,15 @@ def forecast(results: Results) -> pd.DataFrame:
 
 
 def _select_stretch(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
-    """Return the first `settings.steps` of `minutes`, or the stretch with the most switching."""
+    """Return the first `settings.steps` of `minutes`, or the stretch with the most switching.
+
+    Stretches begin at the same times whichever minutes there are, so that runs of other windows
+    show the same one.
+    """
     if settings.start == "first":
         return minutes.head(settings.steps)
-    stretch = minutes.index // settings.steps
+    clock = minutes["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
+    stretch = clock // settings.steps
     # Power has three decimals; float32 has it a little off.
     change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
     switching = change > comparison.SWITCHING
