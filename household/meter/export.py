@@ -24,11 +24,11 @@ ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
 ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
 TICKS = {"epoch": 1, "epoch_ms": 1000}
 UTC = "+00:00"
-# What a format that is not one of strptime looks like.
+# What a time has to be in a format that is not one of strptime.
 FORMATS = {
-    "iso": "such as 2007-03-31 23:59",
-    "epoch": "the seconds since 1970",
-    "epoch_ms": "the milliseconds since 1970",
+    "iso": "written like 2007-03-31 23:59",
+    "epoch": "a number of seconds since 1970",
+    "epoch_ms": "a number of milliseconds since 1970",
 }
 # Columns beside those of a layout that name the sensor or the meter of a reading.
 ENTITIES = ("entity_id", "statistic_id", "sensor", "device_id", "meter_id", "meter")
@@ -161,7 +161,8 @@ class Export:
             places = np.delete(np.arange(len(lines)), [row.number - 1 for row in left_out])
             for row in np.flatnonzero(faulty):
                 place, kind = int(places[row]), str(kinds[row])
-                reason = REASONS[kind].format(FORMATS.get(layout.format, layout.format))
+                expected = FORMATS.get(layout.format, f"in the format {layout.format}")
+                reason = REASONS[kind].format(expected)
                 self._fault(kind, line + place, reason, lines[place])
         stamps = stamps[good]
         values = np.column_stack([found for found, _ in numbers])[good]
@@ -254,7 +255,7 @@ def fields(line: bytes, layout: Layout) -> tuple[list[str], list[str]]:
 
 
 REASONS = {
-    "time": "the time is not in the format {}",
+    "time": "the time is not {}",
     "minute": "the time is no whole minute",
     "number": "a value is not a number",
     "duplicate": "the minute stands twice",

@@ -229,8 +229,8 @@ def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("iso", "not in the format such as 2007-03-31 23:59 in '3/1/2014 23:58,1'"),
-        ("epoch", "not in the format the seconds since 1970"),
+        ("iso", "the time is not written like 2007-03-31 23:59 in '3/1/2014 23:58,1'"),
+        ("epoch", "the time is not a number of seconds since 1970"),
         ("%d/%m/%y", "not in the format %d/%m/%y"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
             "timestamp;global_active_power;voltage\n",
             "expected commas between the fields of the header, found ';' in 'timestamp;",
         ),
-        (HEADER + "noon,1,2\n", "line 2: the time is not in the format such as 2007-03-31 23:59"),
+        (HEADER + "noon,1,2\n", "line 2: the time is not written like 2007-03-31 23:59"),
         (
             HEADER + "2007-03-31 21:58,many,2\n",
             "line 2: a value is not a number",
