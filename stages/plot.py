@@ -38,8 +38,8 @@ def main(params: Params) -> None:
     with files.atomic_folder(paths.FIGURES) as folder:
         for plot in figures.CHARTS:
             if plot.shown(tables[plot.name]):
-                picture = plot.picture(tables[plot.name])
-                (folder / f"{plot.name}.png").write_bytes(picture)
+                with files.atomic_write(folder / f"{plot.name}.png") as partial:
+                    partial.write_bytes(plot.picture(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:
         partial.write_text(markdown.report(tables), encoding="utf-8")
     with files.atomic_write(paths.CARD) as partial:

@@ -105,12 +105,6 @@ def is_uci(path: Path) -> bool:
 
 @contextmanager
 def text(path: Path) -> Iterator[IO[bytes]]:
-    """The text inside the archive at `path`, unpacked as it is read."""
+    """The text inside the archive at `path`, unpacked as it is read; its `name` is its owner's."""
     with zipfile.ZipFile(path) as archive, archive.open(_find_text(archive)) as stream:
         yield stream
-
-
-def read_name(path: Path) -> str:
-    """Return the name of the text in the archive at `path`, as its owner knows it."""
-    with zipfile.ZipFile(path) as archive:
-        return _find_text(archive).filename

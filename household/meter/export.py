@@ -31,7 +31,9 @@ FORMATS = {
     "epoch_ms": "a number of milliseconds since 1970",
 }
 # Columns beside those of a layout that name the sensor or the meter of a reading.
-ENTITIES = ("entity_id", "statistic_id", "sensor", "device_id", "meter_id", "meter")
+ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
+# Of the names in such a column so many are kept, which is enough to know that there are several.
+MOST_NAMES = 3
 HINTS = {"minute": "set parse.layout.resample to minute, which averages them"}
 
 
@@ -73,7 +75,7 @@ class Export:
     Iterating gives tables of series.SCHEMA in time order, null in the columns that the layout has
     not. `offset` is how far the clock of the last reading so far is ahead of UTC, such as +01:00;
     None where the text does not say. `entities` are the columns that name what a reading is of,
-    with the names in them so far. Bad lines and what `name` and `remedy` are for: see
+    with the first names in them. Bad lines and what `name` and `remedy` are for: see
     `household.meter.reader.Reader`; `hints` are remedies for faults of some kinds.
     """
 
@@ -90,7 +92,7 @@ class Export:
         self.skipped: Counter[str] = Counter()
         self.offset: str | None = None
         self._text, self._layout, self._skip = text, layout, skip
-        self.entities: dict[str, set[str]] = {}
+        self.entities: dict[str, list[str]] = {}
         self._name, self._remedy, self._hints = name, remedy, hints
         self._last = np.datetime64(reader.BEFORE_ALL, "ms")
 
@@ -140,7 +142,9 @@ class Export:
         rows, left_out = self._rows(block, header, [*due, *entities], line)
         for column in entities:
             names = pc.utf8_trim_whitespace(rows[column]).unique().to_pylist()
-            self.entities.setdefault(column, set()).update(filter(None, names))
+            kept = self.entities.setdefault(column, [])
+            new = [name for name in names if name and name not in kept]
+            kept += new[: MOST_NAMES - len(kept)]
         for row in left_out:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"

@@ -49,8 +49,9 @@ class Quality:
         self._gaps.append(gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
         power = np.append(self._last_power, arrays.of(table[TARGET].drop_null()))
-        self._rises += int((np.diff(power) > 0).sum())
-        self._falls += int((np.diff(power) < 0).sum())
+        change = np.diff(power)
+        self._rises += int((change > 0).sum())
+        self._falls += int((change < 0).sum())
         self._last_power = power[-1:]
         self._last = stamps[-1]
         self._rows += table.num_rows
@@ -62,9 +63,10 @@ class Quality:
     ) -> dict[str, Any]:
         """The quality as numbers and texts; `skipped` counts lines that were left out, by fault.
 
-        `name` is what messages call the readings; `entities` are columns in which stands what a
-        reading is of, with the names there. `doubts` says in words why they may not be the power of
-        one household.
+        `name` is what messages call the readings; `entities` are the columns that name the sensor
+        of a reading and hold several names, with these. `doubts` says in words why the readings may
+        not be the power of one household.
+
         A minute is without a value where its row says so or where there is no row for it. `gaps`
         are the stretches without one: their number, the longest in minutes, the rows not there,
         and `by_day` the minutes on each day that has some. Raises Failure where the usual step
@@ -107,7 +109,7 @@ class Quality:
             )
         for column, names in entities.items():
             yield (
-                f"the column {column} names several, {', '.join(names[:3])}, which are taken for "
+                f"the column {column} names several, {', '.join(names)}, which are taken for "
                 "one; give the readings of one"
             )
 

@@ -7,7 +7,7 @@ that holds no minute is named, or skipped and counted.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from types import MappingProxyType
@@ -66,7 +66,7 @@ class Reader:
 
     # This layout has neither: see `household.meter.export.Export`.
     offset: str | None = None
-    entities: Mapping[str, set[str]] = MappingProxyType({})
+    entities: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(
         self,

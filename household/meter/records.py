@@ -27,15 +27,15 @@ class Records:
         self._layout = Layout.of(settings.layout.model_dump())
         self._skip = settings.on_bad_line == "skip"
         self._readers: list[Reader | Export] = []
+        self._names: list[str] = []
 
     def __iter__(self) -> Iterator[pa.Table]:
         with ExitStack() as texts:
             for path in self._zips:
                 text = texts.enter_context(archive.text(path))
                 several = len(self._zips) > 1
-                name = archive.read_name(path)
-                if several:
-                    name = f"{path.name}: {name}"
+                name = f"{path.name}: {text.name}" if several else text.name
+                self._names.append(name)
                 self._readers.append(
                     Reader(text, skip=self._skip, name=name)
                     if self._layout == UCI
@@ -46,19 +46,17 @@ class Records:
 
     @property
     def name(self) -> str:
-        """The name of the text in messages, or of the zips where there are several."""
-        if len(self._zips) == 1:
-            return archive.read_name(self._zips[0])
-        return " and ".join(path.name for path in self._zips[:2])
+        """The names in messages of the first texts, once they are read."""
+        return " and ".join(self._names[:2])
 
     @property
     def entities(self) -> dict[str, list[str]]:
         """The columns that name the sensor of a reading and hold several names, with these."""
-        found: dict[str, set[str]] = {}
+        found: dict[str, dict[str, None]] = {}
         for each in self._readers:
             for column, names in each.entities.items():
-                found.setdefault(column, set()).update(names)
-        return {column: sorted(names) for column, names in found.items() if len(names) > 1}
+                found.setdefault(column, {}).update(dict.fromkeys(names))
+        return {column: list(names) for column, names in found.items() if len(names) > 1}
 
     @property
     def skipped(self) -> Counter[str]:

@@ -98,11 +98,6 @@ def doubts(results: Results) -> list[str]:
     drift = verdict.drift(found)
     best = _best_epoch(results.losses)
     epochs = results.losses["epoch"].max()
-    best_holds_zero = (
-        found["best_baseline"] != REFERENCE
-        and found["best_low"] is not None
-        and found["best_low"] <= 0 <= found["best_high"]
-    )
     checks = [
         *((True, f"The readings: {doubt}.") for doubt in results.quality["doubts"]),
         (
@@ -121,12 +116,11 @@ def doubts(results: Results) -> list[str]:
             "The test part is shorter than two days, so that the gain has no interval.",
         ),
         (
-            found["persistence_low"] is not None
-            and found["persistence_low"] <= 0 <= found["persistence_high"],
+            _holds_zero(found, "persistence"),
             "The interval of the gain over persistence holds 0: the difference may be chance.",
         ),
         (
-            best_holds_zero,
+            found["best_baseline"] != REFERENCE and _holds_zero(found, "best"),
             f"The interval of the gain over {found['best_baseline']}, the best baseline, holds 0: "
             "the difference may be chance.",
         ),
@@ -178,16 +172,22 @@ def doubts(results: Results) -> list[str]:
     return [text for holds, text in checks if holds]
 
 
+def _holds_zero(found: dict[str, Any], prefix: str) -> bool:
+    """Whether the interval of a gain, if there is one, holds 0."""
+    low, high = found[f"{prefix}_low"], found[f"{prefix}_high"]
+    return low is not None and low <= 0 <= high
+
+
 def _describe_lost_meters(results: Results) -> list[str]:
     """Say on how many meters persistence is better, of those trained on and of the others."""
     if results.meters is None:
         return []
     rows = results.meters.dropna(subset="skill")
-    kinds = {True: "meters", False: "meters that it was not trained on"}
-    of_kinds = [(rows[rows["seen"] == seen], name) for seen, name in kinds.items()]
+    kinds = {"seen": rows[rows["seen"]], "unseen": rows[~rows["seen"]]}
     return [
-        f"On {(of['skill'] <= 0).sum()} of {len(of):,} {name} the LSTM does not beat persistence."
-        for of, name in of_kinds
+        f"On {(of['skill'] <= 0).sum()} of {len(of):,} {verdict.CALLED[kind]} the LSTM does not "
+        "beat persistence."
+        for kind, of in kinds.items()
         if (of["skill"] <= 0).any()
     ]
 

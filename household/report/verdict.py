@@ -6,6 +6,7 @@ from typing import Any
 from household.forecast.scores import EARLIER
 
 WORST = 10
+CALLED = {"seen": "meters", "unseen": "meters that it was not trained on"}
 
 
 def lines(
@@ -51,9 +52,8 @@ def of_meters(
 
     From the figures of `by_meter.of_each_kind` and the rows of `by_meter.SCHEMA`.
     """
-    called = {"seen": "meters", "unseen": "meters that it was not trained on"}
     said = [
-        f"Of {of['meters']:,} {called[kind]} the LSTM beats persistence on {of['wins']:.1%} "
+        f"Of {of['meters']:,} {CALLED[kind]} the LSTM beats persistence on {of['wins']:.1%} "
         f"({of['wins_low']:.1%} to {of['wins_high']:.1%}), the median gain is {of['median']:.1%} "
         f"({of['median_low']:.1%} to {of['median_high']:.1%}), "
         f"{of['p05']:.1%} to {of['p95']:.1%} on nine of ten"

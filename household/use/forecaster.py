@@ -106,9 +106,9 @@ class Forecaster:
         return {"power_kw": power} | intervals.named(*ends, "_kw")
 
 
-def _restore_zone(readings: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return `rows` with their times, which are in UTC, in the zone of `readings` if it has one."""
-    kind = readings.schema.field("timestamp").type
+def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return `rows` with their times, which are in UTC, in the zone of `table` if it has one."""
+    kind = table.schema.field("timestamp").type
     return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
 
 

@@ -70,8 +70,7 @@ def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -
     table = pa.concat_tables(tables)
     if not tables.offset:
         return table
-    zone = pa.timestamp("ms", tables.offset)
-    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], zone.tz))
+    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], tables.offset))
 
 
 @contextmanager

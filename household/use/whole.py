@@ -129,10 +129,8 @@ def run(
             minutes, record, checked = _fetched(given, folder / "zips")
         else:
             minutes = _taken(data)
-            record, checked = (
-                data.attrs.get(SOURCE, UNKNOWN),
-                _measure_quality(minutes, {}, "data", {}),
-            )
+            record = data.attrs.get(SOURCE, UNKNOWN)
+            checked = _measure_quality(minutes, {}, "data", {})
         return _run(given, started, minutes, record, checked, folder / "checkpoint.npz")
 
 
@@ -227,11 +225,8 @@ def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dic
         raise Failure("run takes one meter; of several `dvc repro` makes one model")
     records = Records(sorted(folder.glob("*.zip")), given.parse)
     minutes = pa.concat_tables(records).combine_chunks()
-    return (
-        minutes,
-        record,
-        _measure_quality(minutes, records.skipped, records.name, records.entities),
-    )
+    checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
+    return minutes, record, checked
 
 
 def _taken(data: pd.DataFrame) -> pa.Table:

@@ -130,8 +130,8 @@ def test_the_only_text_is_read_whatever_its_name_and_what_else_is_there(
         for each in more:
             target.writestr(each, "of no interest")
     archive.verify(path, ORIGIN)
-    assert archive.read_name(path) == name
     with archive.text(path) as text:
+        assert text.name == name
         assert text.read() == TEXT
     assert not archive.is_uci(path)
 

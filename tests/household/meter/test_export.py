@@ -242,7 +242,13 @@ def test_a_time_of_another_format_is_told_which_is_expected(form: str, said: str
 def test_the_names_of_what_a_reading_is_of_are_kept() -> None:
     lines = [f"2014-03-01 23:5{minute}:00,1, sensor.{minute % 2},x\n" for minute in range(4)]
     _, made = tables("time,power,Entity_ID,other\n" + "".join(lines), PLAIN)
-    assert made.entities == {"Entity_ID": {"sensor.0", "sensor.1"}}
+    assert made.entities == {"Entity_ID": ["sensor.0", "sensor.1"]}
+
+
+def test_of_many_names_the_first_are_kept() -> None:
+    lines = [f"2014-03-01 23:{minute}:00,1,{minute}\n" for minute in range(10, 60)]
+    _, made = tables("time,power,meter_id\n" + "".join(lines), PLAIN)
+    assert made.entities == {"meter_id": ["10", "11", "12"]}
 
 
 def test_seconds_need_to_be_made_minutes() -> None:
