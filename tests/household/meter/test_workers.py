@@ -55,7 +55,8 @@ class Cluster:
             ROOT, "scheduler", "--host", "127.0.0.1", "--port", "0", *protocol
         )
         waits = time.monotonic() + 30
-        while not self._file.exists() and time.monotonic() < waits:
+        # It is there before anything is written to it.
+        while not (self._file.exists() and self._file.stat().st_size) and time.monotonic() < waits:
             time.sleep(0.05)
         self.address: str = json.loads(self._file.read_text())["address"]
 
