@@ -21,11 +21,13 @@ from household.report.tables import Results
 TEMPLATES = Path(__file__).parent / "templates"
 # The newest that the locked vl-convert-python holds, which fits its vega.
 VEGA_LITE = "6.4"
-# The font comes with vl-convert-python, so that a picture is the same everywhere.
+# vl-convert prefers a font of the system to the one of the same name that it brings. No system has
+# this one, so a picture is the same everywhere.
+vl_convert.register_font_directory(str(Path(__file__).parent / "fonts"))
 LOOK = {
     "background": "white",
     "padding": 12,
-    "font": "Liberation Sans",
+    "font": "Household Plots",
     "title": {"fontSize": 15, "offset": 10},
     "axis": {"labelFontSize": 11, "titleFontSize": 11, "gridColor": "#dddddd"},
     "legend": {"labelFontSize": 11, "titleFontSize": 11, "labelLimit": 300},

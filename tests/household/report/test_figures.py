@@ -4,9 +4,11 @@ import csv
 import io
 import os
 import re
+import struct
 import subprocess
 import sys
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -109,18 +111,50 @@ def test_a_picture_does_not_depend_on_the_zone_of_the_machine() -> None:
         "table = plot.table(results(predictions(400, horizon=2))).assign(household='a'); "
         "print(hashlib.md5(plot.picture(table)).hexdigest())"
     )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=os.environ | {"TZ": zone},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for zone in ("UTC", "America/Mexico_City", "Asia/Tokyo")
-    }
-    assert len(found) == 1
+    zones = ("UTC", "America/Mexico_City", "Asia/Tokyo")
+    assert len({printed(code, TZ=zone) for zone in zones}) == 1
+
+
+def test_a_picture_does_not_depend_on_the_fonts_of_the_machine(tmp_path: Path) -> None:
+    """This system has bold letters under the name of the font that vl-convert brings."""
+    code = (
+        "import hashlib; import vl_convert; from household.report import figures; "
+        "spec = {'data': {'values': [{}]}, 'mark': {'type': 'text', 'text': 'Forecast'}}; "
+        "looks = [figures.LOOK, {'font': 'Liberation Sans'}]; "
+        "drawn = [vl_convert.vegalite_to_png(spec, config=look) for look in looks]; "
+        "print(*(hashlib.md5(each).hexdigest() for each in drawn))"
+    )
+    ours, theirs = printed(code, HOME=str(tmp_path)).split()
+    fonts = Path(figures.__file__).parent / "fonts"
+    (tmp_path / ".fonts").mkdir()
+    (tmp_path / ".fonts" / "font.ttf").write_bytes(
+        renamed((fonts / "HouseholdPlots-Bold.ttf").read_bytes(), "Liberation Sans")
+    )
+    ours_there, theirs_there = printed(code, HOME=str(tmp_path)).split()
+    assert theirs_there != theirs
+    assert ours_there == ours != theirs_there
+
+
+def renamed(font: bytes, family: str) -> bytes:
+    """The font as the regular weight of `family`, a name as long as its own."""
+    changed = font.replace("Household Plots".encode("utf-16-be"), family.encode("utf-16-be"))
+    assert len(changed) == len(font)
+    assert changed != font
+    # Of each table: its tag, checksum, offset and length. usWeightClass is the third of OS/2.
+    tables = [struct.unpack_from(">4sIII", font, 12 + 16 * number) for number in range(font[5])]
+    (place,) = (offset for tag, _, offset, _ in tables if tag == b"OS/2")
+    return changed[: place + 4] + struct.pack(">H", 400) + changed[place + 6 :]
+
+
+def printed(code: str, **environment: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.parametrize(("best", "anchor"), [(7, ""), (14, "end")])
