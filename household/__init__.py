@@ -5,6 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from household.pipeline import arithmetic
+
+# First, before another module of the package imports NumPy or TensorFlow.
+IS_PINNED = arithmetic.pin()
+
 if TYPE_CHECKING:
     import pandas as pd
 

@@ -4,6 +4,8 @@ import signal
 import sys
 from types import TracebackType
 
+import household  # noqa: F401 (sets how NumPy computes, before a stage imports it)
+
 
 def _name_what_is_not_installed(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None

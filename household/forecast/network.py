@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -45,16 +45,51 @@ from household.forecast import artifact, pieces, windows
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape, Starts
 from household.meter.series import Values
-from household.pipeline import files, ranks
+from household.pipeline import arithmetic, files, ranks
 from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
-Model = keras.Model
+Model: TypeAlias = keras.Model
 FORECAST_BATCH = 4096
+# The largest product of matrices that the cache and the number of cores do not change, see
+# `is_portable`: the terms of a sum, and the rows.
+MOST_TERMS, MOST_ROWS = 400, 64
 
 
-def make_repeatable(seed: int) -> None:
-    """Seeds all that draws at random, and keeps to operations that give the same bits again."""
+def is_portable(settings: Train) -> bool:
+    """Return whether a training gives the same bytes on every x86-64 processor with AVX2.
+
+    TensorFlow cuts a large product of matrices to the first-level cache and shares it out among the
+    cores, and each way to cut it rounds differently. A step of a training that reads few rows, into
+    layers of few units, has no such product. An LSTM has four gates a unit.
+    """
+    terms = max(stretch(settings), 4 * max(settings.units))
+    return terms <= MOST_TERMS and settings.batch_size <= MOST_ROWS
+
+
+def name_difference(settings: Train) -> str:
+    """Return why a training on another machine may round otherwise, "" where it may not."""
+    if device() != "the CPU":
+        return f"{device()} is no CPU"
+    if not arithmetic.has_avx2():
+        return "this processor is no x86-64 one with AVX2"
+    if len(ranks.read().addresses) > 1:
+        return "several processes train"
+    if not is_portable(settings):
+        return (
+            f"more than {MOST_ROWS} stretches a batch, {MOST_TERMS} minutes a stretch or "
+            f"{MOST_TERMS // 4} units a layer depend on the cache and the cores"
+        )
+    return ""
+
+
+def make_repeatable(seed: int, settings: Train) -> None:
+    """Seed the random numbers, and take operations and threads that give the same bits again."""
+    if is_portable(settings):
+        # Raised where TensorFlow is at work already: by an earlier training of this process, or
+        # over several processes or GPUs.
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(1)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
@@ -102,7 +137,25 @@ def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
     LSTM for each of `settings.units`, each followed by dropout, and a linear unit for each minute
     of the horizon.
     """
-    return _network(shape, scaling, settings, 1, keras.layers.LSTM, keras.layers.Average)
+    layers = _Layers(keras.layers.LSTM, keras.layers.Dense, keras.layers.Average)
+    model = _network(shape, scaling, settings, 1, layers)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.LSTM):
+            kernel, recurrent, bias = layer.get_weights()
+            layer.set_weights([kernel, _orthogonal(*recurrent.shape), bias])
+    return model
+
+
+def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
+    """Draw orthogonal rows, no more than `columns`, as Keras does for an LSTM.
+
+    Keras lets TensorFlow decompose the matrix, which cuts it to the cache of the processor.
+    Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks, ICLR.
+    """
+    gauss = keras.random.normal((columns, rows)).numpy().astype(np.float64)
+    orthogonal, triangle = np.linalg.qr(gauss)
+    return (orthogonal * np.sign(np.diag(triangle))).T
 
 
 def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
@@ -113,9 +166,10 @@ def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> ke
     side by side. Where `minutes` is 1 it takes windows: (windows, lookback, features) to
     (windows, members * horizon).
     """
-    # On a GPU Keras takes the LSTM of cuDNN.
-    lstm = keras.layers.LSTM if tf.config.get_visible_devices("GPU") else FusedLSTM
-    return _network(shape, scaling, settings, minutes, lstm, keras.layers.Concatenate)
+    layers = _Layers(FusedLSTM, BatchedDense, keras.layers.Concatenate)
+    if tf.config.get_visible_devices("GPU"):  # where Keras takes the LSTM of cuDNN
+        layers = layers._replace(lstm=keras.layers.LSTM, dense=keras.layers.Dense)
+    return _network(shape, scaling, settings, minutes, layers)
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -149,6 +203,24 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         return tf.transpose(outputs, (1, 0, 2)) if self.return_sequences else outputs[-1]
 
 
+class BatchedDense(keras.layers.Dense):  # type: ignore[misc]
+    """The layer of Keras with a product of matrices for each stretch of a batch.
+
+    Keras makes one matrix of all stretches, which is too long a sum for `is_portable`.
+    """
+
+    def call(self, hidden: tf.Tensor, **_: Any) -> tf.Tensor:
+        return tf.matmul(hidden, self.kernel) + self.bias
+
+
+class _Layers(NamedTuple):
+    """The layers of a network, the last of which joins what the members give."""
+
+    lstm: type[keras.layers.LSTM]
+    dense: type[keras.layers.Dense]
+    joined: type[keras.layers.Layer]
+
+
 def _first_version(weights: tf.Tensor) -> tf.Tensor:
     """From the order of the gates in Keras to that of BlockLSTM: input, cell, forget, output."""
     entry, forget, cell, output = tf.split(weights, 4, axis=-1)
@@ -160,8 +232,7 @@ def _network(
     scaling: Scaling,
     settings: Train,
     minutes: int,
-    lstm: type[keras.layers.LSTM],
-    joined: type[keras.layers.Layer],
+    layers: _Layers,
 ) -> keras.Model:
     features = len(scaling.center)
     length = pieces.length(shape, minutes)
@@ -175,10 +246,10 @@ def _network(
     if settings.changes:
         scaled = _with_changes(scaled)
     members = [
-        _member(scaled, shape.horizon, settings, minutes, lstm, number)
+        _member(scaled, shape.horizon, settings, minutes, layers, number)
         for number in range(1, settings.members + 1)
     ]
-    linear = joined(name="members")(members) if len(members) > 1 else members[0]
+    linear = layers.joined(name="members")(members) if len(members) > 1 else members[0]
     offset = 0.0 if settings.target == "change" else float(scaling.center[0])
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
     if settings.target == "change":
@@ -191,19 +262,21 @@ def _member(
     horizon: int,
     settings: Train,
     minutes: int,
-    lstm: type[keras.layers.LSTM],
+    layers: _Layers,
     number: int,
 ) -> keras.KerasTensor:
     """The LSTM layers, up to the linear units."""
     hidden = inputs
     for depth, units in enumerate(settings.units, 1):
         last = depth == len(settings.units)
-        sequence = minutes > 1 or not last
-        hidden = lstm(units, return_sequences=sequence, name=f"lstm_{number}_{depth}")(hidden)
+        layer = layers.lstm(
+            units, return_sequences=minutes > 1 or not last, name=f"lstm_{number}_{depth}"
+        )
+        hidden = layer(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
     # A forecast that starts as persistence has the least to learn.
     first = "zeros" if settings.target == "change" else "glorot_uniform"
-    return keras.layers.Dense(horizon, kernel_initializer=first, name=f"linear_{number}")(hidden)
+    return layers.dense(horizon, kernel_initializer=first, name=f"linear_{number}")(hidden)
 
 
 def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:

@@ -203,8 +203,7 @@ def fit(
     def validation() -> float | None:
         if not data.validation.size:
             return None
-        wide = network.FORECAST_BATCH // minutes
-        return steps.measure(ahead(pieces.batches(data.validation, shape, minutes, wide)))
+        return steps.measure(ahead(pieces.batches(data.validation, shape, minutes, size)))
 
     due = key(model, data, settings, seed)
     keep: Callable[[State], None] = partial(checkpoint.write, kept, due)

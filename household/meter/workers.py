@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import household
 from household.pipeline.failure import Failure
 
 Item = TypeVar("Item")
@@ -170,12 +171,18 @@ class _Task(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], version: str, folder: Path) -> None:
         self._function, self._version, self._folder = function, version, folder
+        self._pinned = household.IS_PINNED
 
     def __call__(self, item: Item) -> Result:
         if version() != self._version:
             raise Failure(
                 f"a worker has {version()}, and here it is {self._version}; start it again in this "
                 "folder, with the packages of the same lock"
+            )
+        if self._pinned and not household.IS_PINNED:
+            raise Failure(
+                "a worker would round otherwise than this process; start it on a processor with "
+                "AVX2, by `python -m dask worker --preload-nanny household ...`"
             )
         try:
             os.chdir(self._folder)

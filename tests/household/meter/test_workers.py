@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from household.meter import meters, workers
-from household.pipeline import files, paths
+from household.pipeline import arithmetic, files, paths
 from household.pipeline.failure import Failure
 from tests.conftest import ROOT, change, dvc, run
 
@@ -71,8 +71,8 @@ class Cluster:
                 start_new_session=True,
             )
 
-    def worker(self, where: Path = ROOT) -> None:
-        options = ["--nthreads", "1", "--no-nanny", "--death-timeout", "20"]
+    def worker(self, where: Path = ROOT, nanny: str = "--no-nanny") -> None:
+        options = ["--nthreads", "1", *nanny.split(), "--death-timeout", "20"]
         options += ["--local-directory", str(self._folder)]
         self.at_work.append(self._start(where, "worker", *options))
 
@@ -186,6 +186,28 @@ def test_a_worker_of_another_version_or_place_is_one_line(
         cluster.worker(Path("/"))
         with pytest.raises(Failure, match=r"no worker is left at .*; start some in this folder"):
             list(workers.each(fails, [1, 2], "test"))
+
+
+@pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2")
+def test_a_worker_that_rounds_otherwise_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask imports NumPy in a worker before `household` can set how it computes."""
+    with started(tmp_path, 0) as cluster:
+        monkeypatch.setenv(workers.CLUSTER, cluster.address)
+        with monkeypatch.context() as environment:
+            for name in arithmetic.PINS:
+                environment.delenv(name)
+            cluster.worker()
+            with pytest.raises(Failure, match=r"would round otherwise .*--preload-nanny household"):
+                list(workers.each(fails, [1, 2], "test"))
+            cluster.at_work[0].kill()
+            cluster.at_work[0].wait()
+            cluster.worker(nanny="--nanny --preload-nanny household")
+        assert list(workers.each(fails, [1, 2], "test")) == [1, 2]
+        # A nanny that is killed would leave its worker.
+        cluster.at_work[1].terminate()
+        cluster.at_work[1].wait(30)
 
 
 def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,114 @@
+"""Trains, evaluates and plots on several processors, and compares each file that this writes.
+
+    python -m tests.processors fetch.sample.days=2 train.epochs=1
+
+Processors that this machine lacks are emulated by `qemu-x86_64`, from Debian's package qemu-user,
+a hundred times slower than they are. It works in a temporary clone of HEAD, with the parameters
+that the arguments change, and prints a table: a file, and the hash that each processor gave.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, change, environment, run
+
+HERE = "this one"
+# The same with as many threads as it may have elsewhere.
+THREADS = {"1 thread": 1, "16 threads": 16}
+NUMBERS_OF_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+# As qemu names them; none has AVX-512, and they have caches of other sizes.
+EMULATED = ("Haswell", "Skylake-Client", "EPYC")
+BEFORE, COMPARED = ("fetch", "parse", "window", "split"), ("train", "evaluate", "plot")
+# One process, since an emulated one takes half a minute to import TensorFlow.
+PROGRAM = """
+import os
+{cores}
+from household.pipeline import stage
+from stages import evaluate, plot, train
+for name, main in (("train", train.main), ("evaluate", evaluate.main), ("plot", plot.main)):
+    stage.run(name, main)
+"""
+PATIENCE = 3600  # seconds
+
+
+def prepare(project: Path, changes: dict[str, str]) -> None:
+    """Run the stages before train in `project`, with other values at the dotted keys."""
+    read = YAML(typ="safe").load
+    change(project, **{key.replace(".", "__"): read(value) for key, value in changes.items()})
+    for name in BEFORE:
+        run(project, "python", "-m", f"stages.{name}")
+
+
+def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]:
+    """Run train, evaluate and plot in a copy of `project`, as on `processor`.
+
+    Returns:
+        The hash of each file that they wrote, by its path.
+    """
+    for name in ("household", "stages", "data", "params.yaml", "lock"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(project / name)
+    (folder / "reports").mkdir()
+    quality = Path("reports/data_quality.json")
+    (folder / quality).write_bytes((project / quality).read_bytes())
+    given = environment(folder)
+    commands = [[sys.executable, "-m", f"stages.{name}"] for name in COMPARED]
+    if processor in EMULATED:
+        program = [sys.executable, "-c", PROGRAM.format(cores="")]
+        commands = [["qemu-x86_64", "-cpu", processor, *program]]
+    elif processor in THREADS:
+        count = THREADS[processor]
+        cores = f"os.cpu_count = lambda: {count}"
+        commands = [[sys.executable, "-c", PROGRAM.format(cores=cores)]]
+        given |= dict.fromkeys(NUMBERS_OF_THREADS, str(count))
+    for command in commands:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for made in ("models", "reports")
+        for path in sorted((folder / made).rglob("*"))
+        if path.is_file() and path != folder / quality
+    }
+
+
+def table(hashes: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield a line for each file: the hash that all processors gave, or each its own."""
+    for name in sorted(set().union(*hashes.values())):
+        given = [of_one.get(name, "none")[:12] for of_one in hashes.values()]
+        yield f"{name:40} " + (f"{given[0]} all" if len(set(given)) == 1 else " ".join(given))
+
+
+def main() -> None:
+    changes = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    hashes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder, "clone")
+        run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
+        prepare(clone, changes)
+        for processor in (HERE, *THREADS, *EMULATED):
+            begin = time.monotonic()
+            hashes[processor] = write_outputs(clone, Path(folder, processor), processor)
+            print(f"{processor}: {time.monotonic() - begin:.0f} s", flush=True)
+    print(*table(hashes), sep="\n")
+    sys.exit(len({str(of_one) for of_one in hashes.values()}) - 1)
+
+
+if __name__ == "__main__":
+    main()

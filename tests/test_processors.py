@@ -1,0 +1,64 @@
+"""A model, its scores and its report are the same bytes whatever the processor."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from household.pipeline import arithmetic
+from tests import processors
+from tests.conftest import can, once
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2"),
+]
+# Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
+TINY = {
+    "fetch.sample.days": "0.35",
+    "fetch.sample.households": "2",
+    "window.lookback": "9",
+    "window.horizon": "2",
+    "train.members": "2",
+    "train.units": "[64]",
+    "train.stretch": "8",
+    "train.epochs": "1",
+    "evaluate.trees": "true",
+}
+QEMU = can("qemu-x86_64", "-version")
+
+
+@pytest.fixture(scope="module")
+def prepared(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def prepare(folder: Path) -> str:
+        shutil.copytree(reproduced[0], folder, symlinks=True)
+        processors.prepare(folder, TINY)
+        return ""
+
+    return once(tmp_path_factory, "prepared", prepare)[0]
+
+
+@pytest.fixture(scope="module")
+def here(prepared: Path) -> Iterator[dict[str, str]]:
+    with TemporaryDirectory() as folder:
+        yield processors.write_outputs(prepared, Path(folder, "here"), processors.HERE)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        *processors.THREADS,
+        *(
+            pytest.param(name, marks=pytest.mark.skipif(not QEMU, reason="no qemu-x86_64"))
+            for name in processors.EMULATED
+        ),
+    ],
+)
+def test_every_file_is_the_same_bytes_on(
+    processor: str, prepared: Path, here: dict[str, str], tmp_path: Path
+) -> None:
+    there = processors.write_outputs(prepared, tmp_path / "there", processor)
+    assert len(here) > 30
+    assert there == here
