@@ -1,10 +1,11 @@
 """Trains, evaluates and plots on several processors, and compares each file that this writes.
 
-    python -m tests.processors fetch.sample.days=2 train.epochs=1
+    python -m tests.processors [PROCESSOR ...] [KEY=VALUE ...]
+    python -m tests.processors Haswell train.units=[8] train.members=1 train.epochs=1
 
 Processors that this machine lacks are emulated by `qemu-x86_64`, from Debian's package qemu-user,
-a hundred times slower than they are. It works in a temporary clone of HEAD, with the parameters
-that the arguments change, and prints a table: a file, and the hash that each processor gave.
+some hundred times slower than they are. It works in a temporary clone of HEAD with other values of
+the parameters KEY, and prints a table: a file, and the hash that each processor gave.
 """
 
 import hashlib
@@ -96,13 +97,14 @@ def table(hashes: dict[str, dict[str, str]]) -> Iterator[str]:
 
 
 def main() -> None:
-    changes = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    changes = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
+    named = [argument for argument in sys.argv[1:] if "=" not in argument]
     hashes = {}
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
         prepare(clone, changes)
-        for processor in (HERE, *THREADS, *EMULATED):
+        for processor in (HERE, *(named or [*THREADS, *EMULATED])):
             begin = time.monotonic()
             hashes[processor] = write_outputs(clone, Path(folder, processor), processor)
             print(f"{processor}: {time.monotonic() - begin:.0f} s", flush=True)

@@ -17,9 +17,9 @@ pytestmark = [
 ]
 # Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
 TINY = {
-    "fetch.sample.days": "0.35",
+    "fetch.sample.days": "0.2",
     "fetch.sample.households": "2",
-    "window.lookback": "9",
+    "window.lookback": "4",
     "window.horizon": "2",
     "train.members": "2",
     "train.units": "[64]",
