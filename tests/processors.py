@@ -64,6 +64,7 @@ def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]
     if processor in EMULATED:
         program = [sys.executable, "-c", PROGRAM.format(cores="")]
         commands = [["qemu-x86_64", "-cpu", processor, *program]]
+        given |= dict.fromkeys(NUMBERS_OF_THREADS, "1")  # threads that wait cost qemu much
     elif processor in THREADS:
         count = THREADS[processor]
         cores = f"os.cpu_count = lambda: {count}"

@@ -17,11 +17,11 @@ pytestmark = [
 ]
 # Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
 TINY = {
-    "fetch.sample.days": "0.2",
+    "fetch.sample.days": "0.35",
     "fetch.sample.households": "2",
     "window.lookback": "4",
     "window.horizon": "2",
-    "train.members": "2",
+    "train.members": "1",
     "train.units": "[64]",
     "train.stretch": "8",
     "train.epochs": "1",

@@ -294,9 +294,12 @@ def _intervals(results: Results) -> dict[str, str]:
             text += f" and in {share:.0%} of those with a change above {SWITCHING:g} kW"
         said[f"{level:.0%} interval"] = (
             f"{text}; {of['width_kw']:.2f} kW wide on average; interval score (Winkler, smaller is "
-            f"better) {of['winkler_kw']:.3f} kW, {theirs[level]['winkler_kw']:.3f} kW around "
-            "persistence"
+            f"better) {of['winkler_kw']:.3f} kW"
         )
+        # Each meter alone may have too few validation windows for intervals of persistence.
+        if level in theirs:
+            score = theirs[level]["winkler_kw"]
+            said[f"{level:.0%} interval"] += f", {score:.3f} kW around persistence"
     return said
 
 

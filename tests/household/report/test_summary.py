@@ -55,6 +55,10 @@ def test_what_the_intervals_hold_is_said_and_doubted_where_it_is_another_share()
     assert not any("another share" in doubt for doubt in summary.doubts(made))
     narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
     assert any("90.0%, not 80%; 90.0%, not 95%" in doubt for doubt in summary.doubts(narrow))
+    alone = made._replace(coverage=made.coverage[made.coverage["forecaster"] == "LSTM"])
+    facts = summary.facts(alone).set_index("name")["text"]
+    score = made.covered("all", "all", "LSTM")[0.95]["winkler_kw"]
+    assert facts["95% interval"].endswith(f"(Winkler, smaller is better) {score:.3f} kW")
 
 
 def verdict(persistence: float, best: float, name: str = "linear", **others: Any) -> Results:
