@@ -25,6 +25,7 @@ TINY = {
     "train.units": "[64]",
     "train.stretch": "8",
     "train.epochs": "1",
+    "plot.steps": "20",
     "evaluate.trees": "true",
 }
 QEMU = can("qemu-x86_64", "-version")
