@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from household.forecast.pieces import Batch
 from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
+from household.pipeline import arithmetic
 from household.pipeline.params import Train
 from tests.conftest import changed, tutorial
 
@@ -241,6 +243,60 @@ def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
         found.append([outputs, *gradients])
     for expected, got in zip(*found, strict=True):
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 48, 5)])
+def test_a_batched_layer_gives_what_that_of_keras_gives(shape: tuple[int, ...]) -> None:
+    draw = np.random.default_rng(0)
+    inputs = tf.constant(draw.normal(size=shape), tf.float32)
+    weights = [draw.normal(size=(5, 4)), draw.normal(size=4)]
+    found = []
+    for kind in (keras.layers.Dense, network.BatchedDense):
+        layer = kind(4)
+        layer.build(inputs.shape)
+        layer.set_weights(weights)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+            loss = tf.reduce_sum(outputs**2)
+        found.append([outputs, *tape.gradient(loss, [inputs, *layer.trainable_variables])])
+    for expected, got in zip(*found, strict=True):
+        assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
+
+
+def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> None:
+    model = network.build(SHAPE, SCALING, TINY.model_copy(update={"members": 2, "units": [6, 6]}))
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+    recurrent = [layer.get_weights()[1] for layer in layers]
+    assert len(recurrent) == 4
+    for weights in recurrent:
+        assert weights.shape == (6, 24)
+        assert weights @ weights.T == pytest.approx(np.eye(6), abs=1e-6)
+    assert len({weights.tobytes() for weights in recurrent}) == 4
+
+
+@pytest.mark.parametrize(
+    ("others", "portable"),
+    [
+        ({}, True),
+        ({"batch_size": 64, "units": [100], "stretch": 400}, True),
+        ({"batch_size": 65}, False),
+        ({"units": [8, 101]}, False),
+        ({"stretch": 401}, False),
+        ({"stretch": 401, "supervision": "window"}, True),
+    ],
+)
+def test_a_training_with_long_sums_says_that_another_processor_may_differ(
+    others: dict[str, Any], portable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = changed({f"train.{key}": value for key, value in others.items()}).train
+    monkeypatch.setattr(arithmetic, "has_avx2", lambda: True)
+    assert network.is_portable(settings) == portable
+    assert ("cache and the cores" in network.name_difference(settings)) != portable
+    monkeypatch.setattr(arithmetic, "has_avx2", lambda: False)
+    assert "no x86-64 one with AVX2" in network.name_difference(settings)
+    monkeypatch.setattr(network, "device", lambda: "A card")
+    assert network.name_difference(settings) == "A card is no CPU"
 
 
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
