@@ -120,7 +120,7 @@ def default(data: Given) -> Iterator[Reached]:
     from household.forecast import network, pieces, training  # noqa: PLC0415
 
     begin = time.perf_counter()
-    network.make_repeatable(data.settings.seed, data.settings.train)
+    network.make_repeatable(data.settings.seed, data.shape, data.settings.train)
     model = network.build(data.shape, data.scaled, data.settings.train)
     reached: list[tuple[float, list[Any]]] = []
 

@@ -84,7 +84,7 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     # Imports TensorFlow, which the process that prints the table does without.
     from household.forecast import network, pieces, training  # noqa: PLC0415
 
-    network.make_repeatable(seed, settings.train)
+    network.make_repeatable(seed, shape, settings.train)
     model = network.build(shape, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):

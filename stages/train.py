@@ -35,7 +35,7 @@ def main(params: Params) -> None:
         f"on {network.device()}"
         + (f", rank {rank.own} of {len(rank.addresses)}" if len(rank.addresses) > 1 else "")
     )
-    if difference := network.name_difference(params.train):
+    if difference := network.name_difference(shape, params.train):
         print(f"train: {difference}; another machine may give other bytes, scores within 1 %")
     if earlier:
         print(f"train: goes on with the weights in {earlier.folder}")

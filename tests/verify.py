@@ -20,6 +20,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from household.forecast import network
+from household.forecast.windows import Shape
 from household.pipeline import params, paths
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +44,9 @@ def main() -> None:
         committed, scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
         run(clone, sys.executable, "-m", "dvc", "repro")
         found, found_scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
-        reason = network.name_difference(params.load(clone / paths.PARAMS).train)
+        given = params.load(clone / paths.PARAMS)
+        shape = Shape(given.window.lookback, given.window.horizon)
+        reason = network.name_difference(shape, given.train)
     print(judge(committed, found, scores, found_scores, reason))
 
 

@@ -34,8 +34,8 @@ class Fitted(NamedTuple):
 
 def started(params: Params, data: Data, earlier: Trained | None = None) -> Model:
     """The network to be trained on `data`, with the weights of `earlier` where it goes on."""
-    network.make_repeatable(params.seed, params.train)
     shape = windows.Shape(params.window.lookback, params.window.horizon)
+    network.make_repeatable(params.seed, shape, params.train)
     model = network.build(shape, data.scaling, params.train)
     if earlier:
         model.set_weights(network.load(earlier.folder / trained.NETWORK).get_weights())

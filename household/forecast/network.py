@@ -56,18 +56,19 @@ FORECAST_BATCH = 4096
 MOST_TERMS, MOST_ROWS = 400, 64
 
 
-def is_portable(settings: Train) -> bool:
+def is_portable(shape: Shape, settings: Train) -> bool:
     """Return whether a training gives the same bytes on every x86-64 processor with AVX2.
 
     TensorFlow cuts a large product of matrices to the first-level cache and shares it out among the
-    cores, and each way to cut it rounds differently. A step of a training that reads few rows, into
-    layers of few units, has no such product. An LSTM has four gates a unit.
+    cores, and each way to cut it rounds differently. A training that reads few rows a step, into
+    layers of few units, has no such product. The longest sums are over the four gates of each unit
+    of an LSTM, and over the minutes of a stretch and of the horizon.
     """
-    terms = max(stretch(settings), 4 * max(settings.units))
+    terms = max(4 * max(settings.units), stretch(settings), shape.horizon)
     return terms <= MOST_TERMS and settings.batch_size <= MOST_ROWS
 
 
-def name_difference(settings: Train) -> str:
+def name_difference(shape: Shape, settings: Train) -> str:
     """Return why a training on another machine may round otherwise, "" where it may not."""
     if device() != "the CPU":
         return f"{device()} is no CPU"
@@ -75,17 +76,17 @@ def name_difference(settings: Train) -> str:
         return "this processor is no x86-64 one with AVX2"
     if len(ranks.read().addresses) > 1:
         return "several processes train"
-    if not is_portable(settings):
+    if not is_portable(shape, settings):
         return (
-            f"more than {MOST_ROWS} stretches a batch, {MOST_TERMS} minutes a stretch or "
-            f"{MOST_TERMS // 4} units a layer depend on the cache and the cores"
+            f"more than {MOST_ROWS} stretches a batch, {MOST_TERMS // 4} units a layer, or "
+            f"{MOST_TERMS} minutes a stretch or ahead depend on the cache and the cores"
         )
     return ""
 
 
-def make_repeatable(seed: int, settings: Train) -> None:
+def make_repeatable(seed: int, shape: Shape, settings: Train) -> None:
     """Seed the random numbers, and take operations and threads that give the same bits again."""
-    if is_portable(settings):
+    if is_portable(shape, settings):
         # Raised where TensorFlow is at work already: by an earlier training of this process, or
         # over several processes or GPUs.
         with suppress(RuntimeError):

@@ -284,19 +284,22 @@ def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> No
         ({"units": [8, 101]}, False),
         ({"stretch": 401}, False),
         ({"stretch": 401, "supervision": "window"}, True),
+        ({"horizon": 400}, True),
+        ({"horizon": 401}, False),
     ],
 )
 def test_a_training_with_long_sums_says_that_another_processor_may_differ(
     others: dict[str, Any], portable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shape = Shape(LOOKBACK, others.pop("horizon", 1))
     settings = changed({f"train.{key}": value for key, value in others.items()}).train
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: True)
-    assert network.is_portable(settings) == portable
-    assert ("cache and the cores" in network.name_difference(settings)) != portable
+    assert network.is_portable(shape, settings) == portable
+    assert ("cache and the cores" in network.name_difference(shape, settings)) != portable
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: False)
-    assert "no x86-64 one with AVX2" in network.name_difference(settings)
+    assert "no x86-64 one with AVX2" in network.name_difference(shape, settings)
     monkeypatch.setattr(network, "device", lambda: "A card")
-    assert network.name_difference(settings) == "A card is no CPU"
+    assert network.name_difference(shape, settings) == "A card is no CPU"
 
 
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:

@@ -44,7 +44,7 @@ def train(
     if kept is None:
         kept = Path("own.npz")
         kept.unlink(missing_ok=True)
-    network.make_repeatable(seed, settings)
+    network.make_repeatable(seed, shape, settings)
     model = network.build(shape, SCALING, settings)
     if weights is not None:
         model.set_weights(weights)
