@@ -51,8 +51,8 @@ from household.pipeline.params import Train
 
 Model: TypeAlias = keras.Model
 FORECAST_BATCH = 4096
-# The largest product of matrices that the cache and the number of cores do not change, see
-# `is_portable`: the terms of a sum, and the rows.
+# The largest product of matrices that no cache and no number of cores changes, see `is_portable`:
+# the terms of a sum, and the rows. Both were found by emulating other processors.
 MOST_TERMS, MOST_ROWS = 400, 64
 
 
@@ -73,7 +73,7 @@ def name_difference(shape: Shape, settings: Train) -> str:
     if device() != "the CPU":
         return f"{device()} is no CPU"
     if not arithmetic.has_avx2():
-        return "this processor is no x86-64 one with AVX2"
+        return "this processor has no AVX2"
     if len(ranks.read().addresses) > 1:
         return "several processes train"
     if not is_portable(shape, settings):

@@ -22,8 +22,8 @@ PINS = {
     "OPENBLAS_CORETYPE": "Haswell",
     # With more threads OpenBLAS adds in another order.
     "OPENBLAS_NUM_THREADS": "1",
-    # What NumPy compiles for more than its least processor; its logarithm and its order of equal
-    # values differ between these.
+    # NumPy keeps to the code that it compiles for every x86-64 processor. Logarithms and the order
+    # of equal values differ in the rest.
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "ARROW_USER_SIMD_LEVEL": "AVX2",
 }
