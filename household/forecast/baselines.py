@@ -14,6 +14,7 @@ import numpy.typing as npt
 from household.forecast import scores, windows
 from household.forecast.scores import Power
 from household.forecast.windows import Shape, Starts
+from household.meter.ahead import ahead
 from household.meter.series import Values
 
 DAY = np.timedelta64(1, "D")
@@ -88,8 +89,9 @@ def linear(given: Given, starts: Starts) -> Power:
         return known - persistence(given, chunk)
 
     total, products = np.zeros(width + horizon), np.zeros((width, width + horizon))
-    for chunk in chunks(given.train):
-        rows = np.column_stack([inputs(chunk), change(chunk)])
+    made = (np.column_stack([inputs(chunk), change(chunk)]) for chunk in chunks(given.train))
+    # OpenBLAS has one thread, so another one gathers the next rows meanwhile.
+    for rows in ahead(made):
         total += rows.sum(axis=0)
         products += rows[:, :width].T @ rows
     mean = total / len(given.train)
