@@ -35,7 +35,8 @@ def main(params: Params) -> None:
         f"on {network.device()}"
         + (f", rank {rank.own} of {len(rank.addresses)}" if len(rank.addresses) > 1 else "")
     )
-    if difference := network.name_difference(shape, params.train):
+    difference = network.name_difference(shape, params.train)
+    if difference and not rank.own:
         print(f"train: {difference}; another machine may give other bytes, scores within 1 %")
     if earlier:
         print(f"train: goes on with the weights in {earlier.folder}")

@@ -147,8 +147,8 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     # As where the package is installed.
     output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
     assert f"{last['timestamp']}" in output
-    for name in ("LSTM", *tables.ENDS):
-        assert f"{last[name]:.4f}"[:-1] in output
+    shown = [float(number) for number in output.split()[-5:]]
+    assert shown == pytest.approx([last[name] for name in ("LSTM", *tables.ENDS)], abs=1e-5)
     assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
 
 
