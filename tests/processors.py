@@ -8,7 +8,6 @@ some hundred times slower than they are. It works in a temporary clone of HEAD w
 the parameters KEY, and prints a table: a file, and the hash that each processor gave.
 """
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from household.pipeline import files
 from tests.conftest import ROOT, change, environment, run
 
 HERE = "this one"
@@ -53,10 +53,9 @@ def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]
     Returns:
         The hash of each file that they wrote, by its path.
     """
+    (folder / "reports").mkdir(parents=True)
     for name in ("household", "stages", "data", "params.yaml", "lock"):
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(project / name)
-    (folder / "reports").mkdir()
     quality = Path("reports/data_quality.json")
     (folder / quality).write_bytes((project / quality).read_bytes())
     given = environment(folder)
@@ -83,7 +82,7 @@ def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]
         )
         assert done.returncode == 0, done.stdout
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): files.sha256(path)
         for made in ("models", "reports")
         for path in sorted((folder / made).rglob("*"))
         if path.is_file() and path != folder / quality
@@ -100,6 +99,8 @@ def table(hashes: dict[str, dict[str, str]]) -> Iterator[str]:
 def main() -> None:
     changes = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
     named = [argument for argument in sys.argv[1:] if "=" not in argument]
+    if unknown := set(named) - {*THREADS, *EMULATED}:
+        sys.exit(f"processors: no {', '.join(unknown)}; there are {', '.join(EMULATED)}")
     hashes = {}
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")

@@ -225,22 +225,28 @@ def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
 
 
+def outputs_and_gradients(
+    layer: keras.layers.Layer, inputs: tf.Tensor, weights: list[Any]
+) -> list[Any]:
+    """Of the sum of the squared outputs, by the inputs and each of the weights."""
+    layer.build(inputs.shape)
+    layer.set_weights(weights)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(outputs**2)
+    return [outputs, *tape.gradient(loss, [inputs, *layer.trainable_variables])]
+
+
 @pytest.mark.parametrize("sequences", [True, False])
 def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
     draw = np.random.default_rng(0)
     inputs = tf.constant(draw.normal(size=(3, LOOKBACK, 2)), tf.float32)
     weights = [draw.normal(size=shape) for shape in ((2, 20), (5, 20), (20,))]
-    found = []
-    for kind in (keras.layers.LSTM, network.FusedLSTM):
-        layer = kind(5, return_sequences=sequences)
-        layer.build(inputs.shape)
-        layer.set_weights(weights)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs)
-            loss = tf.reduce_sum(outputs**2)
-        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
-        found.append([outputs, *gradients])
+    found = [
+        outputs_and_gradients(kind(5, return_sequences=sequences), inputs, weights)
+        for kind in (keras.layers.LSTM, network.FusedLSTM)
+    ]
     for expected, got in zip(*found, strict=True):
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-6)
 
@@ -250,16 +256,10 @@ def test_a_batched_layer_gives_what_that_of_keras_gives(shape: tuple[int, ...]) 
     draw = np.random.default_rng(0)
     inputs = tf.constant(draw.normal(size=shape), tf.float32)
     weights = [draw.normal(size=(5, 4)), draw.normal(size=4)]
-    found = []
-    for kind in (keras.layers.Dense, network.BatchedDense):
-        layer = kind(4)
-        layer.build(inputs.shape)
-        layer.set_weights(weights)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs)
-            loss = tf.reduce_sum(outputs**2)
-        found.append([outputs, *tape.gradient(loss, [inputs, *layer.trainable_variables])])
+    found = [
+        outputs_and_gradients(kind(4), inputs, weights)
+        for kind in (keras.layers.Dense, network.BatchedDense)
+    ]
     for expected, got in zip(*found, strict=True):
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
 
