@@ -4,8 +4,6 @@ import signal
 import sys
 from types import TracebackType
 
-import household  # noqa: F401 (sets how NumPy computes, before a stage imports it)
-
 
 def _name_what_is_not_installed(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -27,3 +25,6 @@ if sys.argv[0] == "-m":
     # takes over.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# Sets how NumPy computes, before a stage imports it.
+import household  # noqa: E402, F401

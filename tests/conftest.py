@@ -6,11 +6,13 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import hypothesis
 import pytest
@@ -18,6 +20,7 @@ from ruamel.yaml import YAML
 
 from household.pipeline import params, paths
 from household.pipeline.params import Params
+from tests.in_process import run_dvc
 
 # A slow machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -60,6 +63,14 @@ def changed(values: Mapping[str, Any]) -> Params:
     return Params.model_validate(record)
 
 
+def pytest_configure() -> None:
+    """Let Ctrl-C end what the tests start, as it does in a terminal.
+
+    A runner in the background ignores SIGINT, and whatever it starts inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that none of them is left alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
@@ -96,7 +107,48 @@ def run(folder: Path, *command: str, fails: bool = False) -> str:
 
 
 def dvc(folder: Path, *arguments: str, fails: bool = False) -> str:
-    return run(folder, "python", "-m", "dvc", *arguments, fails=fails)
+    """What a command of DVC printed, run in this process; asserts how it ended."""
+    status, printed = run_dvc(folder, environment(folder), *arguments)
+    assert (status != 0) == fails, printed
+    return printed
+
+
+class Started(Protocol):
+    """Starts `command` in `folder`, by default in the environment of `environment`."""
+
+    def __call__(
+        self, folder: Path, *command: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]": ...
+
+
+@pytest.fixture
+def start() -> Iterator[Started]:
+    """Starts processes, each in a session of its own; the end of the test ends them."""
+    started: list[subprocess.Popen[str]] = []
+
+    def popen(
+        folder: Path, *command: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
+        started.append(
+            subprocess.Popen(
+                command,
+                cwd=folder,
+                env=env or environment(folder),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield popen
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 def can(*command: str) -> bool:
@@ -152,7 +204,7 @@ def reproduce(folder: Path) -> str:
     run(folder, "git", "init", "--quiet")
     change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
     commit(folder)
-    output = dvc(folder, "repro")
+    output = run(folder, "python", "-m", "dvc", "repro")
     commit(folder)
     return output
 

@@ -20,7 +20,17 @@ import vl_convert
 from household.forecast.baselines import BASELINES
 from household.pipeline import files
 from household.report import figures, tables
-from tests.conftest import ROOT, change, commit, dvc, environment, ran, run, section, tutorial
+from tests.conftest import (
+    ROOT,
+    Started,
+    change,
+    commit,
+    dvc,
+    ran,
+    run,
+    section,
+    tutorial,
+)
 from tests.documents import read_commands, type_command
 
 README = (ROOT / "README.md").read_text()
@@ -273,21 +283,17 @@ def test_a_missing_zip_is_one_line(clone: Path) -> None:
     assert output.count("\n") == 1
 
 
-def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(clone: Path) -> None:
+def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(
+    clone: Path, start: Started
+) -> None:
     change(clone, train__epochs=9)
-    with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"],
-        cwd=clone,
-        env=environment(clone),
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as training:
-        assert training.stdout is not None
-        assert any("epoch 3 of 9" in line for line in iter(training.stdout.readline, ""))
-        os.killpg(training.pid, signal.SIGSTOP)
-        spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
-        os.killpg(training.pid, signal.SIGKILL)
+    training = start(clone, "python", "-m", "dvc", "repro")
+    assert training.stdout
+    assert any("epoch 3 of 9" in line for line in iter(training.stdout.readline, ""))
+    os.killpg(training.pid, signal.SIGSTOP)
+    spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
+    os.killpg(training.pid, signal.SIGKILL)
+    training.wait()
     seen = [point["epoch"] for point in spec["data"]["values"] if point["part"] == "validation"]
     assert seen[:2] == ["1", "2"]
 

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from household.forecast import network, windows
 from household.pipeline import paths, ranks
 from household.pipeline.failure import Failure
-from tests.conftest import change, environment, run
+from tests.conftest import Started, change, environment, run
 
 SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 2, "train__units": [4, 3]}
 
@@ -35,22 +34,15 @@ def config(ports: list[int], own: int) -> str:
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": own}})
 
 
-def started(folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
-    # A rank that waits for another may have no ear for a signal.
-    return subprocess.Popen(
-        ["timeout", "--kill-after=5", "120", sys.executable, "-m", "stages.train"],
-        cwd=folder,
-        env=environment(folder) | {ranks.CONFIG: config(ports, own)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start_rank(start: Started, folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
+    given = environment(folder) | {ranks.CONFIG: config(ports, own)}
+    return start(folder, "python", "-m", "stages.train", env=given)
 
 
-def together(folder: Path) -> list[str]:
+def train_together(start: Started, folder: Path) -> list[str]:
+    """What each of two ranks said."""
     ports = free_ports(2)
-    both = [started(folder, ports, own) for own in range(2)]
+    both = [start_rank(start, folder, ports, own) for own in range(2)]
     said = [each.communicate(timeout=150)[0] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     return said
@@ -60,7 +52,7 @@ def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
     return network.load(folder / paths.NETWORK).get_weights()
 
 
-def test_two_ranks_give_the_weights_of_one(clone: Path) -> None:
+def test_two_ranks_give_the_weights_of_one(clone: Path, start: Started) -> None:
     starts = windows.read(clone / paths.TRAIN)
     stretches = len(windows.stretches(starts, 48))
     # The last batch has one row, which leaves the second rank without any.
@@ -70,7 +62,7 @@ def test_two_ranks_give_the_weights_of_one(clone: Path) -> None:
     alone = weights(clone)
     history = (clone / paths.HISTORY).read_text()
     (clone / paths.NETWORK).unlink()
-    first, second = together(clone)
+    first, second = train_together(start, clone)
     for one, other in zip(alone, weights(clone), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
     before, after = (
@@ -84,10 +76,12 @@ def test_two_ranks_give_the_weights_of_one(clone: Path) -> None:
     assert not (clone / paths.CHECKPOINT).exists()
 
 
-def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(clone: Path) -> None:
+def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
+    clone: Path, start: Started
+) -> None:
     change(clone, train__epochs=40)
     ports = free_ports(2)
-    first, second = (started(clone, ports, own) for own in range(2))
+    first, second = (start_rank(start, clone, ports, own) for own in range(2))
     assert first.stdout is not None
     assert any("epoch 3 of 40" in line for line in iter(first.stdout.readline, ""))
     os.killpg(second.pid, signal.SIGKILL)
@@ -103,16 +97,16 @@ def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(clone: P
     )
     assert (clone / paths.CHECKPOINT).exists()
     change(clone, train__epochs=40)
-    said, _ = together(clone)
+    said, _ = train_together(start, clone)
     assert re.search(r"goes on after epoch \d+ of 40", said)
 
 
-def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path) -> None:
+def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: Started) -> None:
     other = tmp_path / "other"
     run(tmp_path, "cp", "-R", str(clone), str(other))
     change(other, seed=1)
     ports = free_ports(2)
-    both = [started(folder, ports, own) for own, folder in enumerate((clone, other))]
+    both = [start_rank(start, folder, ports, own) for own, folder in enumerate((clone, other))]
     for each in both:
         said, _ = each.communicate(timeout=100)
         assert each.returncode == 1

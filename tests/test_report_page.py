@@ -178,6 +178,11 @@ def test_a_revision_without_its_plots_in_the_cache_says_so(
         assert {row.split("\t")[1] for row in scores} == {"before", "workspace"}
 
 
+# The texts of the first plot, joined.
+TEXTS = """[...document.querySelectorAll("#figure-forecast text")]
+    .map((text) => text.textContent).join("|")"""
+
+
 def test_a_plot_zooms_moves_back_and_tells_its_values(
     chromium: Browser, pages: dict[str, Path]
 ) -> None:
@@ -186,18 +191,17 @@ def test_a_plot_zooms_moves_back_and_tells_its_values(
         chart.scroll_into_view_if_needed()
         before = drawn(page)["forecast"]["texts"]
         chart.hover()
+        top = page.evaluate("scrollY")
         page.mouse.wheel(0, -240)
-        page.wait_for_timeout(500)
+        page.wait_for_function(f"scrollY < {top}")
         assert drawn(page)["forecast"]["texts"] == before, "a wheel alone moves the page"
         chart.hover()
         page.keyboard.down("Control")
         page.mouse.wheel(0, -400)
         page.keyboard.up("Control")
-        page.wait_for_timeout(500)
-        assert drawn(page)["forecast"]["texts"] != before
+        page.wait_for_function(f"{TEXTS} !== {json.dumps('|'.join(before))}")
         chart.dblclick()
-        page.wait_for_timeout(500)
-        assert drawn(page)["forecast"]["texts"] == before
+        page.wait_for_function(f"{TEXTS} === {json.dumps('|'.join(before))}")
 
         page.locator("#figure-scores .mark-symbol path[fill='#0A7CC0']").first.hover()
         tooltip = page.locator("#vg-tooltip-element.visible")

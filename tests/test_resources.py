@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import can, dvc, environment, run
+from tests.conftest import Started, can, dvc, environment, run
 from tests.interruptions import state
 from tests.test_dvc_yaml import STAGES
 from tests.test_pipeline import UP_TO_DATE
@@ -87,19 +87,10 @@ def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> Non
     assert state(clone) == before
 
 
-def test_two_at_once_do_no_harm(clone: Path) -> None:
+def test_two_at_once_do_no_harm(clone: Path, start: Started) -> None:
     before = state(clone)
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", "split"],
-            cwd=clone,
-            env=environment(clone),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    command = ("python", "-m", "dvc", "repro", "--force", "--single-item", "split")
+    both = [start(clone, *command) for _ in range(2)]
     for each in both:
         said, _ = each.communicate(timeout=300)
         assert "Traceback" not in said

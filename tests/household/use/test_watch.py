@@ -15,6 +15,7 @@ from fcntl import ioctl
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.csv
 import pyte
@@ -65,6 +66,18 @@ class Terminal:
                 self.raw += some
                 self._stream.feed(some)
         raise AssertionError(f"no {expected!r} in\n" + "\n".join(self.screen.display))
+
+    def reads_to_the_end_of(self, path: Path, seconds: float = 60) -> None:
+        """Wait until the command has read all of `path`."""
+        end = time.monotonic() + seconds
+        opened = psutil.Process(self.process.pid)
+        while all(
+            file.position < path.stat().st_size
+            for file in opened.open_files()
+            if file.path == str(path)
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
@@ -120,7 +133,7 @@ def test_it_follows_a_file_through_all_that_may_happen_to_it(
         file.write(lines[20])
         seen.see("16 minutes")
         file.write(lines[21][:9])
-        time.sleep(0.5)
+        seen.reads_to_the_end_of(path)
         file.write(lines[21][9:])  # a line that was cut in the middle
         seen.see("17 minutes")
         file.write(b"no reading at all\n" + lines[22])

@@ -1,0 +1,81 @@
+"""Commands of DVC, and the stages that they run, in the process of the test.
+
+Python, DVC and TensorFlow take seconds to start, in each of seven stages. A test of what is printed
+and written needs none of that; one of the command itself uses `tests.conftest.run`.
+"""
+
+import importlib
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import (
+    ExitStack,
+    chdir,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+)
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+from unittest import mock
+
+from household.pipeline import arithmetic, stage
+
+
+def run_dvc(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Run `dvc` with `arguments` in `folder`; return its exit status and what it printed."""
+    with TemporaryFile("w+", encoding="utf-8", buffering=1) as output, ExitStack() as stack:
+        for context in (
+            redirect_stdout(output),
+            redirect_stderr(output),
+            _redirect_child_processes(output),
+            chdir(folder),
+            # TensorFlow may be imported in here.
+            mock.patch.dict(os.environ, arithmetic.PINS | dict(environment), clear=True),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            stack.enter_context(context)
+        # Here, since its import gives the standard output of that moment to its loggers.
+        import dvc.cli  # noqa: PLC0415
+
+        stack.enter_context(mock.patch("dvc.stage.run._run", _run_stage))
+        # Else it would print to the standard output of the first call.
+        stack.enter_context(mock.patch("dvc.ui.disable_colorama", nullcontext))
+        for name in ("dvc", "dvc_data", "dvc_objects"):
+            for handler in logging.getLogger(name).handlers:
+                stack.enter_context(mock.patch.object(handler, "stream", output))
+        status = dvc.cli.main(list(arguments))
+        output.seek(0)
+        return status, output.read()
+
+
+def _run_stage(_: str, command: str, cwd: str, env: Mapping[str, str], **__: object) -> None:
+    """Run the stage of `command` as DVC would; raise what DVC raises where it fails."""
+    from dvc.stage.exceptions import StageCmdFailedError  # noqa: PLC0415
+
+    found = re.fullmatch(r"python -m stages\.(\w+)", command)
+    assert found, command
+    with chdir(cwd), mock.patch.dict(os.environ, env, clear=True):
+        try:
+            stage.run(found[1], importlib.import_module(f"stages.{found[1]}").main)
+        except SystemExit as end:
+            raise StageCmdFailedError(command, end.code) from None
+
+
+@contextmanager
+def _redirect_child_processes(output: IO[str]) -> Iterator[None]:
+    """Have the processes that the block starts, such as git, print to `output`."""
+    standard = (1, 2)
+    copies = [os.dup(number) for number in standard]
+    try:
+        for number in standard:
+            os.dup2(output.fileno(), number)
+        yield
+    finally:
+        for number, copy in zip(standard, copies, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
