@@ -4,13 +4,14 @@ SHELL := bash
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 AGAINST ?= main
+PYTEST = python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial search backtest bench test lint format verify page screenshots audit lock clean
+.PHONY: help repro plots report tutorial search backtest bench test test-all test-slow lint format verify page screenshots audit lock clean
 
 help:    ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/run.done    ## run what is not up to date, from the zip to the plots
 	@python -m dvc repro || { python -m household.mend && python -m dvc repro; }
@@ -46,8 +47,14 @@ bench: .venv/peers.done repro    ## measure against the tutorial, PyTorch, Darts
 	@python -m bench.pipeline --name four_years --repeat 1 \
 	    --set-param fetch.sample.days=1441.152 --set-param train.epochs=3
 
-test: .venv/dev.done    ## run the tests
-	@python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
+test: .venv/dev.done    ## run the tests of a change, in three minutes
+	@$(PYTEST) -m 'not slow'
+
+test-all: .venv/dev.done    ## run all tests, in ten minutes
+	@$(PYTEST)
+
+test-slow: .venv/dev.done    ## run what test-all has and test has not
+	@$(PYTEST) -m slow
 
 lint: .venv/dev.done    ## check style and types
 	@python -m ruff check .

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.conftest import ROOT, run
+from tests.project import ROOT
+from tests.shell import run
 
 PROGRAMS = ("dvc", "git", "gto", "make", "python", "unzip")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)

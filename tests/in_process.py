@@ -1,13 +1,14 @@
 """Commands of DVC, and the stages that they run, in the process of the test.
 
 Python, DVC and TensorFlow take seconds to start, in each of seven stages. A test of what is printed
-and written needs none of that; one of the command itself uses `tests.conftest.run`.
+and written needs none of that; one of the command itself uses `tests.shell.run`.
 """
 
 import importlib
 import logging
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import (
@@ -50,7 +51,11 @@ def run_dvc(folder: Path, environment: Mapping[str, str], *arguments: str) -> tu
                 stack.enter_context(mock.patch.object(handler, "stream", output))
         status = dvc.cli.main(list(arguments))
         output.seek(0)
-        return status, output.read()
+        printed = output.read()
+    # As a clone of a repository of git does.
+    closed = sys.stdout.closed or sys.stderr.closed
+    assert not closed, f"dvc {' '.join(arguments)} closes the standard streams: type it"
+    return status, printed
 
 
 def _run_stage(_: str, command: str, cwd: str, env: Mapping[str, str], **__: object) -> None:

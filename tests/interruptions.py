@@ -27,7 +27,8 @@ from typing import NamedTuple
 import psutil
 
 from household.pipeline import paths
-from tests.conftest import environment, reproduce
+from tests.clones import reproduce
+from tests.shell import environment
 from tests.test_dvc_yaml import STAGES
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -18,7 +18,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from household.pipeline import files
-from tests.conftest import ROOT, change, environment, run
+from tests.clones import change
+from tests.project import ROOT
+from tests.shell import environment, run
 
 HERE = "this one"
 # The same with as many threads as it may have elsewhere.

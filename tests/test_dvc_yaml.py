@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from household.pipeline import paths
 from household.report import figures
-from tests.conftest import ROOT
+from tests.project import ROOT
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 CODE = ("stages/", "household/")

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ruamel.yaml import YAML
 
 from household.pipeline import paths
-from tests.conftest import environment, leaves
+from tests.project import leaves
+from tests.shell import environment
 
 SITE = Path(__file__).parent / "traced"
 # Each process and thread into a file of its own, with paths for numbers of open files.

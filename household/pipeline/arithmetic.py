@@ -5,7 +5,8 @@ code for it. Other code adds in another order and so rounds differently, and a t
 the difference. Each library reads its choice from the environment when it is imported. Therefore
 importing `household` sets that environment first, whatever the user has set for other work.
 
-ONNX Runtime and LightGBM offer no choice. tests/test_processors.py shows that they need none.
+ONNX Runtime and LightGBM offer no choice.
+tests/commands/test_processors.py shows that they need none.
 """
 
 import os

@@ -30,7 +30,7 @@ from household.pipeline import params, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
 from stages import fetch
-from tests.conftest import SHIPPED, changed
+from tests.project import SHIPPED, changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 

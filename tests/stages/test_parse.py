@@ -14,7 +14,7 @@ from household.pipeline import files, paths
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from stages import parse
-from tests.conftest import changed
+from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 

@@ -19,7 +19,7 @@ from household.forecast.windows import Shape
 from household.meter import series
 from household.pipeline import arithmetic
 from household.pipeline.params import Train
-from tests.conftest import changed, tutorial
+from tests.project import changed, tutorial
 
 LOOKBACK = 4
 SHAPE = Shape(LOOKBACK, 1)

@@ -13,8 +13,8 @@ from household.meter import series
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
-from tests.conftest import changed
 from tests.household.use.made import FEATURES, LOOKBACK, model, readings
+from tests.project import changed
 
 
 @pytest.fixture

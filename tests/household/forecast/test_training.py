@@ -11,17 +11,12 @@ from household.forecast import checkpoint, network, pieces, training, windows
 from household.forecast.windows import Shape
 from household.meter.series import Values
 from household.pipeline.params import Train
-from tests.household.forecast.test_network import (
-    DENSE,
-    LOOKBACK,
-    SCALING,
-    SHAPE,
-    STARTS,
-    TINY,
-    VALUES,
-)
+from tests.household.forecast import test_network
+from tests.household.forecast.test_network import LOOKBACK, SCALING, SHAPE, STARTS, TINY, VALUES
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
+# Each member takes TensorFlow half a second to trace.
+DENSE = test_network.DENSE.model_copy(update={"members": 1})
 
 
 def ignore(_: pa.Table) -> None:

@@ -17,7 +17,7 @@ from household.meter import reader, series
 from household.meter.export import UCI, Export, Layout
 from household.pipeline import params
 from household.pipeline.failure import Failure
-from tests.conftest import ROOT, SHIPPED
+from tests.project import ROOT, SHIPPED
 
 DOCUMENT = (ROOT / "docs/meters.md").read_text()
 LAYOUTS = {

@@ -18,7 +18,9 @@ import trustme
 from household.meter import meters, workers
 from household.pipeline import arithmetic, files, paths
 from household.pipeline.failure import Failure
-from tests.conftest import ROOT, change, dvc, run
+from tests.clones import change, dvc
+from tests.project import ROOT
+from tests.shell import run
 
 ITEMS = list(range(30))
 
@@ -105,6 +107,7 @@ def attempts(log: Path) -> list[tuple[str, int]]:
     return [(item, int(process)) for item, process in pairs]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_no_more_than_the_item_it_was_at(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -125,6 +128,7 @@ def test_a_failure_on_the_cluster_is_the_one_here(cluster: Cluster) -> None:
     assert all(each.poll() is None for each in cluster.at_work)
 
 
+@pytest.mark.slow
 def test_an_item_that_ends_every_worker_is_one_line(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +139,7 @@ def test_an_item_that_ends_every_worker_is_one_line(
         list(workers.each(ends, ITEMS, "test"))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_is_one_line_in_bounded_time(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -168,6 +173,7 @@ def test_without_dask_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         list(workers.each(fails, [1, 2], "test"))
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_version_or_place_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +194,7 @@ def test_a_worker_of_another_version_or_place_is_one_line(
             list(workers.each(fails, [1, 2], "test"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2")
 def test_a_worker_that_rounds_otherwise_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -216,6 +223,7 @@ def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPat
         list(workers.each(ends, ITEMS, "test"))
 
 
+@pytest.mark.slow
 def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
     clone: Path, tmp_path: Path
 ) -> None:
@@ -228,8 +236,8 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
         for _ in range(2):
             own.worker(clone)
         env = f"{workers.CLUSTER}={own.address}"
-        for stage in ("parse", "window", "evaluate"):
-            run(clone, "env", env, "python", "-m", "dvc", "repro", "--force", "-s", stage)
+        stages = ("parse", "window", "evaluate")
+        run(clone, "env", env, "python", "-m", "dvc", "repro", "--force", "-s", *stages)
         search = ["--trials", "2", "--workers", "2", "train.learning_rate=0.01:0.02"]
         run(clone, "env", env, "python", "-m", "household.search", *search)
     dvc(clone, "status", "--quiet")
@@ -248,6 +256,7 @@ print(list(workers.each(fails, ITEMS[:5], "test")))
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path) -> None:
     authority = trustme.CA()
     paths_of = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}

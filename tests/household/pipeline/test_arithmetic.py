@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from household.pipeline import arithmetic
-from tests.conftest import ROOT
+from tests.project import ROOT
 from tests.test_dvc_yaml import STAGES
 
 AVX2 = pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from household.pipeline import arrays, paths
-from tests.conftest import ROOT, changed
+from tests.project import ROOT, changed
 
 COLUMNS = [
     pa.chunked_array([[1.5, -2.0], [], [3.25]], pa.float32()),

@@ -15,7 +15,7 @@ from household.meter import series
 from household.pipeline import columns, params
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
-from tests.conftest import SHIPPED, leaves, section
+from tests.project import SHIPPED, leaves, section
 
 
 def shipped() -> dict[str, Any]:

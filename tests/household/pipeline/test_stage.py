@@ -13,7 +13,8 @@ import pytest
 from household.pipeline import paths, stage
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
-from tests.conftest import ROOT, SHIPPED, Started, environment
+from tests.project import ROOT, SHIPPED
+from tests.shell import Start, environment
 
 SLOW = """
 import sys, time
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(folder: Path, start: Started) -> None:
+def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(folder: Path, start: Start) -> None:
     (folder / "out").write_text("old")
     process = start(folder, "python", "-c", SLOW, env=ENVIRONMENT)
     assert process.stdout
@@ -104,7 +105,7 @@ def test_what_goes_wrong_is_one_line_and_status_1(
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
-def test_it_waits_for_one_that_an_earlier_run_left_at_work(folder: Path, start: Started) -> None:
+def test_it_waits_for_one_that_an_earlier_run_left_at_work(folder: Path, start: Start) -> None:
     (folder / paths.LOCK).parent.mkdir(parents=True)
     with (folder / paths.LOCK).open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

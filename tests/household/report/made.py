@@ -11,7 +11,7 @@ from household.forecast.windows import Shape
 from household.meter import series
 from household.report import tables
 from household.report.tables import Results
-from tests.conftest import changed
+from tests.project import changed
 
 FORECASTERS = ["LSTM", "persistence", "linear"]
 # kW from the forecast to the ends of the 80 and the 95 % interval.

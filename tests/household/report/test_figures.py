@@ -16,8 +16,8 @@ import pytest
 import vl_convert
 
 from household.report import figures
-from tests.conftest import ROOT
 from tests.household.report.made import METERS, predictions, results
+from tests.project import ROOT
 
 COLORS = ["#0A7CC0", "#D55E00", "#008A64"]
 # The oldest stands for editors, which draw the templates with a version of their own.
@@ -102,6 +102,7 @@ def test_a_picture_is_the_same_twice() -> None:
     assert picture == plot.picture(table)
 
 
+@pytest.mark.slow
 def test_a_picture_does_not_depend_on_the_zone_of_the_machine() -> None:
     """In Mexico the minutes of these predictions hold an hour that the clock left out."""
     code = (

@@ -5,7 +5,7 @@ import re
 import vl_convert
 
 from household.report import figures, page
-from tests.conftest import ROOT
+from tests.project import ROOT
 
 
 def test_the_page_in_the_repository_is_what_the_command_makes() -> None:

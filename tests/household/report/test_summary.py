@@ -6,8 +6,8 @@ import pytest
 
 from household.report import summary
 from household.report.tables import Results
-from tests.conftest import leaves, tutorial
 from tests.household.report.made import METERS, SAMPLE, predictions, results
+from tests.project import leaves, tutorial
 
 
 @pytest.mark.parametrize(

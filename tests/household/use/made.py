@@ -12,8 +12,8 @@ from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
 from household.pipeline import files
-from tests.conftest import changed
 from tests.household.report.made import SAMPLE
+from tests.project import changed
 
 FEATURES = ["global_active_power", "voltage"]
 LOOKBACK = 5

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from household.meter import series
-from tests.conftest import ROOT
 from tests.household.use.made import model, readings
+from tests.project import ROOT
 
 ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
 WITHOUT = ("dvc", "keras", "onnx", "pandas", "pydantic", "ruamel", "tensorflow", "tqdm")

@@ -23,8 +23,8 @@ import pytest
 
 from household.use.forecaster import Forecaster
 from household.use.live import Live
-from tests.conftest import ROOT
 from tests.household.use.made import LOOKBACK, model, readings
+from tests.project import ROOT
 
 ROWS, COLUMNS = 24, 90
 

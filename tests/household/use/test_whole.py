@@ -16,7 +16,7 @@ from household.meter import source
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from household.use import whole
-from tests.conftest import changed
+from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 

@@ -9,8 +9,8 @@ import pytest
 from household.meter.export import Layout
 from household.pipeline import files, paths
 from household.use.forecaster import Forecaster
-from tests.conftest import changed
 from tests.household.meter.test_export import LAYOUTS, MADE
+from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 STAGES = ("fetch", "parse", "window", "split", "train", "evaluate", "plot")
@@ -24,8 +24,8 @@ def test_from_the_file_of_a_meter_to_a_forecast(
 ) -> None:
     text, held = MADE[name](BEGIN, MINUTES)
     Path("meter.csv").write_text(text, newline="")
-    small = {"fetch.source": "meter.csv", "window.lookback": 9, "train.units": [4]}
-    params = changed(small | {"train.epochs": 1, "parse.layout": LAYOUTS[name]})
+    small = {"fetch.source": "meter.csv", "window.lookback": 9, "parse.layout": LAYOUTS[name]}
+    params = changed(small | {"train.members": 1, "train.units": [4], "train.epochs": 1})
     for stage in STAGES:
         importlib.import_module(f"stages.{stage}").main(params)
     assert f"parse: {MINUTES} minutes from 2014-03-01T22:00" in capsys.readouterr().out

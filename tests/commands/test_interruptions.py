@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from household import mend
-from tests.conftest import ROOT, dvc, run
+from tests.clones import UP_TO_DATE, dvc, pretend_that_the_environment_is_made
 from tests.interruptions import WHOLE, Campaign, tally
-from tests.test_pipeline import UP_TO_DATE, pretend_that_the_environment_is_made
+from tests.project import ROOT
+from tests.shell import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "seed"), [("parse", 1), ("split", 2), ("evaluate", 3), (WHOLE, 4)]
 )

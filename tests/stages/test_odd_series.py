@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from household.pipeline import files, paths
 from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
-from tests.conftest import changed, tutorial
+from tests.project import changed, tutorial
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -130,7 +131,8 @@ def test_the_defaults_take_a_series_that_never_changes(
     lookback: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put([1.5] * 600)
-    run(changed({"window.lookback": lookback, "train.units": [2], "train.epochs": 1}), *AFTER_PARSE)
+    small = {"train.members": 1, "train.units": [2], "train.epochs": 1}
+    run(changed(small | {"window.lookback": lookback}), *AFTER_PARSE)
     assert files.read_json(paths.METRICS)["LSTM"]["rmse_kw"] == pytest.approx(0, abs=0.1)
     assert "persistence makes no error at all" in capsys.readouterr().out
 
@@ -212,18 +214,24 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     assert set(broken_down) == set(names)
 
 
+def refusal(minutes: int) -> str:
+    """Why a sample of so many minutes is refused, "" where it is split."""
+    try:
+        run(changed({"fetch.sample.days": minutes / 1440}), "fetch", "parse", "window", "split")
+    except Failure as failure:
+        return str(failure)
+    assert all(files.rows(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
+    return ""
+
+
 def test_a_record_of_any_length_is_split_or_refused_with_what_it_lacks() -> None:
-    reasons = []
-    for minutes in range(1, 401):
-        given = changed({"fetch.sample.days": minutes / 1440})
-        try:
-            run(given, "fetch", "parse", "window", "split")
-        except Failure as failure:
-            reasons.append((minutes, str(failure)))
-        else:
-            assert all(files.rows(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
     # From some length on there is enough.
-    assert [minutes for minutes, _ in reasons] == list(range(1, len(reasons) + 1))
-    assert 50 < len(reasons) < 400
+    enough = bisect_left(range(401), True, lo=1, key=lambda minutes: not refusal(minutes))
+    assert 50 < enough < 400
+    around = range(enough - 20, enough + 20)
+    refusals = {minutes: refusal(minutes) for minutes in {*range(1, 401, 9), *around}}
+    assert {minutes for minutes, reason in refusals.items() if not reason} == {
+        minutes for minutes in refusals if minutes >= enough
+    }
     said = r"minutes hold no window of|windows are too few for a train.* part; use more minutes"
-    assert [reason for _, reason in reasons if not re.search(said, reason)] == []
+    assert all(re.search(said, reason) for reason in refusals.values() if reason)

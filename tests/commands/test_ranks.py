@@ -16,7 +16,8 @@ import pytest
 from household.forecast import network, windows
 from household.pipeline import paths, ranks
 from household.pipeline.failure import Failure
-from tests.conftest import Started, change, environment, run
+from tests.clones import change, dvc
+from tests.shell import Start, environment, run
 
 SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 2, "train__units": [4, 3]}
 
@@ -34,12 +35,12 @@ def config(ports: list[int], own: int) -> str:
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": own}})
 
 
-def start_rank(start: Started, folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
+def start_rank(start: Start, folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
     given = environment(folder) | {ranks.CONFIG: config(ports, own)}
     return start(folder, "python", "-m", "stages.train", env=given)
 
 
-def train_together(start: Started, folder: Path) -> list[str]:
+def train_together(start: Start, folder: Path) -> list[str]:
     """What each of two ranks said."""
     ports = free_ports(2)
     both = [start_rank(start, folder, ports, own) for own in range(2)]
@@ -52,14 +53,20 @@ def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
     return network.load(folder / paths.NETWORK).get_weights()
 
 
-def test_two_ranks_give_the_weights_of_one(clone: Path, start: Started) -> None:
+def train_alone(folder: Path) -> list[np.ndarray[Any, Any]]:
+    """The weights of a training by one process."""
+    dvc(folder, "repro", "--single-item", "train")
+    return weights(folder)
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_weights_of_one(clone: Path, start: Start) -> None:
     starts = windows.read(clone / paths.TRAIN)
     stretches = len(windows.stretches(starts, 48))
     # The last batch has one row, which leaves the second rank without any.
     size = next(size for size in range(5, 99) if stretches % size == 1)
     change(clone, **SMALL, train__batch_size=size, train__learning_rate=0.003)
-    run(clone, "python", "-m", "stages.train")
-    alone = weights(clone)
+    alone = train_alone(clone)
     history = (clone / paths.HISTORY).read_text()
     (clone / paths.NETWORK).unlink()
     first, second = train_together(start, clone)
@@ -76,8 +83,9 @@ def test_two_ranks_give_the_weights_of_one(clone: Path, start: Started) -> None:
     assert not (clone / paths.CHECKPOINT).exists()
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
-    clone: Path, start: Started
+    clone: Path, start: Start
 ) -> None:
     change(clone, train__epochs=40)
     ports = free_ports(2)
@@ -101,7 +109,8 @@ def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
     assert re.search(r"goes on after epoch \d+ of 40", said)
 
 
-def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: Started) -> None:
+@pytest.mark.slow
+def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: Start) -> None:
     other = tmp_path / "other"
     run(tmp_path, "cp", "-R", str(clone), str(other))
     change(other, seed=1)
@@ -170,10 +179,10 @@ train.main(params.load())
 """
 
 
+@pytest.mark.slow
 def test_two_devices_of_one_process_give_the_weights_of_one(clone: Path) -> None:
     change(clone, **SMALL, train__batch_size=7, train__learning_rate=0.003)
-    run(clone, "python", "-m", "stages.train")
-    alone = weights(clone)
+    alone = train_alone(clone)
     run(clone, "python", "-c", TWO_DEVICES)
     for one, other in zip(alone, weights(clone), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)

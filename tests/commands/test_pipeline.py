@@ -20,35 +20,33 @@ import vl_convert
 from household.forecast.baselines import BASELINES
 from household.pipeline import files
 from household.report import figures, tables
-from tests.conftest import (
-    ROOT,
-    Started,
+from tests.clones import (
+    UP_TO_DATE,
     change,
     commit,
     dvc,
-    ran,
-    run,
-    section,
-    tutorial,
+    pretend_that_the_environment_is_made,
+    stages_run,
 )
 from tests.documents import read_commands, type_command
+from tests.project import ROOT, section, tutorial
+from tests.shell import Start, run
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 # Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
 DRAWN = [plot for plot in figures.CHARTS if plot.name not in OPTIONAL]
-UP_TO_DATE = "Data and pipelines are up to date."
 
 
 def test_one_command_runs_all_and_leaves_nothing_to_do(
     reproduced: tuple[Path, str], clone: Path
 ) -> None:
     folder, output = clone, reproduced[1]
-    assert ran(output) == STAGES
+    assert stages_run(output) == STAGES
     assert run(folder, "git", "status", "--porcelain") == ""
     again = dvc(folder, "repro")
-    assert ran(again) == []
+    assert stages_run(again) == []
     assert UP_TO_DATE in again
     assert UP_TO_DATE in dvc(folder, "status")
 
@@ -84,10 +82,10 @@ def test_a_change_reruns_only_what_depends_on_it(
     key = next(iter(changed)).replace("__", ".")
     shown = json.loads(dvc(clone, "params", "diff", "--json"))
     assert list(shown["params.yaml"]) == [key]
-    assert ran(dvc(clone, "repro", up_to)) == stages
+    assert stages_run(dvc(clone, "repro", up_to)) == stages
     # And back again from the cache.
     run(clone, "git", "restore", "--staged", "--worktree", ".")
-    assert ran(dvc(clone, "repro")) == back
+    assert stages_run(dvc(clone, "repro")) == back
     assert UP_TO_DATE in dvc(clone, "status")
     assert run(clone, "git", "status", "--porcelain") == ""
 
@@ -95,9 +93,10 @@ def test_a_change_reruns_only_what_depends_on_it(
 def test_a_comment_reruns_nothing(clone: Path) -> None:
     with (clone / "params.yaml").open("a") as file:
         file.write("# a remark\n")
-    assert ran(dvc(clone, "repro")) == []
+    assert stages_run(dvc(clone, "repro")) == []
 
 
+@pytest.mark.slow
 def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
@@ -119,7 +118,7 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
     dvc(clone, "push")
     run(clone, "gto", "register", "lstm", "--bump-minor")
     assert "v0.2.0" in run(clone, "gto", "show")
-    dvc(tmp_path, "artifacts", "get", str(clone), "lstm", "--rev", "v0.2.0")
+    run(tmp_path, "dvc", "artifacts", "get", str(clone), "lstm", "--rev", "v0.2.0")
     assert (tmp_path / "old/network.keras").read_bytes() == first
     told = run(clone, "python", "-m", "household.origin", str(tmp_path / "old"))
     zipped = clone / "data/raw/power/sample.zip"
@@ -139,6 +138,7 @@ def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_p
         assert (tmp_path / "lstm" / name).read_bytes() == same
 
 
+@pytest.mark.slow
 def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     clone: Path, tmp_path: Path
 ) -> None:
@@ -162,6 +162,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_an_earlier_model_and_is_scored_beside_it(
     reproduced: tuple[Path, str], clone: Path
 ) -> None:
@@ -171,7 +172,7 @@ def test_a_training_goes_on_with_an_earlier_model_and_is_scored_beside_it(
     before = json.loads((clone / "reports/metrics.json").read_text())
     change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
     output = dvc(clone, "repro")
-    assert ran(output) == ["train", "evaluate", "plot"]
+    assert stages_run(output) == ["train", "evaluate", "plot"]
     assert f"goes on with the weights in {earlier}\n" in output
     assert f"begins with validation {stopped}\n" in output
     record = json.loads((clone / "models/lstm/forecaster.json").read_text())
@@ -201,6 +202,7 @@ def rows_shown(table: str) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_terminal(
     clone: Path,
 ) -> None:
@@ -283,8 +285,9 @@ def test_a_missing_zip_is_one_line(clone: Path) -> None:
     assert output.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(
-    clone: Path, start: Started
+    clone: Path, start: Start
 ) -> None:
     change(clone, train__epochs=9)
     training = start(clone, "python", "-m", "dvc", "repro")
@@ -298,21 +301,15 @@ def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(
     assert seen[:2] == ["1", "2"]
 
     output = dvc(clone, "repro", "train")
-    assert ran(output) == ["train"]
+    assert stages_run(output) == ["train"]
     assert re.search(r"goes on after epoch \d+ of 9", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
-    assert "goes on" not in run(clone, "python", "-m", "stages.train")
+    assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
     assert (clone / "models/lstm/network.keras").read_bytes() == resumed
 
 
-def pretend_that_the_environment_is_made(clone: Path) -> None:
-    for done in (".venv", ".venv/bin"):
-        (clone / done).mkdir()
-    for done in (".venv/bin/python", ".venv/run.done"):
-        (clone / done).touch()
-
-
+@pytest.mark.slow
 def test_the_report_is_one_command_and_says_what_differs_from_main(clone: Path) -> None:
     pretend_that_the_environment_is_made(clone)
     run(clone, "git", "branch", "--move", "main")
@@ -332,6 +329,7 @@ def test_the_report_is_one_command_and_says_what_differs_from_main(clone: Path) 
         assert line.count(" | ") in (1, 6)
 
 
+@pytest.mark.slow
 def test_the_tutorial_is_one_command(clone: Path) -> None:
     """Its settings reach the run, its experiment stands beside, and the workspace is left alone."""
     pretend_that_the_environment_is_made(clone)
@@ -352,6 +350,7 @@ def test_the_tutorial_is_one_command(clone: Path) -> None:
     assert "tutorial" in table
 
 
+@pytest.mark.slow
 def test_a_backtest_is_a_training_up_to_each_cut(clone: Path) -> None:
     output = run(clone, "python", "-m", "bench.backtest", "0.8", "0.9")
     table = [line.strip("| ").split(" | ") for line in output.splitlines() if line[:1] == "|"]

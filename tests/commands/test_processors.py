@@ -9,7 +9,8 @@ import pytest
 
 from household.pipeline import arithmetic
 from tests import processors
-from tests.conftest import can, once
+from tests.clones import make_once
+from tests.shell import can
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,7 +39,7 @@ def prepared(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFact
         processors.prepare(folder, TINY)
         return ""
 
-    return once(tmp_path_factory, "prepared", prepare)[0]
+    return make_once(tmp_path_factory, "prepared", prepare)[0]
 
 
 @pytest.fixture(scope="module")

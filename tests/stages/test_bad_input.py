@@ -14,7 +14,7 @@ from household.meter import archive, series
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from stages import fetch, parse
-from tests.conftest import changed
+from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 

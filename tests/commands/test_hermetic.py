@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests import tracer
-from tests.conftest import can
+from tests.shell import can
 from tests.test_dvc_yaml import STAGES
 
-pytestmark = pytest.mark.skipif(not can("strace", "true"), reason="no strace")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can("strace", "true"), reason="no strace"),
+]
 
 
 @pytest.mark.parametrize("stage", STAGES)

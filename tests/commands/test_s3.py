@@ -14,8 +14,8 @@ from botocore.exceptions import EndpointConnectionError
 from ruamel.yaml import YAML
 
 from household.pipeline import paths
-from tests.conftest import commit, dvc, ran, run
-from tests.test_pipeline import UP_TO_DATE
+from tests.clones import UP_TO_DATE, commit, dvc, stages_run
+from tests.shell import run
 
 # Of boto3, on what it does itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -79,6 +79,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
     pushed: Path, storage: BaseClient, tmp_path: Path
 ) -> None:
@@ -87,7 +88,7 @@ def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
         other = tmp_path / name
         assert not (other / "models").exists()
         for command in commands:
-            assert ran(dvc(other, *command)) == []
+            assert stages_run(dvc(other, *command)) == []
         assert UP_TO_DATE in dvc(other, "status")
         assert outputs(other) == outputs(pushed)
 
@@ -101,5 +102,5 @@ def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
     assert str(paths.TEST) in said
     assert not (tmp_path / "three" / paths.TEST).exists()
     # What is there of the rest makes it again, with the same bytes.
-    assert "split" in ran(dvc(tmp_path / "three", "repro"))
+    assert "split" in stages_run(dvc(tmp_path / "three", "repro"))
     assert outputs(tmp_path / "three") == outputs(pushed)

@@ -20,7 +20,7 @@ from household.meter import archive, meters, workers
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
-from tests.conftest import changed
+from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 

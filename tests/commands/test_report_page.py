@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from household.report import figures
 from tests.browser import Scheme, browser, executable, opened
-from tests.conftest import change, commit, dvc, once, run
+from tests.clones import change, commit, dvc, make_once
+from tests.shell import run
 
 pytestmark = pytest.mark.skipif(
     executable() is None, reason="NO BROWSER: the page of plots is not tested; install chromium"
@@ -23,11 +24,11 @@ COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))
 # Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
 # Any two of the three together.
-LOOKS: list[tuple[str, int, Scheme]] = [
-    ("one", 1400, "light"),
-    ("one", 400, "dark"),
-    ("several", 1400, "dark"),
-    ("several", 400, "light"),
+LOOKS = [
+    pytest.param("one", 1400, "light"),
+    pytest.param("one", 400, "dark", marks=pytest.mark.slow),
+    pytest.param("several", 1400, "dark", marks=pytest.mark.slow),
+    pytest.param("several", 400, "light", marks=pytest.mark.slow),
 ]
 
 
@@ -38,14 +39,23 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def pages(
-    reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """The page of one run, and of three runs that differ."""
+def page_of_one(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one run."""
 
     def make(folder: Path) -> str:
         shutil.copytree(reproduced[0], folder, symlinks=True)
         dvc(folder, "plots", "show", "--out", "one")
+        return ""
+
+    return make_once(tmp_path_factory, "page_of_one", make)[0] / "one/index.html"
+
+
+@pytest.fixture(scope="session")
+def page_of_several(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of three runs that differ."""
+
+    def make(folder: Path) -> str:
+        shutil.copytree(reproduced[0], folder, symlinks=True)
         # The first of the three is of a time without that plot, looks a minute ahead, and is of one
         # meter that is tested within a month.
         pipeline = (folder / "dvc.yaml").read_text()
@@ -65,8 +75,15 @@ def pages(
         dvc(folder, "plots", "diff", *REVISIONS, "--out", "several")
         return ""
 
-    folder, _ = once(tmp_path_factory, "pages", make)
-    return {name: folder / name / "index.html" for name in ("one", "several")}
+    folder, _ = make_once(tmp_path_factory, "page_of_several", make)
+    return folder / "several/index.html"
+
+
+@pytest.fixture
+def page_file(name: str, request: pytest.FixtureRequest) -> Path:
+    """The page of one run, or of several, by the parameter `name`."""
+    file: Path = request.getfixturevalue(f"page_of_{name}")
+    return file
 
 
 def drawn(page: Page) -> dict[str, Any]:
@@ -89,9 +106,9 @@ def drawn(page: Page) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
 def test_every_plot_is_drawn_without_a_request_or_a_complaint(
-    chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
+    chromium: Browser, page_file: Path, name: str, width: int, scheme: Scheme
 ) -> None:
-    with opened(chromium, pages[name], width, scheme) as (page, faults):
+    with opened(chromium, page_file, width, scheme) as (page, faults):
         found = drawn(page)
         assert faults == []
         assert page.get_by_role("heading", name="More plots").count() == 0
@@ -113,9 +130,9 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
 
 @pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
 def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
-    chromium: Browser, pages: dict[str, Path], name: str, width: int, scheme: Scheme
+    chromium: Browser, page_file: Path, name: str, width: int, scheme: Scheme
 ) -> None:
-    with opened(chromium, pages[name], width, scheme) as (page, _):
+    with opened(chromium, page_file, width, scheme) as (page, _):
         if (name, scheme) == ("one", "dark"):  # The tables are long, and all of a kind.
             page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
         violations = Axe().run(page).response["violations"]
@@ -125,8 +142,8 @@ def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
         ] == []
 
 
-def test_the_page_says_in_words_what_was_found(chromium: Browser, pages: dict[str, Path]) -> None:
-    with opened(chromium, pages["one"], 1400, "light") as (page, _):
+def test_the_page_says_in_words_what_was_found(chromium: Browser, page_of_one: Path) -> None:
+    with opened(chromium, page_of_one, 1400, "light") as (page, _):
         text = page.inner_text("main")
         assert "Simulated, no real readings" in text
         assert page.inner_text("h1").startswith("The LSTM's error is ")
@@ -137,8 +154,9 @@ def test_the_page_says_in_words_what_was_found(chromium: Browser, pages: dict[st
         assert rows.locator("th").all_inner_texts()[:2] == ["LSTM", "persistence"]
 
 
-def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[str, Path]) -> None:
-    with opened(chromium, pages["several"], 1400, "light") as (page, _):
+@pytest.mark.slow
+def test_the_page_of_several_says_what_differs(chromium: Browser, page_of_several: Path) -> None:
+    with opened(chromium, page_of_several, 1400, "light") as (page, _):
         assert page.inner_text("h1") == "3 revisions compared"
         assert page.locator("header .names span").all_inner_texts() == REVISIONS
         (note,) = page.get_by_role("note").all_inner_texts()
@@ -159,6 +177,7 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, pages: dict[st
         assert lstm[0][2] != lstm[1][2]
 
 
+@pytest.mark.slow
 def test_a_revision_without_its_plots_in_the_cache_says_so(
     chromium: Browser, clone: Path, tmp_path: Path
 ) -> None:
@@ -183,10 +202,8 @@ TEXTS = """[...document.querySelectorAll("#figure-forecast text")]
     .map((text) => text.textContent).join("|")"""
 
 
-def test_a_plot_zooms_moves_back_and_tells_its_values(
-    chromium: Browser, pages: dict[str, Path]
-) -> None:
-    with opened(chromium, pages["one"], 1400, "light") as (page, faults):
+def test_a_plot_zooms_moves_back_and_tells_its_values(chromium: Browser, page_of_one: Path) -> None:
+    with opened(chromium, page_of_one, 1400, "light") as (page, faults):
         chart = page.locator("#figure-forecast .chart")
         chart.scroll_into_view_if_needed()
         before = drawn(page)["forecast"]["texts"]
@@ -216,13 +233,15 @@ CUT = """() => [...document.querySelectorAll("#vg-tooltip-element.visible td")]
     .map((cell) => cell.textContent)"""
 
 
-@pytest.mark.parametrize("name", ["one", "several"])
+@pytest.mark.parametrize("name", ["one", pytest.param("several", marks=pytest.mark.slow)])
 def test_a_mark_in_each_plot_tells_its_values_in_whole_words(
-    chromium: Browser, pages: dict[str, Path], name: str
+    chromium: Browser, page_file: Path, name: str
 ) -> None:
-    with opened(chromium, pages[name], 1400, "light") as (page, _):
+    with opened(chromium, page_file, 1400, "light") as (page, _):
         tooltip = page.locator("#vg-tooltip-element.visible")
-        for plot in drawn(page):
+        plots = drawn(page)
+        assert len(plots) == len(figures.CHARTS) - (len(OPTIONAL) if name == "one" else 0)
+        for plot in plots:
             kinds = ("symbol", "rect")
             marks = page.locator(
                 ", ".join(f"#figure-{plot} .role-mark.mark-{kind} path" for kind in kinds)
@@ -254,9 +273,9 @@ def told(template: Path) -> list[dict[str, str]]:
 
 
 def test_the_keyboard_reaches_the_report_and_its_tables(
-    chromium: Browser, pages: dict[str, Path]
+    chromium: Browser, page_of_one: Path
 ) -> None:
-    with opened(chromium, pages["one"], 400, "light") as (page, _):
+    with opened(chromium, page_of_one, 400, "light") as (page, _):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
         page.keyboard.press("Enter")
@@ -267,9 +286,9 @@ def test_the_keyboard_reaches_the_report_and_its_tables(
 
 
 def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
-    chromium: Browser, pages: dict[str, Path]
+    chromium: Browser, page_of_one: Path
 ) -> None:
-    with opened(chromium, pages["one"], 1400, "dark") as (page, _):
+    with opened(chromium, page_of_one, 1400, "dark") as (page, _):
         page.emulate_media(media="print")
         colors = page.evaluate(
             "() => { const of = getComputedStyle(document.querySelector('.chart'));"

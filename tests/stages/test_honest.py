@@ -13,10 +13,16 @@ import pytest
 from household.forecast import windows
 from household.meter import months, series
 from household.pipeline import files, paths
-from tests.conftest import changed, tutorial
+from tests.project import changed, tutorial
 
 MINUTES = 700
-SMALL = {"window.lookback": 9, "train.units": [3], "train.epochs": 2, "train.batch_size": 8}
+SMALL = {
+    "window.lookback": 9,
+    "train.members": 1,
+    "train.units": [3],
+    "train.epochs": 2,
+    "train.batch_size": 8,
+}
 
 
 def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Started, can, dvc, environment, run
+from tests.clones import UP_TO_DATE, dvc
 from tests.interruptions import state
+from tests.shell import Start, can, environment, run
 from tests.test_dvc_yaml import STAGES
-from tests.test_pipeline import UP_TO_DATE
 
+pytestmark = pytest.mark.slow
 MOUNT = ["unshare", "--map-root-user", "--mount"]
 # So that even root is held to the permissions of a file.
 HELD = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all"]
@@ -87,7 +88,7 @@ def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> Non
     assert state(clone) == before
 
 
-def test_two_at_once_do_no_harm(clone: Path, start: Started) -> None:
+def test_two_at_once_do_no_harm(clone: Path, start: Start) -> None:
     before = state(clone)
     command = ("python", "-m", "dvc", "repro", "--force", "--single-item", "split")
     both = [start(clone, *command) for _ in range(2)]

@@ -22,8 +22,9 @@ from household import search
 from household.forecast import fitted, training
 from household.pipeline import params, paths
 from household.pipeline.failure import Failure
-from tests.conftest import change, changed, commit, dvc, run
-from tests.test_pipeline import pretend_that_the_environment_is_made
+from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
+from tests.project import changed
+from tests.shell import run
 
 SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
 
@@ -123,6 +124,7 @@ def test_what_bears_on_the_loss_is_told_from_what_does_not() -> None:
     assert sum(shares.values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,11 @@ import pytest
 from household.pipeline import files, paths
 from household.report import figures
 from tests import screenshots
-from tests.conftest import ROOT, change, dvc, ran, run
+from tests.clones import change, dvc, pretend_that_the_environment_is_made, stages_run
+from tests.commands.test_pipeline import rows_shown
 from tests.documents import read_commands, type_command
-from tests.test_pipeline import pretend_that_the_environment_is_made, rows_shown
+from tests.project import ROOT
+from tests.shell import run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TROUBLE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
@@ -28,12 +30,12 @@ def test_a_change_is_tried_taken_back_and_kept_as_an_experiment(clone: Path) -> 
     diff, repro, metrics, plots, report, restore, back, once, queue, show = listed
     change(clone, train__epochs=2)
     assert "train.epochs" in type_command(clone, diff)
-    assert ran(type_command(clone, repro)) == ["train", "evaluate", "plot"]
+    assert stages_run(type_command(clone, repro)) == ["train", "evaluate", "plot"]
     assert "LSTM.rmse_kw" in type_command(clone, metrics)
     assert "index.html" in type_command(clone, plots)
     assert "| train.epochs | 1 " in re.sub(" +", " ", type_command(clone, report))
     type_command(clone, restore)
-    assert ran(type_command(clone, back)) == ["plot"]
+    assert stages_run(type_command(clone, back)) == ["plot"]
     assert run(clone, "git", "status", "--porcelain") == ""
 
     type_command(clone, once)
@@ -48,6 +50,7 @@ def test_a_change_is_tried_taken_back_and_kept_as_an_experiment(clone: Path) -> 
     assert "[50, 100]" in table
 
 
+@pytest.mark.slow
 def test_after_an_experiment_was_applied_and_undone_nothing_is_left(clone: Path) -> None:
     name = ("exp", "run", "--name", "longer", "--set-param", "window.horizon=2")
     dvc(clone, *name)
@@ -57,6 +60,7 @@ def test_after_an_experiment_was_applied_and_undone_nothing_is_left(clone: Path)
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_corrected_file_of_the_same_name_is_read_as_the_message_says(
     clone: Path, tmp_path: Path
 ) -> None:
@@ -96,6 +100,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 def test_the_messages_of_dvc_are_those_that_it_prints(clone: Path) -> None:
     for message, mistake in MISTAKES.items():
         assert f"| `{message}` |" in TROUBLE

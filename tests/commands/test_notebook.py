@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import ROOT
+from tests.project import ROOT
 
 NOTEBOOK = Path("docs/notebook.ipynb")
 PLOTS = 3
@@ -20,6 +21,7 @@ def kinds(cell: Any) -> set[str]:
     return {kind for output in cell.outputs for kind in output.get("data", {})}
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(clone: Path) -> None:
     notebook = nbformat.read(clone / NOTEBOOK, as_version=4)
     folder = {"metadata": {"path": str(clone / NOTEBOOK.parent)}}

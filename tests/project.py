@@ -1,0 +1,46 @@
+"""The project that is tested: its folder, and its parameters with other values."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from household.pipeline import params, paths
+from household.pipeline.params import Params
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / paths.PARAMS
+
+
+def tutorial() -> dict[str, Any]:
+    """Return the parameters that `make tutorial` changes, by their dotted keys."""
+    lines = (ROOT / "tutorial.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("=") for line in lines if line and not line.startswith("#"))
+    return {key: YAML(typ="safe").load(value) for key, value in pairs}
+
+
+def section(record: Any, dotted: str) -> tuple[Any, str]:
+    """Return the section of `record` that holds the key `dotted`, and the key's name in it."""
+    *parents, key = dotted.split(".")
+    for parent in parents:
+        record = record[parent]
+    return record, key
+
+
+def leaves(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every dotted key of `record` that is no section, with its value, in order."""
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def changed(values: Mapping[str, Any]) -> Params:
+    """Return the shipped parameters with other `values`, by keys such as "train.epochs"."""
+    record = params.load(SHIPPED).model_dump()
+    for dotted, value in values.items():
+        where, key = section(record, dotted)
+        where[key] = value
+    return Params.model_validate(record)

@@ -1,0 +1,67 @@
+"""Commands as a person types them, in the activated environment."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+PATIENCE = 300  # seconds
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the variables of a person who has no settings of their own."""
+    name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name}
+
+
+class Start(Protocol):
+    """Starts `command` in `folder`, by default with the variables of `environment`."""
+
+    def __call__(
+        self, folder: Path, *command: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]": ...
+
+
+@contextmanager
+def started(
+    folder: Path, *command: str, env: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start `command` in a session of its own, and end that with the block."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env or environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(
+    folder: Path, *command: str, env: Mapping[str, str] | None = None, fails: bool = False
+) -> str:
+    """Return what `command` printed; assert how it ended."""
+    with started(folder, *command, env=env) as process:
+        printed, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode != 0) == fails, printed
+    return printed
+
+
+def can(*command: str) -> bool:
+    """Return whether this machine has the program, and lets it do that."""
+    return (
+        shutil.which(command[0]) is not None
+        and not subprocess.run(command, capture_output=True, check=False).returncode
+    )
