@@ -34,10 +34,13 @@ PROGRAM = """
 import os
 {cores}
 from household.pipeline import stage
+from household.report import figures
 from stages import evaluate, plot, train
+{pictures}
 for name, main in (("train", train.main), ("evaluate", evaluate.main), ("plot", plot.main)):
     stage.run(name, main)
 """
+NO_PICTURES = 'figures.Plot.picture = lambda *_: b""'
 PATIENCE = 3600  # seconds
 
 
@@ -49,12 +52,15 @@ def prepare(project: Path, changes: dict[str, str]) -> None:
         run(project, "python", "-m", f"stages.{name}")
 
 
-def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]:
+def write_outputs(
+    project: Path, folder: Path, processor: str, *, draws: bool = True
+) -> dict[str, str]:
     """Run train, evaluate and plot in a copy of `project`, as on `processor`.
 
     Returns:
-        The hash of each file that they wrote, by its path.
+        The hash of each file that they wrote, by its path; of the pictures only if it `draws`.
     """
+    pictures = "" if draws else NO_PICTURES
     (folder / "reports").mkdir(parents=True)
     for name in ("household", "stages", "data", "params.yaml", "lock"):
         (folder / name).symlink_to(project / name)
@@ -63,13 +69,13 @@ def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]
     given = environment(folder)
     commands = [[sys.executable, "-m", f"stages.{name}"] for name in COMPARED]
     if processor in EMULATED:
-        program = [sys.executable, "-c", PROGRAM.format(cores="")]
+        program = [sys.executable, "-c", PROGRAM.format(cores="", pictures=pictures)]
         commands = [["qemu-x86_64", "-cpu", processor, *program]]
         given |= dict.fromkeys(NUMBERS_OF_THREADS, "1")  # threads that wait cost qemu much
     elif processor in THREADS:
         count = THREADS[processor]
         cores = f"os.cpu_count = lambda: {count}"
-        commands = [[sys.executable, "-c", PROGRAM.format(cores=cores)]]
+        commands = [[sys.executable, "-c", PROGRAM.format(cores=cores, pictures=pictures)]]
         given |= dict.fromkeys(NUMBERS_OF_THREADS, str(count))
     for command in commands:
         done = subprocess.run(
@@ -87,7 +93,7 @@ def write_outputs(project: Path, folder: Path, processor: str) -> dict[str, str]
         str(path.relative_to(folder)): files.sha256(path)
         for made in ("models", "reports")
         for path in sorted((folder / made).rglob("*"))
-        if path.is_file() and path != folder / quality
+        if path.is_file() and path != folder / quality and (draws or path.suffix != ".png")
     }
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import vl_convert
 
+from bench import backtest
 from household.forecast.baselines import BASELINES
 from household.pipeline import files
 from household.report import figures, tables
@@ -29,8 +30,9 @@ from tests.clones import (
     stages_run,
 )
 from tests.documents import read_commands, type_command
+from tests.in_process import run_dvc
 from tests.project import ROOT, section, tutorial
-from tests.shell import Start, run
+from tests.shell import Start, environment, run
 
 README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
@@ -351,8 +353,16 @@ def test_the_tutorial_is_one_command(clone: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_backtest_is_a_training_up_to_each_cut(clone: Path) -> None:
-    output = run(clone, "python", "-m", "bench.backtest", "0.8", "0.9")
+def test_a_backtest_is_a_training_up_to_each_cut(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr(sys, "argv", ["backtest", "0.8", "0.9"])
+    monkeypatch.setattr(
+        backtest, "dvc", lambda *arguments, **_: run_dvc(clone, environment(clone), *arguments)
+    )
+    backtest.main()
+    output = capsys.readouterr().out
     table = [line.strip("| ").split(" | ") for line in output.splitlines() if line[:1] == "|"]
     by_cut = {row[0]: [float(cell) for cell in row[1:5]] for row in table[2:4]}
     (*_, shown) = json.loads(dvc(clone, "exp", "show", "--json"))

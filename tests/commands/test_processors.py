@@ -61,6 +61,9 @@ def here(prepared: Path) -> Iterator[dict[str, str]]:
 def test_every_file_is_the_same_bytes_on(
     processor: str, prepared: Path, here: dict[str, str], tmp_path: Path
 ) -> None:
-    there = processors.write_outputs(prepared, tmp_path / "there", processor)
-    assert len(here) > 30
-    assert there == here
+    # The browser engine that draws has one code for all of them, and is slow to emulate.
+    draws = processor not in processors.EMULATED[1:]
+    there = processors.write_outputs(prepared, tmp_path / "there", processor, draws=draws)
+    expected = {name: of for name, of in here.items() if draws or not name.endswith(".png")}
+    assert len(expected) > 20
+    assert there == expected

@@ -249,9 +249,10 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
 
 
 SECURE = """
+import sys
 from tests.household.meter.test_workers import ITEMS, fails
 from household.meter import workers
-workers.CONNECT_SECONDS = 8
+workers.CONNECT_SECONDS = float(sys.argv[1])
 print(list(workers.each(fails, ITEMS[:5], "test")))
 """
 
@@ -279,11 +280,16 @@ def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path
         given = os.environ | {workers.CLUSTER: cluster.address}
         command = [sys.executable, "-c", SECURE]
         done = subprocess.run(
-            command, cwd=ROOT, env=given | certificate, capture_output=True, text=True, check=True
+            [*command, "60"],
+            cwd=ROOT,
+            env=given | certificate,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert done.stdout == "[0, 1, 2, 3, 4]\n"
         refused = subprocess.run(
-            command, cwd=ROOT, env=given, capture_output=True, text=True, check=False
+            [*command, "2"], cwd=ROOT, env=given, capture_output=True, text=True, check=False
         )
         assert refused.returncode
         assert "Failure: HOUSEHOLD_CLUSTER: no scheduler of Dask at tls://" in refused.stderr
