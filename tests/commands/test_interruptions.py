@@ -17,7 +17,7 @@ from tests.shell import run
 @pytest.mark.parametrize(
     ("what", "seed"), [("parse", 1), ("split", 2), ("evaluate", 3), (WHOLE, 4)]
 )
-def test_whatever_is_interrupted_the_next_run_leaves_what_an_undisturbed_one_does(
+def test_after_any_interruption_the_next_run_leaves_the_files_of_an_undisturbed_one(
     clone: Path, what: str, seed: int
 ) -> None:
     # All of it in a folder of another name.
@@ -28,7 +28,7 @@ def test_whatever_is_interrupted_the_next_run_leaves_what_an_undisturbed_one_doe
     assert "traceback of a stage" not in tally(done), done
 
 
-def test_a_record_of_dvc_that_was_cut_short_is_put_right(clone: Path) -> None:
+def test_a_truncated_record_of_dvc_is_repaired(clone: Path) -> None:
     record = clone / mend.LOCKFILE
     whole = record.read_bytes()
     record.write_bytes(whole[:4096])
@@ -41,11 +41,11 @@ def test_a_record_of_dvc_that_was_cut_short_is_put_right(clone: Path) -> None:
     assert record.read_bytes() == whole
 
 
-def test_there_is_mostly_nothing_to_put_right(clone: Path) -> None:
+def test_an_intact_record_is_left_alone(clone: Path) -> None:
     assert run(clone, "python", "-m", "household.mend", fails=True) == ""
 
 
-def test_without_a_whole_record_in_git_the_broken_one_goes(tmp_path: Path) -> None:
+def test_without_an_intact_record_in_git_the_broken_one_is_removed(tmp_path: Path) -> None:
     (tmp_path / mend.LOCKFILE).write_text("schema: '2.0")
     done = subprocess.run(
         [sys.executable, "-m", "household.mend"],
@@ -59,7 +59,7 @@ def test_without_a_whole_record_in_git_the_broken_one_goes(tmp_path: Path) -> No
     assert not (tmp_path / mend.LOCKFILE).exists()
 
 
-def test_make_repro_puts_it_right_by_itself(clone: Path) -> None:
+def test_make_repro_repairs_a_broken_record(clone: Path) -> None:
     pretend_that_the_environment_is_made(clone)
     whole = (clone / mend.LOCKFILE).read_bytes()
     (clone / mend.LOCKFILE).write_bytes(b"")

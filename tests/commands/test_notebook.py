@@ -32,7 +32,7 @@ def test_the_notebook_runs(clone: Path) -> None:
     assert (clone / "models/from_notebook/forecaster.json").is_file()
 
 
-def test_it_stands_there_as_it_ran() -> None:
+def test_the_notebook_is_committed_as_it_ran() -> None:
     notebook = nbformat.read(ROOT / NOTEBOOK, as_version=4)
     assert len(notebook.cells) == 10
     cells = code(notebook)

@@ -99,7 +99,7 @@ def test_a_comment_reruns_nothing(clone: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_model_is_an_artifact_that_can_be_had_by_its_name(clone: Path, tmp_path: Path) -> None:
+def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
     run(clone, "git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
@@ -165,7 +165,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
 
 
 @pytest.mark.slow
-def test_a_training_goes_on_with_an_earlier_model_and_is_scored_beside_it(
+def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
     reproduced: tuple[Path, str], clone: Path
 ) -> None:
     earlier = clone.parent / "earlier"
@@ -258,7 +258,7 @@ def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
     assert {pair for chain in chains for pair in pairwise(chain)} == arrows
 
 
-def test_a_key_that_nobody_knows_is_refused_in_whatever_section_it_stands(clone: Path) -> None:
+def test_an_unknown_key_is_refused_in_every_section(clone: Path) -> None:
     before = (clone / "dvc.lock").read_bytes()
     for name in ["fetch.sample", "parse.layout.columns", "window", "plot"]:
         change(clone, **{f"{name.replace('.', '__')}__unknown": 1})
@@ -271,7 +271,7 @@ def test_a_key_that_nobody_knows_is_refused_in_whatever_section_it_stands(clone:
 
 
 @pytest.mark.parametrize("gone", ["seed: 0", "  lookback: 49", "    days: 1"])
-def test_a_key_that_is_not_there_is_told_in_one_line(clone: Path, gone: str) -> None:
+def test_a_missing_key_is_named_in_one_line(clone: Path, gone: str) -> None:
     params = clone / "params.yaml"
     lines = [line for line in params.read_text().splitlines(True) if not line.startswith(gone)]
     params.write_text("".join(lines))
@@ -288,7 +288,7 @@ def test_a_missing_zip_is_one_line(clone: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_model_and_its_curve_is_seen(
+def test_a_killed_training_resumes_to_the_same_model_and_its_losses_can_be_drawn(
     clone: Path, start: Start
 ) -> None:
     change(clone, train__epochs=9)
@@ -392,7 +392,7 @@ def test_make_without_a_fitting_python_says_so(clone: Path) -> None:
     assert all(line.startswith("make: ***") for line in rest)
 
 
-def test_make_without_a_repository_of_git_says_so_before_anything_is_installed(
+def test_make_without_a_git_repository_says_so_before_it_installs_anything(
     tmp_path: Path,
 ) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)

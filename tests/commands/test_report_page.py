@@ -129,7 +129,7 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
-def test_nothing_stands_in_the_way_of_those_who_cannot_see_or_point(
+def test_the_page_is_accessible_without_sight_or_a_mouse(
     chromium: Browser, page_file: Path, name: str, width: int, scheme: Scheme
 ) -> None:
     with opened(chromium, page_file, width, scheme) as (page, _):
@@ -202,7 +202,7 @@ TEXTS = """[...document.querySelectorAll("#figure-forecast text")]
     .map((text) => text.textContent).join("|")"""
 
 
-def test_a_plot_zooms_moves_back_and_tells_its_values(chromium: Browser, page_of_one: Path) -> None:
+def test_a_plot_zooms_and_shows_its_values(chromium: Browser, page_of_one: Path) -> None:
     with opened(chromium, page_of_one, 1400, "light") as (page, faults):
         chart = page.locator("#figure-forecast .chart")
         chart.scroll_into_view_if_needed()
@@ -234,7 +234,7 @@ CUT = """() => [...document.querySelectorAll("#vg-tooltip-element.visible td")]
 
 
 @pytest.mark.parametrize("name", ["one", pytest.param("several", marks=pytest.mark.slow)])
-def test_a_mark_in_each_plot_tells_its_values_in_whole_words(
+def test_a_mark_in_each_plot_shows_its_values_in_whole_words(
     chromium: Browser, page_file: Path, name: str
 ) -> None:
     with opened(chromium, page_file, 1400, "light") as (page, _):

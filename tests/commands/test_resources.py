@@ -88,7 +88,7 @@ def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> Non
     assert state(clone) == before
 
 
-def test_two_at_once_do_no_harm(clone: Path, start: Start) -> None:
+def test_two_runs_at_once_do_no_harm(clone: Path, start: Start) -> None:
     before = state(clone)
     command = ("python", "-m", "dvc", "repro", "--force", "--single-item", "split")
     both = [start(clone, *command) for _ in range(2)]
@@ -125,7 +125,7 @@ def test_without_a_home_in_a_folder_of_any_name_a_stage_gives_the_same(
 
 
 @pytest.mark.skipif(not can("strace", "true"), reason="no strace")
-def test_on_a_slow_disk_it_only_takes_longer(clone: Path) -> None:
+def test_a_slow_disk_changes_nothing_but_the_time(clone: Path) -> None:
     before = state(clone)
     slow = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,rename,write,pwrite64"]
     slow += ["-e", "inject=fsync,rename:delay_enter=300000", "-e", "inject=write:delay_exit=20000"]

@@ -35,7 +35,7 @@ def changed(*places: tuple[str, str]) -> dict[str, dict[str, Any]]:
     return made
 
 
-def test_the_same_is_no_difference() -> None:
+def test_equal_locks_have_no_difference() -> None:
     assert first(LOCK) is None
 
 
@@ -57,7 +57,7 @@ def test_the_first_stage_that_differs_is_named(
     assert found.startswith(f"{stage} differs first: {name}")
 
 
-def test_a_training_may_round_otherwise() -> None:
+def test_a_training_may_round_differently() -> None:
     assert first(changed(("train", "models/lstm"), ("evaluate", "models/lstm"))) is None
 
 

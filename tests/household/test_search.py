@@ -41,7 +41,7 @@ SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
         ("train.clip_norm=null,1.0", CategoricalDistribution(["null", "1.0"])),
     ],
 )
-def test_what_is_tried_is_read_as_dvc_writes_it(text: str, expected: BaseDistribution) -> None:
+def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDistribution) -> None:
     key = text.partition("=")[0]
     assert search.space([text]) == {key: expected}
 
@@ -57,7 +57,7 @@ def test_what_is_tried_is_read_as_dvc_writes_it(text: str, expected: BaseDistrib
         ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: give values"),
     ],
 )
-def test_what_cannot_be_tried_is_told(text: str, said: str) -> None:
+def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
     with pytest.raises(Failure) as caught:
         search.space([text])
     assert str(caught.value).startswith(said)
@@ -106,7 +106,7 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
 
 
 @pytest.mark.usefixtures("empty_folder")
-def test_what_bears_on_the_loss_is_told_from_what_does_not() -> None:
+def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
     study = search.opened()
     draw = np.random.default_rng(0)
     for loss in draw.random(30):
@@ -125,7 +125,7 @@ def test_what_bears_on_the_loss_is_told_from_what_does_not() -> None:
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(
+def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend_that_the_environment_is_made(clone)
@@ -163,7 +163,7 @@ def test_a_search_goes_on_where_it_was_and_makes_an_experiment_of_a_trial(
 
 
 @pytest.mark.usefixtures("empty_folder")
-def test_a_study_of_something_else_and_a_trial_that_is_not_there_are_refused(
+def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(Failure, match=r"^no trial 0 that ended in .*journal\.log; there are none$"):

@@ -103,7 +103,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("on_bad_line", ["fail", "skip"])
 @pytest.mark.parametrize(("data", "reason"), REFUSED)
-def test_what_is_no_record_is_refused_in_one_line(
+def test_a_zip_without_a_record_is_refused_in_one_line(
     data: bytes, reason: str, on_bad_line: str
 ) -> None:
     found = outcome(data, on_bad_line)
@@ -131,7 +131,7 @@ AS_IT_IS = [
 
 @pytest.mark.parametrize("on_bad_line", ["fail", "skip"])
 @pytest.mark.parametrize(("data", "expected"), AS_IT_IS)
-def test_what_may_be_is_taken_as_it_is(
+def test_unusual_readings_are_taken_as_they_are(
     data: bytes, expected: dict[str, int], on_bad_line: str
 ) -> None:
     assert outcome(member(data), on_bad_line) == expected
@@ -178,7 +178,7 @@ SKIPPED = [
 
 
 @pytest.mark.parametrize(("data", "said", "expected"), SKIPPED)
-def test_a_bad_line_is_named_or_left_out_and_counted(
+def test_a_bad_line_is_named_or_skipped_and_counted(
     data: bytes, said: str, expected: dict[str, int]
 ) -> None:
     found = outcome(member(data), "fail")
@@ -187,7 +187,7 @@ def test_a_bad_line_is_named_or_left_out_and_counted(
     assert outcome(member(data), "skip") == expected
 
 
-def test_a_member_that_stands_twice_is_refused() -> None:
+def test_a_member_that_appears_twice_is_refused() -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = zipped((archive.MEMBER, GOOD), (archive.MEMBER, text(*lines(range(3)))))
     assert outcome(data, "skip") == (

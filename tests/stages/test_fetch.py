@@ -221,7 +221,7 @@ def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("missing", ["no/such.zip", "samples", "ftp://example.org/p.zip"])
-def test_no_file_at_the_path_is_told_with_what_may_be_given(missing: str) -> None:
+def test_a_missing_file_is_reported_with_what_may_be_given(missing: str) -> None:
     said = refused(with_fetch(source=missing))
     assert said.startswith(f"fetch.source: no file at {missing}; give sample, uci, a URL, or ")
 
@@ -266,7 +266,7 @@ def test_a_list_of_sources_is_fetched_each_and_replaces_what_was_there(server: S
     assert recorded()["source"] == given
 
 
-def test_what_cannot_be_several_is_told() -> None:
+def test_sources_that_cannot_be_combined_are_refused() -> None:
     for name in ("one", "other"):
         Path(name).mkdir()
         Path(name, "a.zip").write_bytes(GOOD)
@@ -318,7 +318,7 @@ def test_a_url_is_fetched_and_recorded(server: Server, pauses: list[float]) -> N
     assert pauses == []
 
 
-def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
+def test_a_new_zip_replaces_the_earlier_one(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD), (200, zipped(seed=1))]
     given = with_fetch(source=f"{server.root}/power.zip")
     fetch.main(given)
@@ -326,7 +326,7 @@ def test_what_is_fetched_replaces_what_was_there(server: Server) -> None:
     assert held() == zipped(seed=1)
 
 
-def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Server) -> None:
+def test_the_partial_file_of_a_killed_run_is_not_taken_for_the_download(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     partial = paths.RAW.with_name(f".partial-{paths.RAW.name}-0")
     partial.mkdir(parents=True)
@@ -336,7 +336,7 @@ def test_what_a_killed_run_left_is_not_taken_for_what_the_url_gives(server: Serv
     assert held() == GOOD
 
 
-def test_a_url_that_is_not_there_is_told_with_its_status(
+def test_a_missing_url_is_reported_with_its_status(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, "RETRIES", 0)
@@ -374,7 +374,7 @@ def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
     assert len(pauses) == source.RETRIES
 
 
-def test_a_page_instead_of_the_zip_is_told_as_such(server: Server) -> None:
+def test_a_web_page_instead_of_the_zip_is_named_as_such(server: Server) -> None:
     server.replies["/power.zip"] = [(200, HTML)]
     address = f"{server.root}/power.zip"
     said = refused(with_fetch(source=address))
@@ -382,7 +382,7 @@ def test_a_page_instead_of_the_zip_is_told_as_such(server: Server) -> None:
     assert "<!DOCTYPE html>" in said
 
 
-def test_where_nothing_listens_the_way_on_without_a_network_is_told(
+def test_an_unreachable_server_is_reported_with_the_way_to_work_offline(
     server: Server, pauses: list[float]
 ) -> None:
     with socket.socket() as taken:
@@ -397,7 +397,7 @@ def test_where_nothing_listens_the_way_on_without_a_network_is_told(
 
 
 @pytest.mark.parametrize("address", ["http://", "https://:0/x", "http://[::1/power.zip"])
-def test_a_url_that_is_none_is_told(pauses: list[float], address: str) -> None:
+def test_a_malformed_url_is_refused(pauses: list[float], address: str) -> None:
     said = refused(with_fetch(source=address))
     assert said.startswith(f"no answer from {address} (")
     assert len(pauses) == source.RETRIES
@@ -596,7 +596,7 @@ def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
 
 
 @pytest.mark.usefixtures("pauses")
-def test_what_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
+def test_a_zip_that_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
     said = refused(with_fetch(source="uci"))
     assert said == f"{uci[1]}: not the data set as published in 2012; {source.OFFLINE}"
 

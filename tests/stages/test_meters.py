@@ -110,7 +110,7 @@ def test_the_quality_has_a_row_a_meter_and_their_sums() -> None:
     )
 
 
-def test_a_bad_meter_ends_the_run_or_is_left_out_and_counted(
+def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(changed(SMALL), "fetch")
@@ -130,7 +130,7 @@ def test_a_bad_meter_ends_the_run_or_is_left_out_and_counted(
         run(skip, "parse")
 
 
-def test_a_meter_without_a_window_is_named_or_left_out() -> None:
+def test_a_meter_without_a_window_is_named_or_skipped() -> None:
     run(changed(SMALL), "fetch", "parse")
     path = meters.held(paths.PARSED)["sample_0001"]
     files.write_table(path, pq.read_table(path)[:30])

@@ -166,7 +166,7 @@ def test_the_scale_may_be_that_of_the_training_part() -> None:
     assert scales == {"train": pytest.approx(2), "none": 1}
 
 
-def test_a_training_that_goes_astray_is_told_and_keeps_no_model() -> None:
+def test_a_training_that_diverges_is_reported_and_keeps_no_model() -> None:
     put([float(minute % 7) for minute in range(400)])
     settings = with_window(lookback=4)
     run(settings, "window", "split")

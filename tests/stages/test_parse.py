@@ -92,9 +92,7 @@ def test_a_new_month_leaves_the_files_of_the_others_as_they_are() -> None:
     assert outputs() == after
 
 
-def test_a_minute_that_two_zips_tell_otherwise_is_refused_and_a_bad_line_named_with_its_zip() -> (
-    None
-):
+def test_a_minute_that_differs_between_zips_is_refused_and_a_bad_line_names_its_zip() -> None:
     put(*map(line, range(9)), name="a")
     put(line(8, "4.217;0.418;234.840;18.400;0.000;1.000;17.000"), line(9), name="b")
     with pytest.raises(Failure) as caught:

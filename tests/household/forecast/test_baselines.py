@@ -97,7 +97,7 @@ def test_a_column_that_never_changes_has_no_linear_weight() -> None:
 
 @pytest.mark.parametrize("baseline", [baselines.linear, trees.boosted])
 @pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
-def test_what_learns_beats_persistence_where_there_is_something_to_learn(
+def test_a_learner_beats_persistence_where_there_is_something_to_learn(
     baseline: Baseline, horizon: int, least: float
 ) -> None:
     pytest.importorskip("lightgbm")

@@ -41,7 +41,7 @@ def test_diebold_and_mariano_by_loops(minutes: int, seed: int) -> None:
     assert found.p == pytest.approx(2 * normal.cdf(-abs(found.statistic)), rel=1e-6, abs=1e-12)
 
 
-def test_forecasts_that_are_as_good_are_told_apart_one_time_in_twenty() -> None:
+def test_equally_good_forecasts_are_told_apart_one_time_in_twenty() -> None:
     tests = [comparison.diebold_mariano(*pair(500, 0, seed)) for seed in range(400)]
     low = sum(test is not None and test.p < 0.05 for test in tests)
     # 20 of 400 expected, with a standard deviation of 4.4.
@@ -90,7 +90,7 @@ def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
     assert together.high - together.low > 2 * (apart.high - apart.low)
 
 
-def test_what_cannot_be_said_is_none() -> None:
+def test_without_enough_days_there_is_no_interval_and_no_test() -> None:
     actual, forecast, _ = pair(2 * comparison.DAY - 1, 0.1, 0)
     assert comparison.skill_interval(actual, forecast, forecast) is None
     assert comparison.diebold_mariano(actual, forecast, forecast) is None
@@ -139,7 +139,7 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
 @pytest.mark.parametrize(
     ("begin", "expected"), [("2007-01-05T22:00", None), ("2007-01-31T22:00", "2007-02")]
 )
-def test_the_last_of_several_months_is_told_with_its_skill(
+def test_the_last_of_several_months_is_reported_with_its_skill(
     begin: str, expected: str | None
 ) -> None:
     actual, forecast, reference = pair(2000, 0.1, 0)

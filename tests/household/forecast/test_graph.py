@@ -33,7 +33,9 @@ def written(path: Path, shape: Shape, scaling: Scaling, settings: Train) -> netw
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_it_forecasts_what_keras_forecasts(tmp_path: Path, settings: Train, horizon: int) -> None:
+def test_the_graph_forecasts_what_keras_forecasts(
+    tmp_path: Path, settings: Train, horizon: int
+) -> None:
     shape = Shape(LOOKBACK, horizon)
     model = written(tmp_path / "network.onnx", shape, SCALING, settings)
     onnx.checker.check_model(tmp_path / "network.onnx", full_check=True)

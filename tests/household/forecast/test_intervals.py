@@ -34,7 +34,7 @@ def around(found: Intervals, of: Sample) -> tuple[intervals.Float, intervals.Flo
 
 
 @pytest.mark.parametrize("wide", [1.0, 0.2, 5.0])
-def test_they_hold_the_share_that_was_asked_for(wide: float) -> None:
+def test_intervals_cover_the_share_that_was_asked_for(wide: float) -> None:
     """Even where the errors in training were of another size than those afterwards."""
     shares = []
     for seed in range(20):
@@ -60,7 +60,7 @@ def test_the_validation_part_itself_holds_just_the_share_that_the_theory_says() 
         assert all(abs(count - math.ceil(1000 * level)) <= 1 for count in counts)
 
 
-def test_they_are_wider_where_the_state_is_and_to_the_side_where_errors_are() -> None:
+def test_intervals_are_wider_where_the_state_is_and_shifted_where_errors_are() -> None:
     found = intervals.calibrate(drawn(20_000, 0), drawn(2000, 1))
     assert found is not None
     test = drawn(3000, 2)

@@ -138,7 +138,7 @@ def layers(model: network.Model) -> list[str]:
     return [type(layer).__name__ for layer in model.layers]
 
 
-def test_the_tutorials_network_stands_between_readings_and_kilowatts() -> None:
+def test_the_tutorials_network_maps_readings_to_kilowatts() -> None:
     model = network.build(Shape(49, 1), Scaling(np.array([1.1]), np.ones(1)), TUTORIAL)
     assert model.input_shape == (None, 49, 1)
     tutorial = ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]

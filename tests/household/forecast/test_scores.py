@@ -40,7 +40,7 @@ def test_a_worked_example() -> None:
     assert scores.skill(8, reference=2) == -3
 
 
-def test_what_has_no_scale_has_no_score() -> None:
+def test_a_series_without_a_scale_has_no_score() -> None:
     constant = np.ones(3, np.float32)
     assert scores.mase(constant, constant, scale=0) is None
     assert scores.skill(0.1, reference=0) is None

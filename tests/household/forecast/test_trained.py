@@ -39,7 +39,7 @@ def asked(folder: Path, **values: Any) -> Params:
     return changed(same | {name.replace("__", "."): value for name, value in values.items()})
 
 
-def test_it_goes_on_with_a_model_of_the_same_shape_and_its_scaling(folder: Path) -> None:
+def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(folder: Path) -> None:
     found = artifact.warm_start(asked(folder, train__epochs=3, train__dropout=0.5), FEATURES)
     assert found is not None
     values = series.values(readings(420)).astype(np.float64)
@@ -125,7 +125,7 @@ def no_scale(folder: Path) -> None:
         (another_network, "copy the whole folder again"),
     ],
 )
-def test_what_is_no_model_is_refused(
+def test_a_folder_that_is_no_model_is_refused(
     folder: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
     spoil(folder)

@@ -106,7 +106,7 @@ def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_one_that_goes_on_with_weights_starts_at_their_loss_and_ends_no_higher(
+def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no_higher(
     settings: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = settings.model_copy(update={"epochs": 2, "learning_rate": 0.5})
@@ -174,7 +174,7 @@ def stopped(epoch: int, kept: Path, settings: Train, **given: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_one_that_stopped_again_and_again_ends_as_one_that_never_did(
+def test_a_training_stopped_repeatedly_ends_as_one_that_never_stopped(
     tmp_path: Path, settings: Train
 ) -> None:
     settings = settings.model_copy(update=LONG)
@@ -215,7 +215,7 @@ def test_a_checkpoint_of_another_training_is_never_taken_up(tmp_path: Path) -> N
     assert stopped(2, kept, settings, seed=1) == [1, 2]
 
 
-def test_whatever_a_training_depends_on_changes_its_key(
+def test_everything_that_a_training_depends_on_changes_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = network.build(SHAPE, SCALING, TINY)

@@ -25,7 +25,7 @@ def test_the_next_is_made_while_one_is_used() -> None:
         assert made.wait(10)
 
 
-def test_what_is_raised_comes_after_the_items_before_it() -> None:
+def test_an_error_is_raised_after_the_items_before_it() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise ValueError("no more")

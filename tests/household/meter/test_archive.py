@@ -122,7 +122,7 @@ def test_a_good_zip_is_read_whole_and_is_not_ucis(tmp_path: Path, method: int) -
         (archive.MEMBER.upper(), []),
     ],
 )
-def test_the_only_text_is_read_whatever_its_name_and_what_else_is_there(
+def test_the_only_text_is_read_under_any_name_and_beside_any_other_file(
     tmp_path: Path, name: str, more: list[str]
 ) -> None:
     path = written(tmp_path, zipped(name=name))
@@ -150,7 +150,7 @@ def test_only_ucis_own_text_is_ucis(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("most", ["MAX_BYTES", "MAX_RATIO"])
-def test_what_would_unpack_to_too_much_is_not_unpacked(
+def test_a_zip_bomb_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     path = written(tmp_path, zipped())
@@ -166,7 +166,7 @@ def test_what_would_unpack_to_too_much_is_not_unpacked(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_whatever_bit_is_lost_the_zip_is_good_or_a_failure(tmp_path: Path, method: int) -> None:
+def test_a_zip_with_a_flipped_bit_is_good_or_a_failure(tmp_path: Path, method: int) -> None:
     data = zipped(TEXT[:40], method=method)
     path = tmp_path / "power.zip"
     refused = 0

@@ -172,7 +172,7 @@ def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e400", "nan", "inf", "0x1", "1_0", "--1"])
-def test_what_is_no_number_of_power_is_refused(value: str) -> None:
+def test_a_value_that_is_no_power_is_refused(value: str) -> None:
     with pytest.raises(Failure, match="line 2: a value is not a number"):
         tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
 
@@ -205,7 +205,7 @@ PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "11
     ),
     skip=st.booleans(),
 )
-def test_whatever_text_and_layout_are_there_are_minutes_in_order_or_one_line(
+def test_any_text_in_any_layout_gives_minutes_in_order_or_one_line(
     text: str, layout: Layout, skip: bool
 ) -> None:
     # Below a header that fits, if any does.
@@ -220,7 +220,7 @@ def test_whatever_text_and_layout_are_there_are_minutes_in_order_or_one_line(
 
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
-def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
+def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
     with pytest.raises(Failure, match=r"mine\.csv line") as told:
         tables(b"time,power\n2014-03-01 23:58:00," + value + b"\n", PLAIN)
     assert "\n" not in str(told.value)
@@ -234,7 +234,7 @@ def test_bytes_that_are_no_text_are_told_in_one_line(value: bytes) -> None:
         ("%d/%m/%y", "not in the format %d/%m/%y"),
     ],
 )
-def test_a_time_of_another_format_is_told_which_is_expected(form: str, said: str) -> None:
+def test_a_time_in_another_format_is_refused_with_the_expected_one(form: str, said: str) -> None:
     with pytest.raises(Failure, match=said):
         tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(format=form))
 
@@ -271,7 +271,7 @@ def test_seconds_need_to_be_made_minutes() -> None:
         ("time,power\n", "no readings below the header"),
     ],
 )
-def test_a_text_of_another_layout_is_told_in_one_line(text: str, reason: str) -> None:
+def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str) -> None:
     with pytest.raises(Failure, match=reason):
         tables(text, PLAIN)
 

@@ -99,7 +99,7 @@ SAME = [
 
 @pytest.mark.parametrize("block", [reader.BLOCK_BYTES, 300, 200, 141, TINY])
 @pytest.mark.parametrize("data", SAME)
-def test_the_same_minutes_written_otherwise_are_the_same_table(
+def test_the_same_minutes_in_another_layout_are_the_same_table(
     monkeypatch: pytest.MonkeyPatch, data: bytes, block: int
 ) -> None:
     if HEADER in data[:block].splitlines()[0] + b"":

@@ -199,7 +199,7 @@ def test_its_bytes_are_the_same_on_every_machine() -> None:
     assert found == "5bdbbb320026362a0318ae2dd3b1e993809c44febba3c29d0e2f06a6006e342b"
 
 
-def test_it_makes_gaps_of_minutes_hours_and_days() -> None:
+def test_simulated_gaps_last_minutes_hours_and_days() -> None:
     house = simulator.simulate(seed=0, days=1461, start=WINTER)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], house.missing, [0]]).astype(int)))
     lengths = edges[1::2] - edges[::2]

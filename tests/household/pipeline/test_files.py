@@ -65,7 +65,9 @@ def test_the_path_to_write_to_is_beside_and_keeps_the_ending(tmp_path: Path) -> 
         assert (partial.parent, partial.suffix) == (path.parent, path.suffix)
 
 
-def test_what_a_killed_run_left_is_gone_before_the_next_writes(tmp_path: Path) -> None:
+def test_the_partial_file_of_a_killed_run_is_removed_before_the_next_one_writes(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "power.zip"
     with files.atomic_write(path) as partial:
         partial.write_bytes(b"new")

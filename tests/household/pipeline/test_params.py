@@ -310,7 +310,7 @@ def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
         (["voltage", TARGET], ": window.features: Value error, the first must be "),
     ],
 )
-def test_what_is_wrong_with_features_is_told_apart(
+def test_each_fault_of_the_features_has_its_own_message(
     tmp_path: Path, features: list[str], reason: str
 ) -> None:
     with pytest.raises(Failure) as caught:
@@ -326,7 +326,7 @@ def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
     )
 
 
-def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     values = shipped()
     values["seed"] = "x"
     values["train"]["epochs"] = 0
@@ -381,7 +381,9 @@ def test_all_columns_may_be_features(tmp_path: Path) -> None:
         pytest.param("'2006-12-16'", "2006-02-30", id="date not in the calendar"),
     ],
 )
-def test_what_is_not_yaml_is_told_in_one_line(tmp_path: Path, old: str, new: str) -> None:
+def test_parameters_that_are_not_yaml_are_refused_in_one_line(
+    tmp_path: Path, old: str, new: str
+) -> None:
     with pytest.raises(Failure) as caught:
         load_text(tmp_path, old, new)
     said = str(caught.value)
@@ -406,7 +408,7 @@ def test_a_file_without_sections_is_refused(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_file_the_place_to_start_from_is_told(
+def test_a_missing_parameter_file_is_reported_with_the_folder_to_run_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

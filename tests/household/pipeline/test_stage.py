@@ -88,7 +88,7 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(folder: Path, name: str) -> N
         (MemoryError(), "x: not enough memory; free some, or use fewer minutes by window.fraction"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_status_1(
+def test_an_error_is_one_line_and_exit_status_1(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -105,7 +105,7 @@ def test_what_goes_wrong_is_one_line_and_status_1(
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
-def test_it_waits_for_one_that_an_earlier_run_left_at_work(folder: Path, start: Start) -> None:
+def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(folder: Path, start: Start) -> None:
     (folder / paths.LOCK).parent.mkdir(parents=True)
     with (folder / paths.LOCK).open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

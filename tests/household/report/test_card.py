@@ -18,7 +18,7 @@ def made(source: dict[str, Any], horizon: int = 1) -> str:
     return card.card(given, tables.scores(given))
 
 
-def test_it_says_what_the_model_takes_what_it_learnt_from_and_how_good_it_is() -> None:
+def test_the_card_says_what_the_model_reads_what_it_learnt_from_and_how_good_it_is() -> None:
     text = made(UCI)
     table = tables.scores(results(predictions(4_000))).set_index("series")
     lstm = table.loc["LSTM"]
@@ -49,7 +49,7 @@ def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
         ),
     ],
 )
-def test_it_ends_with_the_terms_of_the_readings(source: dict[str, Any], said: str) -> None:
+def test_the_card_ends_with_the_terms_of_the_readings(source: dict[str, Any], said: str) -> None:
     assert made(source).endswith(said)
 
 

@@ -42,7 +42,7 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
 
 
-def test_what_the_intervals_hold_is_said_and_doubted_where_it_is_another_share() -> None:
+def test_the_coverage_of_the_intervals_is_reported_and_doubted_where_it_is_off() -> None:
     made = results(predictions(4_000))  # 0.25 and 0.4 kW off errors with a deviation of 0.2 kW
     facts = summary.facts(made).set_index("name")["text"]
     held = made.covered("all", "all", "LSTM")
@@ -102,7 +102,7 @@ def test_a_training_that_diverged_is_doubted(skill: float, doubted: bool) -> Non
     assert ("The training diverged" in said) == doubted
 
 
-def test_what_parse_doubted_of_the_readings_is_among_the_doubts() -> None:
+def test_the_doubts_include_those_of_parse() -> None:
     made = results(predictions(9))
     quality = made.quality | {"doubts": ["the mean power is 453 kW, where a house has 0.2 to 2"]}
     said = summary.doubts(made._replace(quality=quality))
@@ -133,7 +133,7 @@ def test_shortcuts_are_a_section_only_where_some_are_taken() -> None:
     assert len(taken[taken["section"] == "shortcuts"]) == 5
 
 
-def test_a_loss_is_said_as_plainly_as_a_win() -> None:
+def test_a_loss_is_reported_as_plainly_as_a_win() -> None:
     made = predictions(4_000)
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
     facts = summary.facts(results(made)).set_index("name")["text"]
@@ -205,7 +205,7 @@ def test_the_shortcuts_are_those_of_the_tutorial() -> None:
         ({"window.fraction": 0.5}, "only the first part"),
     ],
 )
-def test_what_there_is_to_doubt_is_said(changes: dict[str, Any], said: str) -> None:
+def test_the_doubts_are_reported(changes: dict[str, Any], said: str) -> None:
     assert any(said in doubt for doubt in summary.doubts(results(predictions(9), **changes)))
 
 
@@ -228,7 +228,7 @@ def test_the_settings_are_all_parameters() -> None:
     assert table["window.fraction"] == "1"
 
 
-def test_of_several_meters_the_wins_and_the_worst_are_told() -> None:
+def test_of_several_meters_the_wins_and_the_worst_are_reported() -> None:
     made = results(predictions(4_000))
     of = {"meters": 3, "wins": 0.5, "wins_low": 0.1, "wins_high": 0.9, "median": 0.2}
     of |= {"median_low": 0.1, "median_high": 0.3, "p05": -0.1, "p95": 0.4}

@@ -46,7 +46,7 @@ def expected(folder: Path, table: pa.Table) -> list[float]:
     return runtime.forecast(session, values, np.array([0], np.int32))[0].tolist()
 
 
-def test_it_forecasts_the_minutes_after_the_last_reading(
+def test_a_forecast_is_of_the_minutes_after_the_last_reading(
     folder: Path, forecaster: Forecaster
 ) -> None:
     table = readings(50)
@@ -231,7 +231,7 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS.values(), ids=FAULTS.keys())
-def test_readings_that_cannot_be_used_are_told_in_one_line(
+def test_unusable_readings_are_refused_in_one_line(
     forecaster: Forecaster, fault: Callable[[pa.Table], pa.Table], reason: str
 ) -> None:
     with pytest.raises(Failure, match=f"mine.csv: {reason}") as told:
@@ -239,7 +239,7 @@ def test_readings_that_cannot_be_used_are_told_in_one_line(
     assert "\n" not in str(told.value)
 
 
-def test_what_lies_before_the_lookback_may_have_gaps(folder: Path, forecaster: Forecaster) -> None:
+def test_readings_before_the_lookback_may_have_gaps(folder: Path, forecaster: Forecaster) -> None:
     table = readings(30)
     found = forecaster.forecast(without(unknown(table, "voltage", 20), 24))
     assert found["power_kw"].to_pylist() == expected(folder, table)
@@ -280,7 +280,7 @@ def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_holds_no_readings_is_told_in_one_line(
+def test_a_file_without_readings_is_refused_in_one_line(
     forecaster: Forecaster, text: str, reason: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine"
@@ -297,7 +297,7 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
         forecaster.read(str(tmp_path / "mine"))
 
 
-def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path, folder: Path) -> None:
+def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(Failure, match=r"no forecaster.json in .*; give the folder that the"):
         Forecaster(tmp_path)
     (tmp_path / "forecaster.json").write_bytes((folder / "forecaster.json").read_bytes())

@@ -51,7 +51,7 @@ def predict(
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
 
 
-def test_it_prints_a_table_csv_and_json_of_the_same(files: tuple[str, str]) -> None:
+def test_predict_prints_the_same_as_a_table_csv_and_json(files: tuple[str, str]) -> None:
     plain, as_csv, as_json = (predict(*files, *each) for each in ([], ["--csv"], ["--json"]))
     assert [each.stderr for each in (plain, as_csv, as_json)] == [""] * 3
     rows = json.loads(as_json.stdout)
@@ -100,7 +100,7 @@ def test_a_backtest_on_later_readings_says_nothing_of_the_training(
         "{predict} {model} <(cat {file})",
     ],
 )
-def test_it_stands_in_a_pipe(files: tuple[str, str], line: str) -> None:
+def test_predict_works_in_a_pipe(files: tuple[str, str], line: str) -> None:
     command = f"{sys.executable} -m household.predict"
     typed = line.format(predict=command, model=files[0], file=files[1])
     said = subprocess.run(
@@ -128,7 +128,7 @@ def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
         ("-0500", "Asia/Tokyo"),
     ],
 )
-def test_the_age_of_readings_is_told_by_their_zone_or_else_by_the_clock_here(
+def test_the_age_of_readings_follows_their_zone_or_else_the_local_clock(
     files: tuple[str, str], tmp_path: Path, offset: str | None, clock: str
 ) -> None:
     now = datetime.now(ZoneInfo(clock))

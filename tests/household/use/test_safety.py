@@ -76,7 +76,7 @@ def test_intervals_that_are_a_pickle_are_refused() -> None:
     assert "allow_pickle=False" in refused(folder)
 
 
-def test_whatever_is_lost_of_a_record_it_is_refused_or_not_missed() -> None:
+def test_a_truncated_record_is_refused_or_not_needed() -> None:
     folder = model(Path("lstm"))
     whole = (folder / "forecaster.json").read_bytes()
     for length in range(0, len(whole) - 1, 97):

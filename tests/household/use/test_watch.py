@@ -115,7 +115,7 @@ def csv(table: pa.Table) -> list[bytes]:
     return sink.getvalue().to_pybytes().splitlines(keepends=True)
 
 
-def test_it_follows_a_file_through_all_that_may_happen_to_it(
+def test_watch_follows_a_file_that_grows_rotates_and_shrinks(
     terminal: Callable[..., Terminal], folder: Path, tmp_path: Path
 ) -> None:
     table = readings(60)
@@ -178,7 +178,7 @@ def test_a_replay_ends_with_the_errors_of_all_its_minutes(
         (["{model}", "{other}"], "no column timestamp, global_active_power, voltage"),
     ],
 )
-def test_what_cannot_be_watched_is_told_in_one_line(
+def test_a_file_that_cannot_be_watched_is_refused_in_one_line(
     arguments: list[str], said: str, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other.csv").write_text("time,power\n1,2\n")
@@ -193,7 +193,7 @@ def test_what_cannot_be_watched_is_told_in_one_line(
     assert found.stderr.count("\n") == 1
 
 
-def test_the_errors_are_of_what_was_said_before_each_minute_came(folder: Path) -> None:
+def test_live_errors_are_of_forecasts_made_before_each_minute(folder: Path) -> None:
     table = readings(40)
     forecaster = Forecaster(folder)
     live = Live(forecaster, shown=10)

@@ -32,7 +32,7 @@ def first() -> whole.Run:
     return household.run(**SMALL)
 
 
-def test_it_gives_what_the_stages_give(first: whole.Run) -> None:
+def test_run_gives_what_the_stages_give(first: whole.Run) -> None:
     params = changed({"fetch.sample.days": 1, "train.members": 1, "train.units": [3]})
     given = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 2})})
     for stage in STAGES:
@@ -56,7 +56,7 @@ def test_it_gives_what_the_stages_give(first: whole.Run) -> None:
         first.plot("score")
 
 
-def test_it_goes_on_with_an_earlier_run_and_with_data_that_is_there(
+def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     first: whole.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(source, "fetch", None)  # nothing is fetched
@@ -117,7 +117,7 @@ def test_a_ctrl_c_keeps_what_there_is(
         ({"model": "nowhere"}, "nowhere: no such folder"),
     ],
 )
-def test_what_cannot_be_asked_for_is_told(
+def test_unknown_settings_are_refused(
     first: whole.Run, sections: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Failure) as caught:
@@ -142,7 +142,7 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         ("readings.csv", "data: expected a frame of pandas, found 'readings.csv'"),
     ],
 )
-def test_data_that_cannot_be_used_is_told(data: pd.DataFrame, said: str) -> None:
+def test_unusable_data_is_refused(data: pd.DataFrame, said: str) -> None:
     with pytest.raises(Failure) as caught:
         household.run(data=data)
     assert str(caught.value).startswith(said)
