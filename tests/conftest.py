@@ -93,13 +93,13 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def reproduced_clone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A clone in which the pipeline has run, to be copied, and what it printed."""
     return make_once(tmp_path_factory, "reproduced", reproduce)
 
 
 @pytest.fixture
-def clone(reproduced: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of it to change."""
-    shutil.copytree(reproduced[0], tmp_path / "clone", symlinks=True)
+def clone(reproduced_clone: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the reproduced clone, for the test to change."""
+    shutil.copytree(reproduced_clone[0], tmp_path / "clone", symlinks=True)
     return tmp_path / "clone"

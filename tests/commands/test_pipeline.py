@@ -42,9 +42,9 @@ DRAWN = [plot for plot in figures.CHARTS if plot.name not in OPTIONAL]
 
 
 def test_one_command_runs_all_and_leaves_nothing_to_do(
-    reproduced: tuple[Path, str], clone: Path
+    reproduced_clone: tuple[Path, str], clone: Path
 ) -> None:
-    folder, output = clone, reproduced[1]
+    folder, output = clone, reproduced_clone[1]
     assert stages_run(output) == STAGES
     assert run(folder, "git", "status", "--porcelain") == ""
     again = dvc(folder, "repro")
@@ -166,11 +166,11 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
 
 @pytest.mark.slow
 def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
-    reproduced: tuple[Path, str], clone: Path
+    reproduced_clone: tuple[Path, str], clone: Path
 ) -> None:
     earlier = clone.parent / "earlier"
     shutil.copytree(clone / "models/lstm", earlier)
-    (stopped,) = re.findall(r"epoch 1 of 1, loss .*, validation ([0-9.]+)", reproduced[1])
+    (stopped,) = re.findall(r"epoch 1 of 1, loss .*, validation ([0-9.]+)", reproduced_clone[1])
     before = json.loads((clone / "reports/metrics.json").read_text())
     change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
     output = dvc(clone, "repro")

@@ -33,9 +33,13 @@ QEMU = can("qemu-x86_64", "-version")
 
 
 @pytest.fixture(scope="module")
-def prepared(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def split_clone(
+    reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A clone in which the stages before train have run, once for all processors."""
+
     def prepare(folder: Path) -> str:
-        shutil.copytree(reproduced[0], folder, symlinks=True)
+        shutil.copytree(reproduced_clone[0], folder, symlinks=True)
         processors.prepare(folder, TINY)
         return ""
 
@@ -43,9 +47,10 @@ def prepared(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def here(prepared: Path) -> Iterator[dict[str, str]]:
+def outputs_here(split_clone: Path) -> Iterator[dict[str, str]]:
+    """What this processor makes of it, with which all others are compared."""
     with TemporaryDirectory() as folder:
-        yield processors.write_outputs(prepared, Path(folder, "here"), processors.HERE)
+        yield processors.write_outputs(split_clone, Path(folder, "here"), processors.HERE)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +64,11 @@ def here(prepared: Path) -> Iterator[dict[str, str]]:
     ],
 )
 def test_every_file_is_the_same_bytes_on(
-    processor: str, prepared: Path, here: dict[str, str], tmp_path: Path
+    processor: str, split_clone: Path, outputs_here: dict[str, str], tmp_path: Path
 ) -> None:
     # The browser engine that draws has one code for all of them, and is slow to emulate.
     draws = processor not in processors.EMULATED[1:]
-    there = processors.write_outputs(prepared, tmp_path / "there", processor, draws=draws)
-    expected = {name: of for name, of in here.items() if draws or not name.endswith(".png")}
+    there = processors.write_outputs(split_clone, tmp_path / "there", processor, draws=draws)
+    expected = {name: of for name, of in outputs_here.items() if draws or not name.endswith(".png")}
     assert len(expected) > 20
     assert there == expected

@@ -34,16 +34,19 @@ LOOKS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    """A browser for all pages, since it takes a second to start."""
     with browser() as given:
         yield given
 
 
 @pytest.fixture(scope="session")
-def page_of_one(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_of_one(
+    reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The page of one run."""
 
     def make(folder: Path) -> str:
-        shutil.copytree(reproduced[0], folder, symlinks=True)
+        shutil.copytree(reproduced_clone[0], folder, symlinks=True)
         dvc(folder, "plots", "show", "--out", "one")
         return ""
 
@@ -51,11 +54,13 @@ def page_of_one(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def page_of_several(reproduced: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_of_several(
+    reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The page of three runs that differ."""
 
     def make(folder: Path) -> str:
-        shutil.copytree(reproduced[0], folder, symlinks=True)
+        shutil.copytree(reproduced_clone[0], folder, symlinks=True)
         # The first of the three is of a time without that plot, looks a minute ahead, and is of one
         # meter that is tested within a month.
         pipeline = (folder / "dvc.yaml").read_text()

@@ -23,7 +23,8 @@ BUCKET = "household"
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def s3_address() -> Iterator[str]:
+    """The address of a server that speaks S3, which takes seconds to start."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -37,10 +38,11 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def storage(address: str) -> BaseClient:
+def s3_client(s3_address: str) -> BaseClient:
+    """A client of that server, in which there is a bucket."""
     client = boto3.client(
         "s3",
-        endpoint_url=address,
+        endpoint_url=s3_address,
         region_name="us-east-1",
         aws_access_key_id="a",
         aws_secret_access_key="b",
@@ -55,11 +57,11 @@ def storage(address: str) -> BaseClient:
 
 
 @pytest.fixture
-def pushed(clone: Path, storage: BaseClient) -> Path:
-    """A clone that has pushed, set up by the commands of README."""
+def pushed_clone(clone: Path, s3_client: BaseClient) -> Path:
+    """A clone that has pushed_clone, set up by the commands of README."""
     dvc(clone, "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
     dvc(clone, "remote", "modify", "store", "verify", "true")
-    dvc(clone, "remote", "modify", "store", "endpointurl", storage.meta.endpoint_url)
+    dvc(clone, "remote", "modify", "store", "endpointurl", s3_client.meta.endpoint_url)
     dvc(clone, "remote", "modify", "store", "region", "us-east-1")
     # No secrets; a person has theirs in the environment, or in .dvc/config.local.
     dvc(clone, "remote", "modify", "store", "access_key_id", "a")
@@ -81,26 +83,26 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
-    pushed: Path, storage: BaseClient, tmp_path: Path
+    pushed_clone: Path, s3_client: BaseClient, tmp_path: Path
 ) -> None:
     for name, commands in {"one": [["pull"], ["repro"]], "two": [["repro", "--pull"]]}.items():
-        run(tmp_path, "git", "clone", "--quiet", str(pushed), name)
+        run(tmp_path, "git", "clone", "--quiet", str(pushed_clone), name)
         other = tmp_path / name
         assert not (other / "models").exists()
         for command in commands:
             assert stages_run(dvc(other, *command)) == []
         assert UP_TO_DATE in dvc(other, "status")
-        assert outputs(other) == outputs(pushed)
+        assert outputs(other) == outputs(pushed_clone)
 
-    lock = YAML(typ="safe").load(pushed / "dvc.lock")["stages"]
+    lock = YAML(typ="safe").load(pushed_clone / "dvc.lock")["stages"]
     (md5,) = (out["md5"] for out in lock["split"]["outs"] if out["path"] == str(paths.TEST))
     key = f"dvc/files/md5/{md5[:2]}/{md5[2:]}"
-    good = storage.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    storage.put_object(Bucket=BUCKET, Key=key, Body=bytes(len(good)))
-    run(tmp_path, "git", "clone", "--quiet", str(pushed), "three")
+    good = s3_client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    s3_client.put_object(Bucket=BUCKET, Key=key, Body=bytes(len(good)))
+    run(tmp_path, "git", "clone", "--quiet", str(pushed_clone), "three")
     said = dvc(tmp_path / "three", "pull", fails=True)
     assert str(paths.TEST) in said
     assert not (tmp_path / "three" / paths.TEST).exists()
     # What is there of the rest makes it again, with the same bytes.
     assert "split" in stages_run(dvc(tmp_path / "three", "repro"))
-    assert outputs(tmp_path / "three") == outputs(pushed)
+    assert outputs(tmp_path / "three") == outputs(pushed_clone)

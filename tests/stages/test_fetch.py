@@ -134,6 +134,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A web server that answers as the test says."""
     # A proxy of the machine would be asked for 127.0.0.1 as well.
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
@@ -559,6 +560,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(server: Server) -> None:
 
 @pytest.fixture
 def uci(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The two addresses of UCI, at this server; the second has a good zip."""
     addresses = (f"{server.root}/moved.zip", f"{server.root}/uci.zip")
     monkeypatch.setattr(source, "UCI", addresses)
     server.replies["/uci.zip"] = [(200, GOOD)]

@@ -57,7 +57,8 @@ def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> 
 
 
 @pytest.fixture(autouse=True)
-def back_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def return_to_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends each test in the folder in which it began."""
     monkeypatch.chdir(Path.cwd())
 
 

@@ -13,12 +13,12 @@ from household.meter import series
 from household.pipeline import files, paths
 from household.pipeline.failure import Failure
 from household.pipeline.params import Params
-from tests.household.use.made import FEATURES, LOOKBACK, model, readings
+from tests.household.use.small_model import FEATURES, LOOKBACK, model, readings
 from tests.project import changed
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def model_folder(tmp_path: Path) -> Path:
     """Of a model, beside which a file stands for the network of Keras."""
     made = model(tmp_path / "earlier")
     (made / trained.NETWORK).write_bytes(b"network")
@@ -28,32 +28,34 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def asked(folder: Path, **values: Any) -> Params:
-    """Parameters that go with the model in `folder`, but for `values`."""
+def asked(model_folder: Path, **values: Any) -> Params:
+    """Parameters that go with the model in `model_folder`, but for `values`."""
     same: dict[str, Any] = {
         "window.lookback": LOOKBACK,
         "train.units": [4, 3],
         "train.members": 2,
-        "train.warm_start": str(folder),
+        "train.warm_start": str(model_folder),
     }
     return changed(same | {name.replace("__", "."): value for name, value in values.items()})
 
 
-def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(folder: Path) -> None:
-    found = artifact.warm_start(asked(folder, train__epochs=3, train__dropout=0.5), FEATURES)
+def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
+    model_folder: Path,
+) -> None:
+    found = artifact.warm_start(asked(model_folder, train__epochs=3, train__dropout=0.5), FEATURES)
     assert found is not None
     values = series.values(readings(420)).astype(np.float64)
     assert found.scaling.center == pytest.approx(values.mean(axis=0), rel=1e-6)
     assert found.scaling.scale == pytest.approx(values.std(axis=0), rel=1e-6)
-    record = files.read_json(folder / "forecaster.json")
+    record = files.read_json(model_folder / "forecaster.json")
     (own,) = found.lineage
     assert own == {
-        "sha256": files.sha256(folder / "network.keras"),
+        "sha256": files.sha256(model_folder / "network.keras"),
         "trained_on": record["trained_on"],
     }
-    files.write_json(folder / "forecaster.json", record | {"lineage": [own]})
-    assert trained.read(folder).lineage == [own, own]
-    assert artifact.warm_start(asked(folder, train__warm_start=None), FEATURES) is None
+    files.write_json(model_folder / "forecaster.json", record | {"lineage": [own]})
+    assert trained.read(model_folder).lineage == [own, own]
+    assert artifact.warm_start(asked(model_folder, train__warm_start=None), FEATURES) is None
 
 
 @pytest.mark.parametrize(
@@ -67,50 +69,50 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(fo
         ("train.units", [4], r"\[4, 3\]"),
     ],
 )
-def test_another_shape_is_refused(folder: Path, key: str, value: Any, theirs: str) -> None:
+def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, theirs: str) -> None:
     with pytest.raises(Failure, match=f"has {key} {theirs}, and here it is "):
-        artifact.warm_start(asked(folder, **{key: value}), FEATURES)
+        artifact.warm_start(asked(model_folder, **{key: value}), FEATURES)
 
 
 @pytest.mark.parametrize(
     "features", [FEATURES[:1], [*FEATURES, "global_intensity"], FEATURES[::-1]]
 )
-def test_other_features_are_refused(folder: Path, features: list[str]) -> None:
+def test_other_features_are_refused(model_folder: Path, features: list[str]) -> None:
     with pytest.raises(Failure, match=r"has window\.features \["):
-        artifact.warm_start(asked(folder), features)
+        artifact.warm_start(asked(model_folder), features)
 
 
-def no_record(folder: Path) -> None:
-    (folder / "forecaster.json").unlink()
+def no_record(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").unlink()
 
 
-def no_json(folder: Path) -> None:
-    (folder / "forecaster.json").write_text("{")
+def no_json(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").write_text("{")
 
 
-def another_kind(folder: Path) -> None:
-    (folder / "forecaster.json").write_text("[]")
+def another_kind(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").write_text("[]")
 
 
-def no_network(folder: Path) -> None:
-    (folder / "network.keras").unlink()
+def no_network(model_folder: Path) -> None:
+    (model_folder / "network.keras").unlink()
 
 
-def another_network(folder: Path) -> None:
-    (folder / "network.keras").write_bytes(b"another")
+def another_network(model_folder: Path) -> None:
+    (model_folder / "network.keras").write_bytes(b"another")
 
 
-def no_lineage(folder: Path) -> None:
+def no_lineage(model_folder: Path) -> None:
     """As a version before left it."""
-    record = files.read_json(folder / "forecaster.json")
+    record = files.read_json(model_folder / "forecaster.json")
     del record["lineage"]
-    files.write_json(folder / "forecaster.json", record)
+    files.write_json(model_folder / "forecaster.json", record)
 
 
-def no_scale(folder: Path) -> None:
-    record = files.read_json(folder / "forecaster.json")
+def no_scale(model_folder: Path) -> None:
+    record = files.read_json(model_folder / "forecaster.json")
     del record["input"]["features"][1]["scale"]
-    files.write_json(folder / "forecaster.json", record)
+    files.write_json(model_folder / "forecaster.json", record)
 
 
 @pytest.mark.parametrize(
@@ -126,35 +128,35 @@ def no_scale(folder: Path) -> None:
     ],
 )
 def test_a_folder_that_is_no_model_is_refused(
-    folder: Path, spoil: Callable[[Path], None], said: str
+    model_folder: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
-    spoil(folder)
+    spoil(model_folder)
     with pytest.raises(Failure, match=said):
-        artifact.warm_start(asked(folder), FEATURES)
+        artifact.warm_start(asked(model_folder), FEATURES)
 
 
-def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_folder_that_is_not_there_is_named(model_folder: Path) -> None:
     with pytest.raises(Failure, match=r"/nomodel: no such folder; give the folder that"):
-        artifact.warm_start(asked(folder.with_name("nomodel")), FEATURES)
+        artifact.warm_start(asked(model_folder.with_name("nomodel")), FEATURES)
 
 
 def test_the_folder_that_it_will_write_is_refused() -> None:
-    folder = paths.NETWORK.parent
+    model_folder = paths.NETWORK.parent
     with pytest.raises(Failure, match="copy it to another folder"):
-        artifact.warm_start(asked(folder), FEATURES)
+        artifact.warm_start(asked(model_folder), FEATURES)
 
 
 def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_columns(
-    folder: Path,
+    model_folder: Path,
 ) -> None:
-    earlier = trained.read(folder, trained.GRAPH)
+    earlier = trained.read(model_folder, trained.GRAPH)
     values = series.values(readings(60))
     more = np.column_stack([values[:, 0], np.full(60, 7, np.float32), values[:, 1]])
     shape = Shape(LOOKBACK + 3, 1)
     starts = np.arange(20, dtype=np.int32)
     features = [FEATURES[0], "global_intensity", FEATURES[1]]
     found = earlier.forecast(features, more, starts, shape)
-    session = runtime.load(folder / "network.onnx")
+    session = runtime.load(model_folder / "network.onnx")
     assert found.tolist() == runtime.forecast(session, values, starts + np.int32(3)).tolist()
     # Both are of the same minutes.
     own = windows.target_minutes(starts + np.int32(3), Shape(LOOKBACK, 1))
@@ -170,19 +172,19 @@ def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_co
     ],
 )
 def test_windows_that_lack_what_it_reads_are_refused(
-    folder: Path, features: list[str], shape: Shape
+    model_folder: Path, features: list[str], shape: Shape
 ) -> None:
     values = np.zeros((60, len(features)), np.float32)
     with pytest.raises(Failure, match="reads 5 minutes of global_active_power, voltage and"):
-        trained.read(folder).forecast(features, values, np.array([0], np.int32), shape)
+        trained.read(model_folder).forecast(features, values, np.array([0], np.int32), shape)
 
 
-def test_the_minutes_that_it_was_trained_on_are_counted(folder: Path) -> None:
-    last = np.datetime64(files.read_json(folder / "forecaster.json")["trained_on"]["last"])
+def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:
+    last = np.datetime64(files.read_json(model_folder / "forecaster.json")["trained_on"]["last"])
     minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
-    assert trained.read(folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
-    record = files.read_json(folder / "forecaster.json")
+    assert trained.read(model_folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
+    record = files.read_json(model_folder / "forecaster.json")
     del record["trained_on"]["last"]
-    files.write_json(folder / "forecaster.json", record)
+    files.write_json(model_folder / "forecaster.json", record)
     with pytest.raises(Failure, match=r"no model of this version \(KeyError"):
-        trained.read(folder).learnt_from(minutes)
+        trained.read(model_folder).learnt_from(minutes)

@@ -33,22 +33,25 @@ ENVIRONMENT = environment(ROOT) | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def params_folder(tmp_path: Path) -> Path:
+    """A folder with the shipped parameters, which is all that a stage needs to start."""
     shutil.copy(SHIPPED, tmp_path)
     return tmp_path
 
 
-def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(folder: Path, start: Start) -> None:
-    (folder / "out").write_text("old")
-    process = start(folder, "python", "-c", SLOW, env=ENVIRONMENT)
+def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(
+    params_folder: Path, start: Start
+) -> None:
+    (params_folder / "out").write_text("old")
+    process = start(params_folder, "python", "-c", SLOW, env=ENVIRONMENT)
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert said == "slow: interrupted; `dvc repro` goes on\n"
     assert process.returncode == 130
-    assert (folder / "out").read_text() == "old"
-    assert sorted(path.name for path in folder.iterdir()) == [".dvc", "out", "params.yaml"]
+    assert (params_folder / "out").read_text() == "old"
+    assert sorted(path.name for path in params_folder.iterdir()) == [".dvc", "out", "params.yaml"]
 
 
 # Interrupts the process as it begins to import a module.
@@ -65,12 +68,12 @@ sys.meta_path.insert(0, Interrupt())
 
 
 @pytest.mark.parametrize("name", ["household", "numpy", "pyarrow", "household.pipeline.stage"])
-def test_a_ctrl_c_while_it_imports_is_no_traceback(folder: Path, name: str) -> None:
-    (folder / "sitecustomize.py").write_text(INTERRUPT.format(name=name))
+def test_a_ctrl_c_while_it_imports_is_no_traceback(params_folder: Path, name: str) -> None:
+    (params_folder / "sitecustomize.py").write_text(INTERRUPT.format(name=name))
     done = subprocess.run(
         [sys.executable, "-m", "stages.window"],
-        cwd=folder,
-        env=ENVIRONMENT | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+        cwd=params_folder,
+        env=ENVIRONMENT | {"PYTHONPATH": f"{params_folder}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +92,7 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(folder: Path, name: str) -> N
     ],
 )
 def test_an_error_is_one_line_and_exit_status_1(
-    folder: Path,
+    params_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
@@ -98,24 +101,26 @@ def test_an_error_is_one_line_and_exit_status_1(
     def main(_: Params) -> None:
         raise error
 
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(params_folder)
     with pytest.raises(SystemExit) as caught:
         stage.run("x", main)
     assert caught.value.code == 1
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
-def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(folder: Path, start: Start) -> None:
-    (folder / paths.LOCK).parent.mkdir(parents=True)
-    with (folder / paths.LOCK).open("w") as held:
+def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(
+    params_folder: Path, start: Start
+) -> None:
+    (params_folder / paths.LOCK).parent.mkdir(parents=True)
+    with (params_folder / paths.LOCK).open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        process = start(folder, "python", "-m", "stages.fetch", env=ENVIRONMENT)
+        process = start(params_folder, "python", "-m", "stages.fetch", env=ENVIRONMENT)
         assert process.stdout
         waits = "fetch: waits for a stage that an earlier run left at work\n"
         assert process.stdout.readline() == waits
-        assert not (folder / paths.RAW).exists()
+        assert not (params_folder / paths.RAW).exists()
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert said.startswith("fetch: ")
     assert said.count("\n") == 1
-    assert (folder / paths.RAW).exists()
+    assert (params_folder / paths.RAW).exists()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from household.report import card, tables
-from tests.household.report.made import SAMPLE, predictions, results
+from tests.household.report.example_results import SAMPLE, predictions, results
 
 UCI = SAMPLE | {
     "simulated": False, "licence": "CC BY 4.0", "address": "https://uci", "citation": "Hebrail, G."

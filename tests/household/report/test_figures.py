@@ -16,7 +16,7 @@ import pytest
 import vl_convert
 
 from household.report import figures
-from tests.household.report.made import METERS, predictions, results
+from tests.household.report.example_results import METERS, predictions, results
 from tests.project import ROOT
 
 COLORS = ["#0A7CC0", "#D55E00", "#008A64"]
@@ -107,7 +107,7 @@ def test_a_picture_does_not_depend_on_the_zone_of_the_machine() -> None:
     """In Mexico the minutes of these predictions hold an hour that the clock left out."""
     code = (
         "import hashlib; from household.report import figures; "
-        "from tests.household.report.made import predictions, results; "
+        "from tests.household.report.example_results import predictions, results; "
         "(plot,) = (plot for plot in figures.CHARTS if plot.name == 'forecast'); "
         "table = plot.table(results(predictions(400, horizon=2))).assign(household='a'); "
         "print(hashlib.md5(plot.picture(table)).hexdigest())"

@@ -6,7 +6,7 @@ import pytest
 
 from household.report import summary
 from household.report.tables import Results
-from tests.household.report.made import METERS, SAMPLE, predictions, results
+from tests.household.report.example_results import METERS, SAMPLE, predictions, results
 from tests.project import leaves, tutorial
 
 

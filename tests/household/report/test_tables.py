@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from household.forecast import comparison, scores
 from household.report import tables
-from tests.household.report.made import FORECASTERS, METERS, OFF, predictions, results
+from tests.household.report.example_results import FORECASTERS, METERS, OFF, predictions, results
 
 SIZES = st.integers(2, 300)
 SEEDS = st.integers(0, 5)

@@ -22,7 +22,7 @@ from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 from household.use import readings as source
 from household.use.forecaster import Forecaster
-from tests.household.use.made import LOOKBACK, MINUTE, model, readings, seal
+from tests.household.use.small_model import LOOKBACK, MINUTE, model, readings, seal
 
 HEADER = "timestamp,global_active_power,voltage\n"
 ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
@@ -30,30 +30,32 @@ few = settings(max_examples=20, deadline=None)
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model three minutes ahead, made once since no test changes it."""
     return model(tmp_path_factory.mktemp("lstm"), horizon=3)
 
 
 @pytest.fixture(scope="session")
-def forecaster(folder: Path) -> Forecaster:
-    return Forecaster(folder)
+def forecaster(model_folder: Path) -> Forecaster:
+    """The same, ready to forecast."""
+    return Forecaster(model_folder)
 
 
-def expected(folder: Path, table: pa.Table) -> list[float]:
+def expected(model_folder: Path, table: pa.Table) -> list[float]:
     """What the network says of the last minutes of `table`."""
-    session = runtime.load(folder / "network.onnx")
+    session = runtime.load(model_folder / "network.onnx")
     values = series.values(table)[-LOOKBACK:]
     return runtime.forecast(session, values, np.array([0], np.int32))[0].tolist()
 
 
 def test_a_forecast_is_of_the_minutes_after_the_last_reading(
-    folder: Path, forecaster: Forecaster
+    model_folder: Path, forecaster: Forecaster
 ) -> None:
     table = readings(50)
     found = forecaster.forecast(table)
     last = table["timestamp"][-1].as_py()
     assert found["timestamp"].to_pylist() == [last + step * MINUTE.item() for step in (1, 2, 3)]
-    assert found["power_kw"].to_pylist() == expected(folder, table)
+    assert found["power_kw"].to_pylist() == expected(model_folder, table)
     assert found.column_names == ["timestamp", "step", "power_kw", *ENDS]
     ends = [found[name].to_numpy() for name in ("low_95_kw", "low_80_kw", "power_kw")]
     ends += [found[name].to_numpy() for name in ("high_80_kw", "high_95_kw")]
@@ -131,7 +133,7 @@ def parquet(table: pa.Table) -> bytes:
 @pytest.mark.parametrize("written", [uci, zipped, csv, parquet])
 @pytest.mark.parametrize("stdin", [False, True])
 def test_readings_may_be_in_any_of_these_layouts(
-    folder: Path,
+    model_folder: Path,
     forecaster: Forecaster,
     written: Callable[[pa.Table], bytes],
     stdin: bool,
@@ -144,7 +146,7 @@ def test_readings_may_be_in_any_of_these_layouts(
     if stdin:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     found = forecaster.forecast(forecaster.read("-" if stdin else str(path)))
-    assert found["power_kw"].to_pylist() == pytest.approx(expected(folder, table), abs=1e-5)
+    assert found["power_kw"].to_pylist() == pytest.approx(expected(model_folder, table), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -169,15 +171,15 @@ def test_times_may_be_written_in_several_ways(text: str, tmp_path: Path) -> None
     assert (stamps.type.tz is None) == (begin.tzinfo is None)
 
 
-def test_a_frame_of_pandas_gives_a_frame(folder: Path) -> None:
+def test_a_frame_of_pandas_gives_a_frame(model_folder: Path) -> None:
     table = readings(30)
     frame = table.to_pandas()
-    found = household.predict(folder, frame)
-    assert found["power_kw"].tolist() == expected(folder, table)
+    found = household.predict(model_folder, frame)
+    assert found["power_kw"].tolist() == expected(model_folder, table)
     assert found.index[0] == frame["timestamp"].iloc[-1] + MINUTE
-    assert household.predict(folder, frame.set_index("timestamp")).equals(found)
+    assert household.predict(model_folder, frame.set_index("timestamp")).equals(found)
     zoned = frame.set_index("timestamp").tz_localize("Europe/Paris")
-    assert household.predict(folder, zoned).equals(found.tz_localize("Europe/Paris"))
+    assert household.predict(model_folder, zoned).equals(found.tz_localize("Europe/Paris"))
 
 
 def without(table: pa.Table, *rows: int) -> pa.Table:
@@ -239,10 +241,12 @@ def test_unusable_readings_are_refused_in_one_line(
     assert "\n" not in str(told.value)
 
 
-def test_readings_before_the_lookback_may_have_gaps(folder: Path, forecaster: Forecaster) -> None:
+def test_readings_before_the_lookback_may_have_gaps(
+    model_folder: Path, forecaster: Forecaster
+) -> None:
     table = readings(30)
     found = forecaster.forecast(without(unknown(table, "voltage", 20), 24))
-    assert found["power_kw"].to_pylist() == expected(folder, table)
+    assert found["power_kw"].to_pylist() == expected(model_folder, table)
 
 
 def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
@@ -297,11 +301,13 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
         forecaster.read(str(tmp_path / "mine"))
 
 
-def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path, folder: Path) -> None:
+def test_a_folder_without_a_model_is_refused_in_one_line(
+    tmp_path: Path, model_folder: Path
+) -> None:
     with pytest.raises(Failure, match=r"no forecaster.json in .*; give the folder that the"):
         Forecaster(tmp_path)
-    (tmp_path / "forecaster.json").write_bytes((folder / "forecaster.json").read_bytes())
-    (tmp_path / "intervals.npz").write_bytes((folder / "intervals.npz").read_bytes())
+    (tmp_path / "forecaster.json").write_bytes((model_folder / "forecaster.json").read_bytes())
+    (tmp_path / "intervals.npz").write_bytes((model_folder / "intervals.npz").read_bytes())
     (tmp_path / "network.onnx").write_bytes(b"nothing")
     seal(tmp_path)
     with pytest.raises(Failure, match="no model"):

@@ -14,7 +14,8 @@ from household.use.growing import Growing, ReplacedError
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks for news every hundredth of a second."""
     monkeypatch.setattr(growing, "POLL_SECONDS", 0.01)
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from household.meter import series
-from tests.household.use.made import model, readings
+from tests.household.use.small_model import model, readings
 from tests.project import ROOT
 
 ENDS = ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
@@ -37,7 +37,7 @@ runpy.run_module("household.predict", run_name="__main__")
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> tuple[str, str]:
+def model_and_hour(tmp_path: Path) -> tuple[str, str]:
     """The names of a model and of a file with an hour of readings."""
     (tmp_path / "lstm").mkdir()
     pa.csv.write_csv(readings(60), tmp_path / "hour.csv")
@@ -51,8 +51,10 @@ def predict(
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
 
 
-def test_predict_prints_the_same_as_a_table_csv_and_json(files: tuple[str, str]) -> None:
-    plain, as_csv, as_json = (predict(*files, *each) for each in ([], ["--csv"], ["--json"]))
+def test_predict_prints_the_same_as_a_table_csv_and_json(model_and_hour: tuple[str, str]) -> None:
+    plain, as_csv, as_json = (
+        predict(*model_and_hour, *each) for each in ([], ["--csv"], ["--json"])
+    )
     assert [each.stderr for each in (plain, as_csv, as_json)] == [""] * 3
     rows = json.loads(as_json.stdout)
     assert [row["timestamp"] for row in rows] == ["2007-03-31T22:58", "2007-03-31T22:59"]
@@ -66,14 +68,14 @@ def test_predict_prints_the_same_as_a_table_csv_and_json(files: tuple[str, str])
         assert float(written["power_kw"]) == pytest.approx(row["power_kw"], abs=1e-6)
 
 
-def test_standard_input_is_read_like_a_file(files: tuple[str, str]) -> None:
-    given = Path(files[1]).read_text()
-    assert predict(files[0], "-", input=given).stdout == predict(*files).stdout
+def test_standard_input_is_read_like_a_file(model_and_hour: tuple[str, str]) -> None:
+    given = Path(model_and_hour[1]).read_text()
+    assert predict(model_and_hour[0], "-", input=given).stdout == predict(*model_and_hour).stdout
 
 
-def test_a_backtest_scores_the_model_beside_persistence(files: tuple[str, str]) -> None:
-    rows = json.loads(predict(*files, "--backtest", "--json").stdout)
-    said = predict(*files, "--backtest").stdout.splitlines()
+def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[str, str]) -> None:
+    rows = json.loads(predict(*model_and_hour, "--backtest", "--json").stdout)
+    said = predict(*model_and_hour, "--backtest").stdout.splitlines()
     for line, column in zip(said, ("power_kw", "persistence_kw"), strict=False):
         rmse = np.sqrt(np.mean([(row[column] - row["actual_kw"]) ** 2 for row in rows]))
         assert f"RMSE {rmse:.4f} kW" in line
@@ -83,12 +85,12 @@ def test_a_backtest_scores_the_model_beside_persistence(files: tuple[str, str]) 
 
 
 def test_a_backtest_on_later_readings_says_nothing_of_the_training(
-    files: tuple[str, str], tmp_path: Path
+    model_and_hour: tuple[str, str], tmp_path: Path
 ) -> None:
     later = readings(60)
     stamps = pc.add(later["timestamp"], pa.scalar(timedelta(days=1)))
     pa.csv.write_csv(later.set_column(0, "timestamp", stamps), tmp_path / "later.csv")
-    said = predict(files[0], str(tmp_path / "later.csv"), "--backtest").stdout
+    said = predict(model_and_hour[0], str(tmp_path / "later.csv"), "--backtest").stdout
     assert said.splitlines()[-1].startswith("53 windows in ")
 
 
@@ -100,9 +102,9 @@ def test_a_backtest_on_later_readings_says_nothing_of_the_training(
         "{predict} {model} <(cat {file})",
     ],
 )
-def test_predict_works_in_a_pipe(files: tuple[str, str], line: str) -> None:
+def test_predict_works_in_a_pipe(model_and_hour: tuple[str, str], line: str) -> None:
     command = f"{sys.executable} -m household.predict"
-    typed = line.format(predict=command, model=files[0], file=files[1])
+    typed = line.format(predict=command, model=model_and_hour[0], file=model_and_hour[1])
     said = subprocess.run(
         ["bash", "-c", typed], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -111,9 +113,9 @@ def test_predict_works_in_a_pipe(files: tuple[str, str], line: str) -> None:
 
 
 def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
-    files: tuple[str, str],
+    model_and_hour: tuple[str, str],
 ) -> None:
-    said = predict(*files, "--max-age", "5")
+    said = predict(*model_and_hour, "--max-age", "5")
     assert said.returncode == 1
     assert "hour.csv: the last minute is 2007-03-31 22:57, " in said.stderr
     assert said.stderr.endswith("minutes ago; --max-age allows 5\n")
@@ -129,7 +131,7 @@ def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
     ],
 )
 def test_the_age_of_readings_follows_their_zone_or_else_the_local_clock(
-    files: tuple[str, str], tmp_path: Path, offset: str | None, clock: str
+    model_and_hour: tuple[str, str], tmp_path: Path, offset: str | None, clock: str
 ) -> None:
     now = datetime.now(ZoneInfo(clock))
     if offset:
@@ -141,7 +143,7 @@ def test_the_age_of_readings_follows_their_zone_or_else_the_local_clock(
         (tmp_path / "now.csv").write_text(
             "\n".join(["timestamp,global_active_power,voltage", *lines, ""])
         )
-        arguments = (files[0], str(tmp_path / "now.csv"), "--max-age", "5")
+        arguments = (model_and_hour[0], str(tmp_path / "now.csv"), "--max-age", "5")
         said = predict(*arguments, env={"TZ": clock})
         assert said.returncode == ends, said.stderr
         written = f"{last:%Y-%m-%d %H:%M}" + (f"{last:%z}"[:3] + ":00" if offset else "")
@@ -179,12 +181,14 @@ def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
     )
 
 
-def test_a_fault_is_one_line_and_exit_status_1(files: tuple[str, str], tmp_path: Path) -> None:
+def test_a_fault_is_one_line_and_exit_status_1(
+    model_and_hour: tuple[str, str], tmp_path: Path
+) -> None:
     pq.write_table(readings(3), tmp_path / "short.parquet")
     for arguments in (
-        [files[0], str(tmp_path / "short.parquet")],
-        [files[0], str(tmp_path / "absent.csv")],
-        [str(tmp_path), files[1]],
+        [model_and_hour[0], str(tmp_path / "short.parquet")],
+        [model_and_hour[0], str(tmp_path / "absent.csv")],
+        [str(tmp_path), model_and_hour[1]],
     ):
         said = predict(*arguments)
         assert (said.returncode, said.stdout) == (1, "")
@@ -192,8 +196,8 @@ def test_a_fault_is_one_line_and_exit_status_1(files: tuple[str, str], tmp_path:
         assert said.stderr.count("\n") == 1
 
 
-def test_without_the_extra_it_is_said_how_to_install_it(files: tuple[str, str]) -> None:
-    said = predict(*files, without=("onnxruntime",))
+def test_without_the_extra_it_is_said_how_to_install_it(model_and_hour: tuple[str, str]) -> None:
+    said = predict(*model_and_hour, without=("onnxruntime",))
     assert said.returncode == 1
     assert said.stderr == (
         "predict: onnxruntime is not installed; in the project's folder, python -m pip install "

@@ -15,7 +15,7 @@ from household.meter import source
 from household.pipeline import files
 from household.pipeline.failure import Failure
 from household.use.forecaster import Forecaster
-from tests.household.use.made import model, readings, seal
+from tests.household.use.small_model import model, readings, seal
 from tests.project import ROOT, changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

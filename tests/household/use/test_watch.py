@@ -23,7 +23,7 @@ import pytest
 
 from household.use.forecaster import Forecaster
 from household.use.live import Live
-from tests.household.use.made import LOOKBACK, model, readings
+from tests.household.use.small_model import LOOKBACK, model, readings
 from tests.project import ROOT
 
 ROWS, COLUMNS = 24, 90
@@ -91,6 +91,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Opens terminals, each with a `watch` that ends with the test."""
     opened: list[Terminal] = []
 
     def start(*arguments: str) -> Terminal:
@@ -103,7 +104,8 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def model_folder(tmp_path: Path) -> Path:
+    """A small model that is saved."""
     (tmp_path / "lstm").mkdir()
     return model(tmp_path / "lstm")
 
@@ -116,13 +118,13 @@ def csv(table: pa.Table) -> list[bytes]:
 
 
 def test_watch_follows_a_file_that_grows_rotates_and_shrinks(
-    terminal: Callable[..., Terminal], folder: Path, tmp_path: Path
+    terminal: Callable[..., Terminal], model_folder: Path, tmp_path: Path
 ) -> None:
     table = readings(60)
     header, *lines = csv(table)
     path = tmp_path / "meter.csv"
     path.write_bytes(header + b"".join(lines[:20]))
-    seen = terminal(str(folder), str(path))
+    seen = terminal(str(model_folder), str(path))
     screen = seen.see("15 minutes: RMSE .* kW, persistence .* kW, skill [+-]")
     assert "meter.csv" in screen
     assert "── actual" in screen
@@ -156,14 +158,14 @@ def test_watch_follows_a_file_that_grows_rotates_and_shrinks(
 
 
 def test_a_replay_ends_with_the_errors_of_all_its_minutes(
-    terminal: Callable[..., Terminal], folder: Path, tmp_path: Path
+    terminal: Callable[..., Terminal], model_folder: Path, tmp_path: Path
 ) -> None:
     table = readings(30)
     path = tmp_path / "meter.csv"
     path.write_bytes(b"".join(csv(table)))
-    seen = terminal(str(folder), str(path), "--speed", "6000")
+    seen = terminal(str(model_folder), str(path), "--speed", "6000")
     screen = seen.see("25 minutes: RMSE .* skill")
-    live = Live(Forecaster(folder), shown=30)
+    live = Live(Forecaster(model_folder), shown=30)
     for row in range(30):
         live.add(table.slice(row, 1))
     assert live.said() in screen
@@ -179,10 +181,10 @@ def test_a_replay_ends_with_the_errors_of_all_its_minutes(
     ],
 )
 def test_a_file_that_cannot_be_watched_is_refused_in_one_line(
-    arguments: list[str], said: str, folder: Path, tmp_path: Path
+    arguments: list[str], said: str, model_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other.csv").write_text("time,power\n1,2\n")
-    names = {"model": folder, "other": tmp_path / "other.csv"}
+    names = {"model": model_folder, "other": tmp_path / "other.csv"}
     command = [each.format(**names) for each in arguments]
     found = subprocess.run(
         [sys.executable, "-m", "household.watch", *command],
@@ -193,9 +195,9 @@ def test_a_file_that_cannot_be_watched_is_refused_in_one_line(
     assert found.stderr.count("\n") == 1
 
 
-def test_live_errors_are_of_forecasts_made_before_each_minute(folder: Path) -> None:
+def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path) -> None:
     table = readings(40)
-    forecaster = Forecaster(folder)
+    forecaster = Forecaster(model_folder)
     live = Live(forecaster, shown=10)
     assert live.said() == "no minute yet that was forecast before it came"
     ours, theirs = [], []

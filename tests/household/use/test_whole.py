@@ -28,55 +28,58 @@ STAGES = ("fetch", "parse", "window", "split", "train", "evaluate")
 
 
 @pytest.fixture(scope="module")
-def first() -> whole.Run:
+def first_run() -> whole.Run:
+    """A run that the tests look at or continue, made once since it takes seconds."""
     return household.run(**SMALL)
 
 
-def test_run_gives_what_the_stages_give(first: whole.Run) -> None:
+def test_run_gives_what_the_stages_give(first_run: whole.Run) -> None:
     params = changed({"fetch.sample.days": 1, "train.members": 1, "train.units": [3]})
     given = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 2})})
     for stage in STAGES:
         importlib.import_module(f"stages.{stage}").main(given)
-    assert first.results.metrics == files.read_json(paths.METRICS)
-    assert first.results.quality == files.read_json(paths.QUALITY)
-    assert first.results.source == files.read_json(paths.SOURCE)
-    assert first.predictions.equals(files.read_table(paths.PREDICTIONS).to_pandas())
+    assert first_run.results.metrics == files.read_json(paths.METRICS)
+    assert first_run.results.quality == files.read_json(paths.QUALITY)
+    assert first_run.results.source == files.read_json(paths.SOURCE)
+    assert first_run.predictions.equals(files.read_table(paths.PREDICTIONS).to_pandas())
     losses = pd.read_csv(paths.HISTORY)
-    assert first.losses["loss"].to_numpy() == pytest.approx(losses["loss"].to_numpy())
-    assert not first.interrupted
-    saved = first.save("mine")
+    assert first_run.losses["loss"].to_numpy() == pytest.approx(losses["loss"].to_numpy())
+    assert not first_run.interrupted
+    saved = first_run.save("mine")
     for path in (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER):
         assert (saved / path.name).read_bytes() == path.read_bytes()
-    frame = first.data[["global_active_power", *first.data.columns[1:]]].ffill()
+    frame = first_run.data[["global_active_power", *first_run.data.columns[1:]]].ffill()
     assert len(household.predict(saved, frame)) == 1
-    assert first.scores.loc["LSTM", "rmse_kw"] == first.results.metrics["LSTM"]["rmse_kw"]
-    assert "kW with the LSTM" in first._repr_markdown_()
-    assert first.plot("scores")._repr_png_().startswith(b"\x89PNG")
+    assert first_run.scores.loc["LSTM", "rmse_kw"] == first_run.results.metrics["LSTM"]["rmse_kw"]
+    assert "kW with the LSTM" in first_run._repr_markdown_()
+    assert first_run.plot("scores")._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(Failure, match=r"^no plot 'score'; there are scores, forecast,"):
-        first.plot("score")
+        first_run.plot("score")
 
 
 def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
-    first: whole.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first_run: whole.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(source, "fetch", None)  # nothing is fetched
-    again = household.run(first, first.data, train=SMALL["train"])
-    before, after = (each.losses[each.losses["part"] == "validation"] for each in (first, again))
+    again = household.run(first_run, first_run.data, train=SMALL["train"])
+    before, after = (
+        each.losses[each.losses["part"] == "validation"] for each in (first_run, again)
+    )
     assert after["epoch"].iloc[0] == 0
     assert after["loss"].iloc[0] == pytest.approx(before["loss"].min(), rel=1e-6)
     assert f"begins with validation {before['loss'].min():.4f}" in capsys.readouterr().out
     (went,) = again.results.forecaster["lineage"]
-    assert went["trained_on"] == first.results.forecaster["trained_on"]
-    assert again.results.source == first.results.source
+    assert went["trained_on"] == first_run.results.forecaster["trained_on"]
+    assert again.results.source == first_run.results.source
     assert again.results.forecaster["parameters"]["train"]["warm_start"] is None
     # The same from a folder, and from a frame with the time in a column, of fewer columns.
     with pytest.raises(Failure, match=r"has train\.units \[3\], and here it is \[4\]"):
-        household.run(first.save("mine"), first.data, train=SMALL["train"] | {"units": [4]})
-    power = first.data[["global_active_power"]].reset_index()
+        household.run(first_run.save("mine"), first_run.data, train=SMALL["train"] | {"units": [4]})
+    power = first_run.data[["global_active_power"]].reset_index()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
     assert alone.model.input_shape == (None, 49, 1)
     assert alone.data["voltage"].isna().all()
-    assert alone.results.source == first.results.source
+    assert alone.results.source == first_run.results.source
     power.attrs.clear()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
     assert alone.results.source["address"] == "a frame"
@@ -86,7 +89,7 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
 
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_ctrl_c_keeps_what_there_is(
-    first: whole.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
+    first_run: whole.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     begin = training._Epochs.begin_epoch
 
@@ -96,7 +99,7 @@ def test_a_ctrl_c_keeps_what_there_is(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(training._Epochs, "begin_epoch", interrupted)
-    cut = household.run(data=first.data, train=SMALL["train"] | {"schedule": "constant"})
+    cut = household.run(data=first_run.data, train=SMALL["train"] | {"schedule": "constant"})
     assert cut.interrupted
     assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
     monkeypatch.undo()
@@ -105,7 +108,7 @@ def test_a_ctrl_c_keeps_what_there_is(
         assert cut.results.metrics["LSTM"]["rmse_kw"] == pytest.approx(persistence, rel=1e-5)
     else:
         one = SMALL["train"] | {"epochs": 1, "schedule": "constant"}
-        assert household.run(data=first.data, train=one).scores.equals(cut.scores)
+        assert household.run(data=first_run.data, train=one).scores.equals(cut.scores)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +121,10 @@ def test_a_ctrl_c_keeps_what_there_is(
     ],
 )
 def test_unknown_settings_are_refused(
-    first: whole.Run, sections: dict[str, Any], said: str
+    first_run: whole.Run, sections: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Failure) as caught:
-        household.run(data=first.data, **sections)
+        household.run(data=first_run.data, **sections)
     assert str(caught.value).startswith(said)
 
 

@@ -12,7 +12,7 @@ from household.forecast.scaling import Scaling
 from household.forecast.windows import Shape
 from household.meter import series
 from household.pipeline import files
-from tests.household.report.made import SAMPLE
+from tests.household.report.example_results import SAMPLE
 from tests.project import changed
 
 FEATURES = ["global_active_power", "voltage"]
