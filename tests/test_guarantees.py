@@ -21,8 +21,9 @@ def find_test(file: str, name: str) -> tuple[ast.Module, ast.FunctionDef] | None
 def is_slow(module: ast.Module, test: ast.FunctionDef) -> bool:
     """Return whether the test, and not only some of its parameters, is marked as slow."""
     of_module = [ast.unparse(node) for node in module.body if isinstance(node, ast.Assign)]
-    return "pytest.mark.slow" in map(ast.unparse, test.decorator_list) or any(
-        line.startswith("pytestmark = ") and "pytest.mark.slow" in line for line in of_module
+    return any(
+        line.startswith(("pytestmark = ", "pytest.mark.slow")) and "pytest.mark.slow" in line
+        for line in (*of_module, *map(ast.unparse, test.decorator_list))
     )
 
 

@@ -25,7 +25,7 @@ def shown(folder: Path, *options: str) -> dict[str, dict[str, str]]:
     return {row["Experiment"]: row for row in rows if row["Experiment"]}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_a_queue_of_experiments_is_run_two_at_once_compared_applied_and_shared(
     clone: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tests.project import ROOT
 from tests.shell import run
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 @pytest.mark.parametrize(
     ("what", "seed"), [("parse", 1), ("split", 2), ("evaluate", 3), (WHOLE, 4)]
 )

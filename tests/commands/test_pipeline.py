@@ -98,7 +98,7 @@ def test_a_comment_reruns_nothing(clone: Path) -> None:
     assert stages_run(dvc(clone, "repro")) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
@@ -331,7 +331,7 @@ def test_the_report_is_one_command_and_says_what_differs_from_main(clone: Path) 
         assert line.count(" | ") in (1, 6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_the_tutorial_is_one_command(clone: Path) -> None:
     """Its settings reach the run, its experiment stands beside, and the workspace is left alone."""
     pretend_that_the_environment_is_made(clone)

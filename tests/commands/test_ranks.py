@@ -59,7 +59,7 @@ def train_alone(folder: Path) -> list[np.ndarray[Any, Any]]:
     return weights(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_two_ranks_give_the_weights_of_one(clone: Path, start: Start) -> None:
     starts = windows.read(clone / paths.TRAIN)
     stretches = len(windows.stretches(starts, 48))
@@ -83,7 +83,7 @@ def test_two_ranks_give_the_weights_of_one(clone: Path, start: Start) -> None:
     assert not (clone / paths.CHECKPOINT).exists()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
     clone: Path, start: Start
 ) -> None:
@@ -179,7 +179,7 @@ train.main(params.load())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_two_devices_of_one_process_give_the_weights_of_one(clone: Path) -> None:
     change(clone, **SMALL, train__batch_size=7, train__learning_rate=0.003)
     alone = train_alone(clone)

@@ -124,7 +124,7 @@ def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
     assert sum(shares.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
