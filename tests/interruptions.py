@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -72,10 +73,16 @@ def state(folder: Path) -> dict[str, str]:
 
 
 class Campaign:
-    """Interruptions of the pipeline in a clone in which it has run."""
+    """Interruptions of the pipeline in a clone in which it has run.
 
-    def __init__(self, clone: Path, seed: int) -> None:
+    `repro` runs `dvc repro` in a folder; it returns the exit status and what was printed.
+    """
+
+    def __init__(
+        self, clone: Path, seed: int, repro: Callable[[Path], tuple[int, str]] | None = None
+    ) -> None:
         self._clone = clone
+        self._run_repro = repro or (lambda folder: _run(folder, "dvc", "repro"))
         self._random = random.Random(seed)
         self._expected = state(clone)
         self._seconds: dict[str, float] = {}
@@ -121,31 +128,32 @@ class Campaign:
 
     def _repro(self) -> tuple[str, str]:
         """What mended the clone, if need was, and what is still wrong."""
-        status, said = self._run("dvc", "repro")
+        status, said = self._run_repro(self._clone)
         mended = ""
         if status:
-            status, mended = self._run("household.mend")
+            status, mended = _run(self._clone, "household.mend")
             if status:
                 return "", said
-            status, said = self._run("dvc", "repro")
+            status, said = self._run_repro(self._clone)
         if status:
             return mended, said
         found = state(self._clone)
         differ = {name for name, _ in found.items() ^ self._expected.items()}
         return mended, f"other files: {sorted(differ)}" if differ else ""
 
-    def _run(self, module: str, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self._clone,
-            env=environment(self._clone),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        return done.returncode, done.stdout
+
+def _run(folder: Path, module: str, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    return done.returncode, done.stdout
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,9 @@ from tests.test_dvc_yaml import STAGES
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not can("strace", "true"), reason="no strace"),
+    pytest.mark.skipif(
+        not can("strace", "true"), reason="NO STRACE: what a stage opens is not tested"
+    ),
 ]
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from household import mend
 from tests.clones import UP_TO_DATE, dvc, pretend_that_the_environment_is_made
+from tests.in_process import run_dvc
 from tests.interruptions import WHOLE, Campaign, tally
 from tests.project import ROOT
-from tests.shell import run
+from tests.shell import environment, run
 
 
 @pytest.mark.slow(seconds=30)
@@ -22,7 +23,7 @@ def test_after_any_interruption_the_next_run_leaves_the_files_of_an_undisturbed_
 ) -> None:
     # All of it in a folder of another name.
     folder = clone.rename(clone.with_name("mein Haus, größer 'und' 家 $(x)"))
-    campaign = Campaign(folder, seed)
+    campaign = Campaign(folder, seed, lambda folder: run_dvc(folder, environment(folder), "repro"))
     done = campaign.interrupt(what)
     assert not done.fault, done
     assert "traceback of a stage" not in tally(done), done

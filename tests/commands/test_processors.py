@@ -14,7 +14,9 @@ from tests.shell import can
 
 pytestmark = [
     pytest.mark.slow(seconds=120),
-    pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2"),
+    pytest.mark.skipif(
+        not arithmetic.has_avx2(), reason="NO AVX2: other processors are not tested"
+    ),
 ]
 # Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
 TINY = {
@@ -58,7 +60,12 @@ def outputs_here(split_clone: Path) -> Iterator[dict[str, str]]:
     [
         *processors.THREADS,
         *(
-            pytest.param(name, marks=pytest.mark.skipif(not QEMU, reason="no qemu-x86_64"))
+            pytest.param(
+                name,
+                marks=pytest.mark.skipif(
+                    not QEMU, reason="NO QEMU: other processors are not tested"
+                ),
+            )
             for name in processors.EMULATED
         ),
     ],

@@ -17,7 +17,7 @@ from tests.clones import change, commit, dvc, make_once
 from tests.shell import run
 
 pytestmark = pytest.mark.skipif(
-    executable() is None, reason="NO BROWSER: the page of plots is not tested; install chromium"
+    executable() is None, reason="NO BROWSER: the page of plots is not tested"
 )
 REVISIONS = ["workspace", "first", "a-branch-with-a-rather-long-name"]  # as DVC sorts them
 COLORS = dict(zip(REVISIONS, ("#0A7CC0", "#D55E00", "#008A64"), strict=True))

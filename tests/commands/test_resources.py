@@ -34,7 +34,7 @@ cp -R . "$1"
 """
 
 
-@pytest.mark.skipif(not can(*MOUNT, "true"), reason="no mount namespace to be had")
+@pytest.mark.skipif(not can(*MOUNT, "true"), reason="NO MOUNTS: a full disk is not tested")
 def test_on_a_full_disk_each_stage_is_one_line_and_nothing_is_lost(
     clone: Path, tmp_path: Path
 ) -> None:
@@ -49,7 +49,7 @@ def test_on_a_full_disk_each_stage_is_one_line_and_nothing_is_lost(
     assert state(clone) == before
 
 
-@pytest.mark.skipif(not can(*HELD, "true"), reason="no setpriv")
+@pytest.mark.skipif(not can(*HELD, "true"), reason="NO SETPRIV: permissions are not tested")
 @pytest.mark.parametrize("stage", ["fetch", "split", "evaluate"])
 def test_without_the_permission_to_write_a_stage_is_one_line(clone: Path, stage: str) -> None:
     before = state(clone)
@@ -63,7 +63,7 @@ def test_without_the_permission_to_write_a_stage_is_one_line(clone: Path, stage:
     assert state(clone) == before
 
 
-@pytest.mark.skipif(not can(*HELD, "true"), reason="no setpriv")
+@pytest.mark.skipif(not can(*HELD, "true"), reason="NO SETPRIV: permissions are not tested")
 def test_with_a_cache_that_cannot_be_written_nothing_is_lost(clone: Path) -> None:
     before = state(clone)
     run(clone, "chmod", "-R", "a-w", ".dvc/cache")
@@ -124,7 +124,7 @@ def test_without_a_home_in_a_folder_of_any_name_a_stage_gives_the_same(
     assert state(folder) == before
 
 
-@pytest.mark.skipif(not can("strace", "true"), reason="no strace")
+@pytest.mark.skipif(not can("strace", "true"), reason="NO STRACE: a slow disk is not tested")
 def test_a_slow_disk_changes_nothing_but_the_time(clone: Path) -> None:
     before = state(clone)
     slow = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,rename,write,pwrite64"]

@@ -137,7 +137,9 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
     assert not paths.QUALITY.exists()
 
 
-@pytest.mark.skipif("HOUSEHOLD_ZIP" not in os.environ, reason="HOUSEHOLD_ZIP names no real zip")
+@pytest.mark.skipif(
+    "HOUSEHOLD_ZIP" not in os.environ, reason="NO HOUSEHOLD_ZIP: the real record is not tested"
+)
 def test_the_real_text_holds_what_is_known_of_it() -> None:
     paths.RAW.mkdir(parents=True)
     (paths.RAW / "real.zip").symlink_to(Path(os.environ["HOUSEHOLD_ZIP"]))

@@ -127,7 +127,9 @@ def test_its_statistics_are_those_of_the_real_household(seed: int) -> None:
     assert np.corrcoef(profile, REAL_BY_HOUR)[0, 1] > 0.9
 
 
-@pytest.mark.skipif("HOUSEHOLD_ZIP" not in os.environ, reason="needs the real excerpt")
+@pytest.mark.skipif(
+    "HOUSEHOLD_ZIP" not in os.environ, reason="NO HOUSEHOLD_ZIP: the real record is not tested"
+)
 def test_the_figures_of_the_real_household_are_true() -> None:
     with archive.text(Path(os.environ["HOUSEHOLD_ZIP"])) as text:
         lines = [line.split(b";") for line in text.read().splitlines()[1:]]

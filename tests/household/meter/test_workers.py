@@ -203,7 +203,7 @@ def test_a_worker_of_another_version_or_place_is_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2")
+@pytest.mark.skipif(not arithmetic.has_avx2(), reason="NO AVX2: the arithmetic is not tested")
 def test_a_worker_that_rounds_differently_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

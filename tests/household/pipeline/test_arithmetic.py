@@ -11,7 +11,7 @@ from household.pipeline import arithmetic
 from tests.project import ROOT
 from tests.test_dvc_yaml import STAGES
 
-AVX2 = pytest.mark.skipif(not arithmetic.has_avx2(), reason="no x86-64 processor with AVX2")
+AVX2 = pytest.mark.skipif(not arithmetic.has_avx2(), reason="NO AVX2: the arithmetic is not tested")
 # Of a user whose other work has another environment.
 OTHER = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
