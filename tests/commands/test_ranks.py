@@ -87,11 +87,11 @@ def test_two_ranks_give_the_weights_of_one(clone: Path, start: Start) -> None:
 def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
     clone: Path, start: Start
 ) -> None:
-    change(clone, train__epochs=40)
+    change(clone, train__epochs=20)
     ports = free_ports(2)
     first, second = (start_rank(start, clone, ports, own) for own in range(2))
     assert first.stdout is not None
-    assert any("epoch 3 of 40" in line for line in iter(first.stdout.readline, ""))
+    assert any("epoch 3 of 20" in line for line in iter(first.stdout.readline, ""))
     os.killpg(second.pid, signal.SIGKILL)
     begin = time.monotonic()
     said, _ = first.communicate(timeout=60)
@@ -104,9 +104,9 @@ def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
         said.splitlines()[-1],
     )
     assert (clone / paths.CHECKPOINT).exists()
-    change(clone, train__epochs=40)
+    change(clone, train__epochs=20)
     said, _ = train_together(start, clone)
-    assert re.search(r"goes on after epoch \d+ of 40", said)
+    assert re.search(r"goes on after epoch \d+ of 20", said)
 
 
 @pytest.mark.slow

@@ -7,21 +7,22 @@ import vl_convert
 from household.report import figures, page
 from tests.project import ROOT
 
+PAGE = (ROOT / page.TEMPLATE).read_text(encoding="utf-8")
+
 
 def test_the_page_in_the_repository_is_what_the_command_makes() -> None:
-    assert (ROOT / page.TEMPLATE).read_text(encoding="utf-8") == page.page(), "run `make page`"
+    assert page.page() == PAGE, "run `make page`"
 
 
 def test_the_page_names_its_packages_their_versions_and_their_licences() -> None:
-    html = page.page()
-    assert f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}" in html
+    assert f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}" in PAGE
     assert vl_convert.get_vegalite_versions()[-1] == figures.VEGA_LITE
     for name in ("vega-lite", "vega-embed", "d3-scale", "fast-json-patch"):
-        assert re.search(rf"\b{name}\b.*\((BSD-3-Clause|ISC|MIT)\)", html.replace("\n", " "))
+        assert re.search(rf"\b{name}\b.*\((BSD-3-Clause|ISC|MIT)\)", PAGE.replace("\n", " "))
 
 
 def test_the_page_has_the_places_of_dvc_and_no_script_from_elsewhere() -> None:
-    html = page.page().replace(page.packages(), "")
+    html = PAGE.replace(page.packages(), "")
     assert html.count("{plot_divs}") == 1
     assert html.count("{refresh_tag}") == 1
     assert "{scripts}" not in html
