@@ -34,9 +34,14 @@ def pytest_configure() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slowest tests, so that none of them is left alone at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have each worker begin with the slowest tests, so that none is left alone at the end.
+
+    pytest-xdist gives each worker a part of the list, one after the other.
+    """
     items.sort(key=seconds, reverse=True)
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    items[:] = [item for first in range(workers) for item in items[first::workers]]
 
 
 def seconds(item: pytest.Item) -> float:

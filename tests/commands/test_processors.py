@@ -1,9 +1,8 @@
 """A model, its scores and its report are the same bytes whatever the processor."""
 
+import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -49,10 +48,14 @@ def split_clone(
 
 
 @pytest.fixture(scope="module")
-def outputs_here(split_clone: Path) -> Iterator[dict[str, str]]:
+def outputs_here(split_clone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What this processor makes of it, with which all others are compared."""
-    with TemporaryDirectory() as folder:
-        yield processors.write_outputs(split_clone, Path(folder, "here"), processors.HERE)
+
+    def make(folder: Path) -> str:
+        return json.dumps(processors.write_outputs(split_clone, folder, processors.HERE))
+
+    hashes: dict[str, str] = json.loads(make_once(tmp_path_factory, "outputs_here", make)[1])
+    return hashes
 
 
 @pytest.mark.parametrize(
