@@ -461,8 +461,6 @@ def pour(to: socket.socket) -> None:
         to.sendall(bytes(1 << 16))
 
 
-# Of a socket whose download broke off.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("server", "pauses")
 @pytest.mark.parametrize(
     ("say", "reason"),
