@@ -1,8 +1,8 @@
 """Commands of DVC, and the stages that they run, in the process of the test.
 
 Python, DVC and TensorFlow take seconds to start, in each of seven stages. A test of what is printed
-and written needs none of that; one of the command itself uses `tests.shell.run`. The stages are those
-of this project, not of the clone: a test that changes their code types the command.
+and written needs none of that; one of the command itself uses `tests.shell.run`. The stages are
+those of this project, not of the clone: a test that changes their code types the command.
 """
 
 import importlib
