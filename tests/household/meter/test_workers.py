@@ -21,7 +21,7 @@ from household.pipeline import arithmetic, files, paths
 from household.pipeline.failure import Failure
 from tests.clones import change, dvc
 from tests.project import ROOT
-from tests.shell import run
+from tests.shell import environment, run
 
 ITEMS = list(range(30))
 
@@ -252,11 +252,11 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
     with started(tmp_path, 0) as own:
         for _ in range(2):
             own.worker(clone)
-        env = f"{workers.CLUSTER}={own.address}"
+        env = environment(clone) | {workers.CLUSTER: own.address}
         stages = ("parse", "window", "evaluate")
-        run(clone, "env", env, "python", "-m", "dvc", "repro", "--force", "-s", *stages)
+        run(clone, "python", "-m", "dvc", "repro", "--force", "-s", *stages, env=env)
         search = ["--trials", "2", "--workers", "2", "train.learning_rate=0.01:0.02"]
-        run(clone, "env", env, "python", "-m", "household.search", *search)
+        run(clone, "python", "-m", "household.search", *search, env=env)
     dvc(clone, "status", "--quiet")
     assert len((clone / "reports/search/trials.csv").read_text().splitlines()) >= 1 + 2
     assert (clone / "dvc.lock").read_bytes() == lock
