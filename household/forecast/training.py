@@ -96,9 +96,11 @@ class Steps:
             tf.TensorSpec([None, *learner.output_shape[1:-1]]),
         ]
         several = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
-        self._take = tf.function(self._steps, several)
-        self._share = tf.function(self._shared, batch)
-        self._measure = tf.function(self._lost, batch)
+        # None has a loop or a condition in Python, for which autograph would read its source.
+        function = partial(tf.function, autograph=False)
+        self._take = function(self._steps, several)
+        self._share = function(self._shared, batch)
+        self._measure = function(self._lost, batch)
 
     def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
         """Learns from batches of one size in turn; returns the loss of each, over its weights."""
@@ -117,13 +119,11 @@ class Steps:
         return lost / counted
 
     def _steps(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        count = tf.shape(inputs)[0]
-        losses = tf.TensorArray(tf.float32, count)
-        for place in tf.range(count):
-            losses = losses.write(place, self._step(inputs[place], targets[place], weights[place]))
-        return losses.stack()
+        batches = (inputs, targets, weights)
+        return tf.map_fn(self._step, batches, fn_output_signature=tf.float32)
 
-    def _step(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def _step(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        inputs, targets, weights = batch
         with tf.GradientTape() as tape:
             lost = self._lost(inputs, targets, weights, training=True)
             mean = tf.math.divide_no_nan(lost, tf.reduce_sum(weights))
