@@ -20,12 +20,8 @@ from tests.shell import environment, run
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
-def reproduce(folder: Path) -> str:
-    """Make `folder` a clone in which the pipeline has run on a day of the sample.
-
-    Returns:
-        What `dvc repro` printed.
-    """
+def copy(folder: Path) -> None:
+    """Make `folder` a clone of the project as it is, in which nothing has run."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         kept = (ROOT / name).is_file() or (ROOT / name).is_symlink()
@@ -35,6 +31,15 @@ def reproduce(folder: Path) -> str:
     config = folder / ".dvc/config"
     config.write_text(without_remotes(config.read_text()))
     run(folder, "git", "init", "--quiet")
+
+
+def reproduce(folder: Path) -> str:
+    """Make `folder` a clone in which the pipeline has run on a day of the sample.
+
+    Returns:
+        What `dvc repro` printed.
+    """
+    copy(folder)
     change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
     commit(folder)
     output = run(folder, "python", "-m", "dvc", "repro")

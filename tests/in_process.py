@@ -22,7 +22,7 @@ from contextlib import (
 )
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 from unittest import mock
 
 from household.pipeline import arithmetic, stage
@@ -45,6 +45,9 @@ def run_dvc(folder: Path, environment: Mapping[str, str], *arguments: str) -> tu
         import dvc.cli  # noqa: PLC0415
 
         stack.enter_context(mock.patch("dvc.stage.run._run", _run_stage))
+        stack.enter_context(
+            mock.patch("dvc.utils.serialize._yaml.parse_yaml_for_update", _parse_yaml)
+        )
         # Else it would print to the standard output of the first call.
         stack.enter_context(mock.patch("dvc.ui.disable_colorama", nullcontext))
         for name in ("dvc", "dvc_data", "dvc_objects"):
@@ -70,6 +73,16 @@ def _run_stage(_: str, command: str, cwd: str, env: Mapping[str, str], **__: obj
             stage.run(found[1], importlib.import_module(f"stages.{found[1]}").main)
         except SystemExit as end:
             raise StageCmdFailedError(command, end.code) from None
+
+
+def _parse_yaml(text: str, path: str) -> Any:
+    """Return what a file of YAML holds, with its comments but for dvc.lock, which has none.
+
+    DVC reads and writes dvc.lock after each stage. To keep comments costs a third of a second.
+    """
+    from dvc.utils.serialize import parse_yaml  # noqa: PLC0415
+
+    return parse_yaml(text, path, "safe" if Path(path).name == "dvc.lock" else "rt")
 
 
 @contextmanager

@@ -29,16 +29,15 @@ NUMBERS_OF_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_N
 # As qemu names them; none has AVX-512, and they have caches of other sizes.
 EMULATED = ("Haswell", "Skylake-Client", "EPYC")
 BEFORE, COMPARED = ("fetch", "parse", "window", "split"), ("train", "evaluate", "plot")
-# One process, since an emulated one takes half a minute to import TensorFlow.
+# One process for all stages, since an emulated one takes half a minute to import TensorFlow.
 PROGRAM = """
-import os
+import importlib, os
 {cores}
 from household.pipeline import stage
 from household.report import figures
-from stages import evaluate, plot, train
 {pictures}
-for name, main in (("train", train.main), ("evaluate", evaluate.main), ("plot", plot.main)):
-    stage.run(name, main)
+for name in {stages}:
+    stage.run(name, importlib.import_module("stages." + name).main)
 """
 NO_PICTURES = 'figures.Plot.picture = lambda *_: b""'
 PATIENCE = 3600  # seconds
@@ -48,8 +47,7 @@ def prepare(project: Path, changes: dict[str, str]) -> None:
     """Run the stages before train in `project`, with other values at the dotted keys."""
     read = YAML(typ="safe").load
     change(project, **{key.replace(".", "__"): read(value) for key, value in changes.items()})
-    for name in BEFORE:
-        run(project, "python", "-m", f"stages.{name}")
+    run(project, "python", "-c", PROGRAM.format(cores="", pictures="", stages=BEFORE))
 
 
 def write_outputs(
@@ -60,35 +58,32 @@ def write_outputs(
     Returns:
         The hash of each file that they wrote, by its path; of the pictures only if it `draws`.
     """
-    pictures = "" if draws else NO_PICTURES
     (folder / "reports").mkdir(parents=True)
     for name in ("household", "stages", "data", "params.yaml", "lock"):
         (folder / name).symlink_to(project / name)
     quality = Path("reports/data_quality.json")
     (folder / quality).write_bytes((project / quality).read_bytes())
-    given = environment(folder)
-    commands = [[sys.executable, "-m", f"stages.{name}"] for name in COMPARED]
+    given, cores = environment(folder), ""
+    emulator: list[str] = []
     if processor in EMULATED:
-        program = [sys.executable, "-c", PROGRAM.format(cores="", pictures=pictures)]
-        commands = [["qemu-x86_64", "-cpu", processor, *program]]
+        emulator = ["qemu-x86_64", "-cpu", processor]
         given |= dict.fromkeys(NUMBERS_OF_THREADS, "1")  # threads that wait cost qemu much
     elif processor in THREADS:
-        count = THREADS[processor]
-        cores = f"os.cpu_count = lambda: {count}"
-        commands = [[sys.executable, "-c", PROGRAM.format(cores=cores, pictures=pictures)]]
-        given |= dict.fromkeys(NUMBERS_OF_THREADS, str(count))
-    for command in commands:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        cores = f"os.cpu_count = lambda: {THREADS[processor]}"
+        given |= dict.fromkeys(NUMBERS_OF_THREADS, str(THREADS[processor]))
+    pictures = "" if draws else NO_PICTURES
+    program = PROGRAM.format(cores=cores, pictures=pictures, stages=COMPARED)
+    done = subprocess.run(
+        [*emulator, sys.executable, "-c", program],
+        cwd=folder,
+        env=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
     return {
         str(path.relative_to(folder)): files.sha256(path)
         for made in ("models", "reports")

@@ -1,13 +1,16 @@
-"""Experiments as docs/experiments.md has them: a queue, compared, applied, kept, shared."""
+"""Experiments as README and docs/experiments.md have them: a sweep, compared, kept, shared."""
 
 import csv
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.clones import commit, dvc
+from tests.clones import UP_TO_DATE, commit, dvc
+from tests.commands.test_pipeline import rows_shown
+from tests.documents import read_commands, type_command
 from tests.shell import run
 
 WAIT_SECONDS = 240
@@ -25,56 +28,73 @@ def shown(folder: Path, *options: str) -> dict[str, dict[str, str]]:
     return {row["Experiment"]: row for row in rows if row["Experiment"]}
 
 
-@pytest.mark.slow(seconds=30)
-def test_a_queue_of_experiments_is_run_two_at_once_compared_applied_and_shared(
-    clone: Path, tmp_path: Path
-) -> None:
+@pytest.mark.slow(seconds=50)
+def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path) -> None:
     dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(clone)
     before = (clone / "dvc.lock").read_bytes()
-    for name, units in (("small", "[2]"), ("large", "[4,4]")):
-        dvc(
-            clone, "exp", "run", "--queue", "--name", name, "-S", f"train.units={units}", "evaluate"
-        )
-    dvc(clone, "queue", "start", "--jobs", "2")
-    until = time.monotonic() + WAIT_SECONDS
-    while not finished(clone):
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    once, queue, show = read_commands("README.md", "Try a change")[-3:]
+    assert once.startswith("dvc exp run --temp ")
+    dvc(clone, *once.split()[1:])
+    # It has not the epochs of the one before.
+    assert "=[32],[64],[50,100]'" in queue
+    said = type_command(clone, queue.replace("[32],[64],", ""))
+    assert re.findall(r"epoch \d+ of \d+", said) == ["epoch 1 of 1"]
     assert (clone / "dvc.lock").read_bytes() == before
     assert run(clone, "git", "status", "--porcelain") == ""
 
+    table = type_command(clone, show)
+    header = next(line for line in rows_shown(table) if "Experiment" in line)
+    names = ("LSTM.rmse_kw", "LSTM.mae_kw", "LSTM.skill", "train.units", "train.epochs")
+    assert all(name in header for name in names)
+    assert "[50, 100]" in table
     rows = shown(clone, "--sort-by", "LSTM.rmse_kw")
-    scores = [
-        float(row["LSTM.rmse_kw"]) for name, row in rows.items() if name in ("small", "large")
-    ]
-    assert len(scores) == 2
+    scores = [float(row["LSTM.rmse_kw"]) for row in rows.values()]
     assert scores == sorted(scores)
-    assert (rows["small"]["train.units"], rows["large"]["train.units"]) == ("[2]", "[4, 4]")
-    differ = json.loads(dvc(clone, "exp", "diff", "small", "large", "--json"))
-    assert differ["params"]["params.yaml"] == {"train.units": {"old": "[2]", "new": "[4, 4]"}}
+    by_units = {row["train.units"]: name for name, row in rows.items()}
+    small, large = by_units.pop("[3]"), by_units.pop("[50, 100]")
+    assert not by_units
+    differ = json.loads(dvc(clone, "exp", "diff", small, large, "--json"))
+    assert differ["params"]["params.yaml"] == {
+        "train.units": {"old": "[3]", "new": "[50, 100]"},
+        "train.epochs": {"old": 3, "new": 1, "diff": -2},
+    }
     metrics = differ["metrics"]["reports/metrics.json"]["LSTM.rmse_kw"]
-    assert metrics["old"] == float(rows["small"]["LSTM.rmse_kw"])
-    drawn = json.loads(dvc(clone, "plots", "diff", "small", "large", "--json"))["data"]
+    assert metrics["old"] == float(rows[small]["LSTM.rmse_kw"])
+    drawn = json.loads(dvc(clone, "plots", "diff", small, large, "--json"))["data"]
     (loss,) = drawn["loss"]
-    assert loss["revisions"] == ["small", "large"]
+    assert loss["revisions"] == [small, large]
 
     # Kept: in the workspace, and as a branch.
-    dvc(clone, "exp", "apply", "large")
-    assert "Data and pipelines are up to date." in dvc(clone, "status", "evaluate")
+    dvc(clone, "exp", "apply", large)
+    assert UP_TO_DATE in dvc(clone, "status")
     record = json.loads((clone / "models/lstm/forecaster.json").read_text())
-    assert record["parameters"]["train"]["units"] == [4, 4]
-    dvc(clone, "exp", "branch", "small", "kept")
-    assert "units" in run(clone, "git", "diff", "HEAD", "kept", "--", "params.yaml")
+    assert record["parameters"]["train"]["units"] == [50, 100]
+    dvc(clone, "exp", "branch", small, "kept")
+    assert "epochs" in run(clone, "git", "diff", "HEAD", "kept", "--", "params.yaml")
 
     # Shared: an experiment and its files, to whoever has the repository.
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", "../shared.git")
     run(clone, "git", "push", "--quiet", "origin", "HEAD:main")
-    run(clone, "dvc", "exp", "push", "origin", "large")
+    run(clone, "dvc", "exp", "push", "origin", large)
     run(tmp_path, "git", "clone", "--quiet", "--branch", "main", "shared.git", "theirs")
     theirs = tmp_path / "theirs"
-    run(theirs, "dvc", "exp", "pull", "origin", "large")
-    dvc(theirs, "exp", "apply", "large")
+    run(theirs, "dvc", "exp", "pull", "origin", large)
+    dvc(theirs, "exp", "apply", large)
     model = "models/lstm/network.keras"
     assert (theirs / model).read_bytes() == (clone / model).read_bytes()
+
+
+@pytest.mark.slow(seconds=20)
+def test_a_queue_runs_two_at_once_beside_the_files_in_front_of_you(clone: Path) -> None:
+    before = (clone / "dvc.lock").read_bytes()
+    dvc(clone, "exp", "run", "--queue", "--set-param", "split.train=0.7,0.75", "split")
+    dvc(clone, "queue", "start", "--jobs", "2")
+    until = time.monotonic() + WAIT_SECONDS
+    while not finished(clone):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert sorted(row["split.train"] for row in shown(clone).values()) == ["0.7", "0.75"]
+    assert (clone / "dvc.lock").read_bytes() == before
+    assert run(clone, "git", "status", "--porcelain") == ""

@@ -1,14 +1,12 @@
 """A model, its scores and its report are the same bytes whatever the processor."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from household.pipeline import arithmetic
-from tests import processors
-from tests.clones import make_once
+from tests import clones, processors
 from tests.shell import can
 
 pytestmark = [
@@ -19,7 +17,7 @@ pytestmark = [
 ]
 # Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
 TINY = {
-    "fetch.sample.days": "0.35",
+    "fetch.sample.days": "0.2",
     "fetch.sample.households": "2",
     "window.lookback": "4",
     "window.horizon": "2",
@@ -34,17 +32,15 @@ QEMU = can("qemu-x86_64", "-version")
 
 
 @pytest.fixture(scope="module")
-def split_clone(
-    reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def split_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which the stages before train have run, once for all processors."""
 
     def prepare(folder: Path) -> str:
-        shutil.copytree(reproduced_clone[0], folder, symlinks=True)
+        clones.copy(folder)
         processors.prepare(folder, TINY)
         return ""
 
-    return make_once(tmp_path_factory, "prepared", prepare)[0]
+    return clones.make_once(tmp_path_factory, "prepared", prepare)[0]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +50,7 @@ def outputs_here(split_clone: Path, tmp_path_factory: pytest.TempPathFactory) ->
     def make(folder: Path) -> str:
         return json.dumps(processors.write_outputs(split_clone, folder, processors.HERE))
 
-    hashes: dict[str, str] = json.loads(make_once(tmp_path_factory, "outputs_here", make)[1])
+    hashes: dict[str, str] = json.loads(clones.make_once(tmp_path_factory, "outputs_here", make)[1])
     return hashes
 
 

@@ -3,7 +3,10 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,9 @@ from household.forecast import fitted, training
 from household.pipeline import params, paths
 from household.pipeline.failure import Failure
 from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
+from tests.in_process import run_dvc
 from tests.project import changed
-from tests.shell import run
+from tests.shell import environment, run
 
 SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
 
@@ -124,7 +128,7 @@ def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
     assert sum(shares.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow(seconds=40)
+@pytest.mark.slow(seconds=30)
 def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +156,15 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
         assert (clone / f"reports/search/{name}.png").read_bytes().startswith(b"\x89PNG")
 
     number = min(after, key=lambda each: float(after[each]["validation loss"]))
-    run(clone, "python", "-m", "household.search", "--apply", str(number))
+
+    def run_here(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        status, printed = run_dvc(clone, environment(clone), *command[3:])
+        return subprocess.CompletedProcess(command, status, printed)
+
+    monkeypatch.setattr(search, "subprocess", SimpleNamespace(run=run_here))
+    monkeypatch.setattr(sys, "argv", ["search", "--apply", str(number)])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        search.main()
     dvc(clone, "exp", "apply", f"trial-{number}")
     assert run(clone, "git", "diff", "--name-only", "HEAD", "params.yaml")
     losses = csv.DictReader((clone / paths.HISTORY).read_text().splitlines())
