@@ -10,7 +10,7 @@ from tests import clones, processors
 from tests.shell import can
 
 pytestmark = [
-    pytest.mark.slow(seconds=120),
+    pytest.mark.slow,
     pytest.mark.skipif(
         not arithmetic.has_avx2(), reason="NO AVX2: other processors are not tested"
     ),
@@ -61,9 +61,10 @@ def outputs_here(split_clone: Path, tmp_path_factory: pytest.TempPathFactory) ->
         *(
             pytest.param(
                 name,
-                marks=pytest.mark.skipif(
-                    not QEMU, reason="NO QEMU: other processors are not tested"
-                ),
+                marks=[
+                    pytest.mark.slow(seconds=100),
+                    pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested"),
+                ],
             )
             for name in processors.EMULATED
         ),

@@ -255,7 +255,7 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
         env = environment(clone) | {workers.CLUSTER: own.address}
         stages = ("parse", "window", "evaluate")
         run(clone, "python", "-m", "dvc", "repro", "--force", "-s", *stages, env=env)
-        search = ["--trials", "2", "--workers", "2", "train.learning_rate=0.01:0.02"]
+        search = ["--trials", "2", "--workers", "1", "train.learning_rate=0.01:0.02"]
         run(clone, "python", "-m", "household.search", *search, env=env)
     dvc(clone, "status", "--quiet")
     assert len((clone / "reports/search/trials.csv").read_text().splitlines()) >= 1 + 2
