@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -40,7 +40,10 @@ from household.report import figures
 for name in {stages}:
     stage.run(name, importlib.import_module("stages." + name).main)
 """
-NO_PICTURES = 'figures.Plot.picture = lambda *_: b""'
+DRAWN_ALONE = """
+draw = figures.Plot.picture
+figures.Plot.picture = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
+"""
 PATIENCE = 3600  # seconds
 
 
@@ -52,12 +55,12 @@ def prepare(project: Path, changes: dict[str, str]) -> None:
 
 
 def write_outputs(
-    project: Path, folder: Path, processor: str, *, draws: bool = True
+    project: Path, folder: Path, processor: str, *, drawn: Collection[str] | None = None
 ) -> dict[str, str]:
     """Run train, evaluate and plot in a copy of `project`, as on `processor`.
 
     Returns:
-        The hash of each file that they wrote, by its path; of the pictures only if it `draws`.
+        The hash of each file that they wrote, by its path; of the pictures only those `drawn`.
     """
     (folder / "reports").mkdir(parents=True)
     for name in ("household", "stages", "data", "params.yaml", "lock"):
@@ -72,7 +75,7 @@ def write_outputs(
     elif processor in THREADS:
         cores = f"os.cpu_count = lambda: {THREADS[processor]}"
         given |= dict.fromkeys(NUMBERS_OF_THREADS, str(THREADS[processor]))
-    pictures = "" if draws else NO_PICTURES
+    pictures = "" if drawn is None else DRAWN_ALONE.format(names=tuple(drawn))
     program = PROGRAM.format(cores=cores, pictures=pictures, stages=COMPARED)
     done = subprocess.run(
         [*emulator, sys.executable, "-c", program],
@@ -89,7 +92,9 @@ def write_outputs(
         str(path.relative_to(folder)): files.sha256(path)
         for made in ("models", "reports")
         for path in sorted((folder / made).rglob("*"))
-        if path.is_file() and path != folder / quality and (draws or path.suffix != ".png")
+        if path.is_file()
+        and path != folder / quality
+        and (drawn is None or path.suffix != ".png" or path.stem in drawn)
     }
 
 

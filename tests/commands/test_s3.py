@@ -58,7 +58,7 @@ def s3_client(s3_address: str) -> BaseClient:
 
 @pytest.fixture
 def pushed_clone(clone: Path, s3_client: BaseClient) -> Path:
-    """A clone that has pushed_clone, set up by the commands of README."""
+    """A clone that has pushed its files there, set up by the commands of README."""
     dvc(clone, "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
     dvc(clone, "remote", "modify", "store", "verify", "true")
     dvc(clone, "remote", "modify", "store", "endpointurl", s3_client.meta.endpoint_url)
