@@ -4,7 +4,9 @@ SHELL := bash
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 AGAINST ?= main
-PYTEST = python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
+# One process more than there are cores, since a test often waits.
+PYTEST = python -m pytest --dist=worksteal \
+    --numprocesses=$$(python -c 'import os; print(min(4, os.cpu_count() + 1))')
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 

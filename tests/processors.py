@@ -8,11 +8,12 @@ some hundred times slower than they are. It works in a temporary clone of HEAD w
 the parameters KEY, and prints a table: a file, and the hash that each processor gave.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -55,14 +56,31 @@ def prepare(project: Path, changes: dict[str, str]) -> None:
 
 
 def write_outputs(
-    project: Path, folder: Path, processor: str, *, drawn: Collection[str] | None = None
+    project: Path,
+    folder: Path,
+    processor: str,
+    *,
+    stages: Sequence[str] = COMPARED,
+    trained: Path | None = None,
+    drawn: Collection[str] | None = None,
 ) -> dict[str, str]:
-    """Run train, evaluate and plot in a copy of `project`, as on `processor`.
+    """Run `stages` in a copy of `project`, as on `processor`.
+
+    Args:
+        project: A clone in which the stages before train have run.
+        folder: The copy, which is made.
+        processor: HERE, or one of THREADS or EMULATED.
+        stages: The last of train, evaluate and plot, or train alone.
+        trained: A copy in which train has run, for stages without it.
+        drawn: The names of the plots that are drawn, or None for all.
 
     Returns:
-        The hash of each file that they wrote, by its path; of the pictures only those `drawn`.
+        The hash of each file that there is then, by its path, without the pictures not `drawn`.
     """
     (folder / "reports").mkdir(parents=True)
+    if trained:
+        for name in ("models", "reports/train"):
+            shutil.copytree(trained / name, folder / name)
     for name in ("household", "stages", "data", "params.yaml", "lock"):
         (folder / name).symlink_to(project / name)
     quality = Path("reports/data_quality.json")
@@ -76,7 +94,7 @@ def write_outputs(
         cores = f"os.cpu_count = lambda: {THREADS[processor]}"
         given |= dict.fromkeys(NUMBERS_OF_THREADS, str(THREADS[processor]))
     pictures = "" if drawn is None else DRAWN_ALONE.format(names=tuple(drawn))
-    program = PROGRAM.format(cores=cores, pictures=pictures, stages=COMPARED)
+    program = PROGRAM.format(cores=cores, pictures=pictures, stages=tuple(stages))
     done = subprocess.run(
         [*emulator, sys.executable, "-c", program],
         cwd=folder,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from household.pipeline import arithmetic
+from household.pipeline import arithmetic, paths
 from tests import clones, processors
 from tests.shell import can
 
@@ -28,8 +28,10 @@ TINY = {
     "plot.steps": "20",
     "evaluate.trees": "true",
 }
-# A line with an area, points with their errors, and squares.
+# A line with an area, points with their errors, and squares. What draws has one code for all
+# processors, and is slow to emulate.
 DRAWN = ("forecast", "scores", "error_by_day")
+TRAINED = (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER, paths.HISTORY)
 QEMU = can("qemu-x86_64", "-version")
 
 
@@ -46,43 +48,54 @@ def split_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outputs_here(split_clone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def made_here(
+    split_clone: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
     """What this processor makes of it, with which all others are compared."""
 
     def make(folder: Path) -> str:
         return json.dumps(processors.write_outputs(split_clone, folder, processors.HERE))
 
-    hashes: dict[str, str] = json.loads(clones.make_once(tmp_path_factory, "outputs_here", make)[1])
-    return hashes
+    folder, hashes = clones.make_once(tmp_path_factory, "made_here", make)
+    return folder, json.loads(hashes)
 
 
-@pytest.mark.parametrize(
-    "processor",
-    [
-        *processors.THREADS,
-        *(
-            pytest.param(
-                name,
-                marks=[
-                    pytest.mark.slow(seconds=100),
-                    pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested"),
-                ],
-            )
-            for name in processors.EMULATED
-        ),
-    ],
-)
-def test_every_file_is_the_same_bytes_on(
-    processor: str, split_clone: Path, outputs_here: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("number", processors.THREADS)
+def test_every_file_is_the_same_bytes_with(
+    number: str, split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
-    # What draws has one code for all processors, and is slow to emulate.
-    drawn = {processors.EMULATED[0]: DRAWN, processors.EMULATED[1]: ()}.get(processor)
-    there = processors.write_outputs(split_clone, tmp_path / "there", processor, drawn=drawn)
-    expected = {
-        name: of
-        for name, of in outputs_here.items()
-        if drawn is None or Path(name).suffix != ".png" or Path(name).stem in drawn
-    }
-    assert len(expected) > 20
-    assert {f"reports/figures/{name}.png" for name in drawn or ()} <= set(expected)
-    assert there == expected
+    _, here = made_here
+    assert processors.write_outputs(split_clone, tmp_path / "there", number) == here
+    assert len(here) > 20
+
+
+@pytest.mark.slow(seconds=80)
+@pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested")
+def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
+    split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    _, here = made_here
+    there = processors.write_outputs(
+        split_clone, tmp_path / "there", "EPYC", stages=["train"], drawn=()
+    )
+    assert there == {name: here[name] for name in there}
+    assert {str(path) for path in TRAINED} <= set(there)
+
+
+@pytest.mark.slow(seconds=40)
+@pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested")
+def test_scores_and_report_are_the_same_bytes_if_made_on_another_processor(
+    split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    trained, here = made_here
+    there = processors.write_outputs(
+        split_clone,
+        tmp_path / "there",
+        "Haswell",
+        stages=["evaluate", "plot"],
+        trained=trained,
+        drawn=DRAWN,
+    )
+    left = {name for name in here if name.endswith(".png") and Path(name).stem not in DRAWN}
+    assert there == {name: here[name] for name in set(here) - left}
+    assert {f"reports/figures/{name}.png" for name in DRAWN} <= set(there)
