@@ -52,7 +52,7 @@ bench: .venv/peers.done repro    ## measure against the tutorial, PyTorch, Darts
 test: .venv/dev.done    ## run the tests of a change, in three and a half minutes
 	@$(PYTEST) -m 'not slow'
 
-test-all: .venv/dev.done    ## run all tests, in twelve minutes
+test-all: .venv/dev.done    ## run all tests, in ten minutes
 	@$(PYTEST)
 
 test-slow: .venv/dev.done    ## run what test-all has and test has not
