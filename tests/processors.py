@@ -9,7 +9,6 @@ the parameters KEY, and prints a table: a file, and the hash that each processor
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -95,17 +94,7 @@ def write_outputs(
         given |= dict.fromkeys(NUMBERS_OF_THREADS, str(THREADS[processor]))
     pictures = "" if drawn is None else DRAWN_ALONE.format(names=tuple(drawn))
     program = PROGRAM.format(cores=cores, pictures=pictures, stages=tuple(stages))
-    done = subprocess.run(
-        [*emulator, sys.executable, "-c", program],
-        cwd=folder,
-        env=given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    run(folder, *emulator, sys.executable, "-c", program, env=given, patience=PATIENCE)
     return {
         str(path.relative_to(folder)): files.sha256(path)
         for made in ("models", "reports")

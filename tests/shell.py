@@ -50,11 +50,15 @@ def started(
 
 
 def run(
-    folder: Path, *command: str, env: Mapping[str, str] | None = None, fails: bool = False
+    folder: Path,
+    *command: str,
+    env: Mapping[str, str] | None = None,
+    fails: bool = False,
+    patience: float = PATIENCE,
 ) -> str:
-    """Return what `command` printed; assert how it ended."""
+    """Return what `command` printed, in `patience` seconds at the most; assert how it ended."""
     with started(folder, *command, env=env) as process:
-        printed, _ = process.communicate(timeout=PATIENCE)
+        printed, _ = process.communicate(timeout=patience)
     assert (process.returncode != 0) == fails, printed
     return printed
 

@@ -83,9 +83,8 @@ MISTAKES = {
 def test_the_messages_of_dvc_are_those_that_it_prints(clone: Path) -> None:
     for message, mistake in MISTAKES.items():
         assert f"| `{message}` |" in TROUBLE
-        assert message in "".join(make_mistake(clone, line) for line in mistake.split("; ")), (
-            mistake
-        )
+        said = [make_mistake(clone, line) for line in mistake.split("; ")]
+        assert message in "".join(said), mistake
 
 
 def make_mistake(clone: Path, line: str) -> str:

@@ -24,13 +24,14 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(clone)
     before = (clone / "dvc.lock").read_bytes()
-    once, queue, show = read_commands("README.md", "Try a change")[-3:]
-    *_, wait = read_commands("docs/experiments.md", "A sweep")[:3]
+    once, sweep, show = read_commands("README.md", "Try a change")[-3:]
     assert once.startswith("dvc exp run --temp ")
     dvc(clone, *once.split()[1:])
+    queue, alone = sweep.split(" && ")
+    wait = read_commands("docs/experiments.md", "A sweep")[2]
+    assert wait == f"{alone} -j 2"
     # Of the three one is enough, beside one that ends soon: two run at once.
-    queue = queue.removesuffix(f" && {wait.removesuffix(' -j 2')}").replace("[32],[64],[50", "[50")
-    type_command(clone, queue)
+    type_command(clone, queue.replace("[32],[64],[50", "[50"))
     dvc(clone, "exp", "run", "--queue", "--name", "soon", "--set-param", "split.train=0.7", "split")
     # It has not the epochs of the one before.
     assert re.findall(r"epoch \d+ of \d+", type_command(clone, wait)) == ["epoch 1 of 1"]

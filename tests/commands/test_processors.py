@@ -75,9 +75,7 @@ def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
     split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     _, here = made_here
-    there = processors.write_outputs(
-        split_clone, tmp_path / "there", "EPYC", stages=["train"], drawn=()
-    )
+    there = processors.write_outputs(split_clone, tmp_path / "there", "EPYC", stages=["train"])
     assert there == {name: here[name] for name in there}
     assert {str(path) for path in TRAINED} <= set(there)
 
