@@ -49,7 +49,7 @@ bench: .venv/peers.done repro    ## measure against the tutorial, PyTorch, Darts
 	@python -m bench.pipeline --name four_years --repeat 1 \
 	    --set-param fetch.sample.days=1441.152 --set-param train.epochs=3
 
-test: .venv/dev.done    ## run the tests of a change, in three and a half minutes
+test: .venv/dev.done    ## run the tests of a change, in four minutes
 	@$(PYTEST) -m 'not slow'
 
 test-all: .venv/dev.done    ## run all tests, in ten minutes
