@@ -1,12 +1,10 @@
 """A training by two processes: what they make of it together, and where one is missing."""
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,13 @@ import numpy as np
 import pytest
 
 from household.forecast import network, windows
-from household.pipeline import paths, ranks
+from household.pipeline import params, paths, ranks
 from household.pipeline.failure import Failure
-from tests.clones import change, dvc
+from stages import train
+from tests.clones import change
 from tests.shell import Start, environment, run
 
-SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 2, "train__units": [4, 3]}
+SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 4, "train__units": [4, 3]}
 
 
 def free_ports(count: int) -> list[int]:
@@ -35,78 +34,95 @@ def config(ports: list[int], own: int) -> str:
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": own}})
 
 
-def start_rank(start: Start, folder: Path, ports: list[int], own: int) -> "subprocess.Popen[str]":
+def start_rank(
+    start: Start, folder: Path, ports: list[int], own: int, *program: str
+) -> "subprocess.Popen[str]":
+    """Start the rank `own` of train, or of another `program` of Python."""
     given = environment(folder) | {ranks.CONFIG: config(ports, own)}
-    return start(folder, "python", "-m", "stages.train", env=given)
+    return start(folder, "python", *(program or ("-m", "stages.train")), env=given)
 
 
-def train_together(start: Start, folder: Path) -> list[str]:
-    """What each of two ranks said."""
-    ports = free_ports(2)
-    both = [start_rank(start, folder, ports, own) for own in range(2)]
-    said = [each.communicate(timeout=150)[0] for each in both]
-    assert [each.returncode for each in both] == [0, 0], said
-    return said
+def assert_close(folder: Path, expected: list[np.ndarray[Any, Any]]) -> None:
+    """Assert that the weights of the model in `folder` are the expected ones but for rounding."""
+    for one, other in zip(expected, weights(folder), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
 def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
     return network.load(folder / paths.NETWORK).get_weights()
 
 
-def train_alone(folder: Path) -> list[np.ndarray[Any, Any]]:
-    """The weights of a training by one process."""
-    dvc(folder, "repro", "--single-item", "train")
-    return weights(folder)
+# As many devices as GPUs, of the one CPU.
+TWO_DEVICES = """
+from household.forecast import network
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+network.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from household.pipeline import params
+from stages import train
+train.main(params.load())
+"""
+# A rank that is killed as its third epoch begins.
+KILLED_AFTER_TWO_EPOCHS = """
+import os, signal
+from household.forecast import training
+from household.pipeline import params
+from stages import train
+begin_epoch = training._Epochs.begin_epoch
+def begin_or_die(epochs):
+    if epochs.done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begin_epoch(epochs)
+training._Epochs.begin_epoch = begin_or_die
+train.main(params.load())
+"""
 
 
-@pytest.mark.slow(seconds=20)
-def test_two_ranks_give_the_weights_of_one(clone: Path, start: Start) -> None:
+@pytest.mark.slow(seconds=50)
+def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
+    clone: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     starts = windows.read(clone / paths.TRAIN)
     stretches = len(windows.stretches(starts, 48))
     # The last batch has one row, which leaves the second rank without any.
     size = next(size for size in range(5, 99) if stretches % size == 1)
     change(clone, **SMALL, train__batch_size=size, train__learning_rate=0.003)
-    alone = train_alone(clone)
-    history = (clone / paths.HISTORY).read_text()
+    monkeypatch.chdir(clone)
+    train.main(params.load())
+    alone, history = weights(clone), (clone / paths.HISTORY).read_text()
     (clone / paths.NETWORK).unlink()
-    first, second = train_together(start, clone)
-    for one, other in zip(alone, weights(clone), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
-    before, after = (
-        [float(of) for of in re.findall(r"[\d.e-]+$", text, re.M)]
-        for text in (history, (clone / paths.HISTORY).read_text())
-    )
-    assert after == pytest.approx(before, rel=1e-4)
-    assert "rank 0 of 2" in first
-    assert "epoch 2 of 2" in first
-    assert second.splitlines() == [first.splitlines()[0].replace("rank 0", "rank 1")]
-    assert not (clone / paths.CHECKPOINT).exists()
+    run(clone, "python", "-c", TWO_DEVICES)
+    assert_close(clone, alone)
 
-
-@pytest.mark.slow(seconds=20)
-def test_a_rank_that_is_killed_ends_the_other_and_the_state_is_taken_up(
-    clone: Path, start: Start
-) -> None:
-    change(clone, train__epochs=20)
+    (clone / paths.NETWORK).unlink()
     ports = free_ports(2)
-    first, second = (start_rank(start, clone, ports, own) for own in range(2))
-    assert first.stdout is not None
-    assert any("epoch 3 of 20" in line for line in iter(first.stdout.readline, ""))
-    os.killpg(second.pid, signal.SIGKILL)
-    begin = time.monotonic()
-    said, _ = first.communicate(timeout=60)
-    assert time.monotonic() - begin < 30
-    assert first.returncode == 1
-    second.communicate()
+    first = start_rank(start, clone, ports, 0)
+    second = start_rank(start, clone, ports, 1, "-c", KILLED_AFTER_TWO_EPOCHS)
+    second.communicate(timeout=150)
+    said, _ = first.communicate(timeout=30)
+    assert (first.returncode, second.returncode) == (1, -signal.SIGKILL), said
     assert re.fullmatch(
         r"train: another rank is gone \(\w+\); start all of them again: they go on after the last "
         "epoch that was whole",
         said.splitlines()[-1],
     )
     assert (clone / paths.CHECKPOINT).exists()
-    change(clone, train__epochs=20)
-    said, _ = train_together(start, clone)
-    assert re.search(r"goes on after epoch \d+ of 20", said)
+
+    ports = free_ports(2)
+    both = [start_rank(start, clone, ports, own) for own in range(2)]
+    said, other = (each.communicate(timeout=150)[0] for each in both)
+    assert [each.returncode for each in both] == [0, 0], said + other
+    assert other.splitlines() == [said.splitlines()[0].replace("rank 0 of 2", "rank 1 of 2")]
+    assert "train: goes on after epoch 2 of 4" in said
+    assert "epoch 4 of 4" in said
+    assert not (clone / paths.CHECKPOINT).exists()
+    assert_close(clone, alone)
+    before, after = (
+        [float(of) for of in re.findall(r"[\d.e-]+$", text, re.M)]
+        for text in (history, (clone / paths.HISTORY).read_text())
+    )
+    assert after == pytest.approx(before, rel=1e-4)
 
 
 @pytest.mark.slow
@@ -162,27 +178,3 @@ def test_alone_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network.strategy().num_replicas_in_sync == 1
     monkeypatch.setenv(ranks.CONFIG, config([4321], 0))
     assert network.strategy().num_replicas_in_sync == 1
-
-
-# As many devices as GPUs, of the one CPU.
-TWO_DEVICES = """
-import sys
-from pathlib import Path
-from household.forecast import network, training
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-network.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-from household.pipeline import params
-from stages import train
-train.main(params.load())
-"""
-
-
-@pytest.mark.slow(seconds=20)
-def test_two_devices_of_one_process_give_the_weights_of_one(clone: Path) -> None:
-    change(clone, **SMALL, train__batch_size=7, train__learning_rate=0.003)
-    alone = train_alone(clone)
-    run(clone, "python", "-c", TWO_DEVICES)
-    for one, other in zip(alone, weights(clone), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)

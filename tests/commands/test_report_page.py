@@ -110,7 +110,7 @@ def drawn(page: Page) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
-def test_every_plot_is_drawn_without_a_request_or_a_complaint(
+def test_every_plot_is_drawn_without_a_request_and_the_page_is_accessible(
     chromium: Browser, page_file: Path, name: str, width: int, scheme: Scheme
 ) -> None:
     with opened(chromium, page_file, width, scheme) as (page, faults):
@@ -132,12 +132,6 @@ def test_every_plot_is_drawn_without_a_request_or_a_complaint(
                     assert COLORS[revision] in of["colors"], (plot, revision)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-
-@pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
-def test_the_page_is_accessible_without_sight_or_a_mouse(
-    chromium: Browser, page_file: Path, name: str, width: int, scheme: Scheme
-) -> None:
-    with opened(chromium, page_file, width, scheme) as (page, _):
         if (name, scheme) == ("one", "dark"):  # The tables are long, and all of a kind.
             page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
         # To whoever does not see it a plot is an image with a text: its marks are no parts of it.

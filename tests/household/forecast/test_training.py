@@ -12,11 +12,13 @@ from household.forecast.windows import Shape
 from household.meter.series import Values
 from household.pipeline.params import Train
 from tests.household.forecast import test_network
-from tests.household.forecast.test_network import LOOKBACK, SCALING, SHAPE, STARTS, TINY, VALUES
+from tests.household.forecast.test_network import LOOKBACK, SCALING, SHAPE, STARTS, VALUES
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
-# Each member takes TensorFlow half a second to trace.
-DENSE = test_network.DENSE.model_copy(update={"members": 1})
+# Each layer of each member takes TensorFlow a third of a second to trace.
+SMALL = {"members": 1, "units": [3]}
+TINY = test_network.TINY.model_copy(update=SMALL)
+DENSE = test_network.DENSE.model_copy(update=SMALL)
 
 
 def ignore(_: pa.Table) -> None:
