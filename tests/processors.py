@@ -35,12 +35,12 @@ PROGRAM = """
 import importlib, os
 {cores}
 from household.pipeline import stage
-from household.report import figures
 {pictures}
 for name in {stages}:
     stage.run(name, importlib.import_module("stages." + name).main)
 """
 DRAWN_ALONE = """
+from household.report import figures
 draw = figures.Plot.picture
 figures.Plot.picture = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
 """
