@@ -191,6 +191,23 @@ def test_a_study_of_other_data_and_a_missing_trial_are_refused(
         search.apply(99)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Failure("no trial 9"), "search: no trial 9"),
+        (FileNotFoundError(2, "", "a"), "search: no a; run `dvc repro split` first"),
+        (KeyboardInterrupt(), "search: interrupted; the same command goes on"),
+    ],
+)
+def test_what_ends_a_search_before_its_time_is_one_line(error: BaseException, said: str) -> None:
+    def end() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        search.told(end)
+    assert ended.value.code == said
+
+
 def read(clone: Path) -> dict[str, dict[str, str]]:
     with (clone / "reports/search/trials.csv").open() as file:
         return {row["trial"]: row for row in csv.DictReader(file)}
