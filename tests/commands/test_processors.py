@@ -32,7 +32,9 @@ TINY = {
 # processors, and is slow to emulate.
 DRAWN = ("forecast", "scores", "error_by_day")
 TRAINED = (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER, paths.HISTORY)
-QEMU = can("qemu-x86_64", "-version")
+EMULATED = pytest.mark.skipif(
+    not can("qemu-x86_64", "-version"), reason="NO QEMU: other processors are not tested"
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_every_file_is_the_same_bytes_with_any_number_of_threads(
 
 
 @pytest.mark.slow(seconds=80)
-@pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested")
+@EMULATED
 def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
     split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
@@ -80,7 +82,7 @@ def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
 
 
 @pytest.mark.slow(seconds=40)
-@pytest.mark.skipif(not QEMU, reason="NO QEMU: other processors are not tested")
+@EMULATED
 def test_scores_and_report_are_the_same_bytes_if_made_on_another_processor(
     split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     both = [start_rank(start, clone, ports, own) for own in range(2)]
     said, other = (each.communicate(timeout=150)[0] for each in both)
     assert [each.returncode for each in both] == [0, 0], said + other
+    assert "rank 0 of 2" in said
     assert other.splitlines() == [said.splitlines()[0].replace("rank 0 of 2", "rank 1 of 2")]
     assert "train: goes on after epoch 2 of 4" in said
     assert "epoch 4 of 4" in said
