@@ -36,7 +36,7 @@ class Epochs(Callback):  # type: ignore[misc]
 
 
 def train(data: "Given") -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
-    """The seconds at the end of each epoch, and the forecasts of the test windows then, in kW."""
+    """Train; return the seconds at the end of each epoch and the test forecasts then, in kW."""
     begin = time.perf_counter()
     standard, lookback = data.standard(), data.shape.lookback
     runs = [

@@ -34,9 +34,9 @@ class Cost(NamedTuple):
 
 
 def cost(command: Command, folder: Path) -> Cost:
-    """That of `command`, run in `folder` with the project's code; its words are dropped.
+    """Run `command` in `folder` with the project's code; return its cost.
 
-    Ends the program where the command fails.
+    End the program if the command fails.
     """
     begin = os.times().elapsed
     process = _started(command, folder, subprocess.DEVNULL)
@@ -47,7 +47,7 @@ def cost(command: Command, folder: Path) -> Cost:
 
 
 def run(command: Command, folder: Path) -> str:
-    """What `command` prints; ends the program where it fails."""
+    """Return what `command` prints; end the program if it fails."""
     process = _started(command, folder, subprocess.PIPE)
     said, _ = process.communicate()
     _check(process)
@@ -84,7 +84,7 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 
 def machine() -> str:
-    """The processor, in words."""
+    """Return the name of the processor."""
     found = Path("/proc/cpuinfo")
     names = [
         line.partition(":")[2].strip()

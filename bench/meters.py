@@ -109,7 +109,7 @@ def pool(folder: Path) -> Cost:
 
 
 def content(folder: Path) -> str:
-    """A hash of all that the stages wrote."""
+    """Return a hash of all outputs of the stages."""
     made = [folder / paths.QUALITY, *(folder / "data").rglob("*.parquet")]
     whole = hashlib.sha256()
     for path in sorted(path for path in made if path.is_file()):
@@ -119,7 +119,7 @@ def content(folder: Path) -> str:
 
 @contextlib.contextmanager
 def cluster(folder: Path, lost: bool) -> Iterator[None]:
-    """A scheduler and two workers, of which one may be killed at work, for what runs meanwhile."""
+    """Run a scheduler and two workers in the block; kill one of the workers if asked."""
     file = folder / "scheduler.json"
     file.unlink(missing_ok=True)
     options = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder / "dask")]

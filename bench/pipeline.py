@@ -51,7 +51,7 @@ def of_stages(name: str, changes: list[str], repeat: int) -> None:
 
 
 def nothing_to_do(repeat: int) -> None:
-    """The seconds of `dvc repro` where all is up to date, here and in a pipeline of one stage."""
+    """Time an up-to-date `dvc repro`, here and in a pipeline of one stage."""
     said = measure.run(measure.python("-m", "dvc", "repro"), measure.ROOT)
     if "Running stage" in said:
         raise SystemExit("bench: the pipeline was not up to date; run it again")
@@ -77,7 +77,7 @@ def nothing_to_do(repeat: int) -> None:
 
 
 def one_stage(folder: Path) -> None:
-    """Makes of `folder` a repository with the smallest of pipelines, which is up to date."""
+    """Turn `folder` into a repository with the smallest pipeline, up to date."""
     (folder / "a").write_text("a")
     measure.run(["git", "init", "-q"], folder)
     add = ("stage", "add", "--run", "-n", "copy", "-d", "a", "-o", "b", "cp a b")

@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def of_torch(model: network.Model, settings: Train) -> Forecaster:
-    """The network of Keras in PyTorch, with its weights."""
+    """Return the Keras network in PyTorch, with the same weights."""
     inputs, units = model.get_layer("lstm_1_1").cell.kernel.shape
     copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.members)
     with torch.no_grad():

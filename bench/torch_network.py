@@ -52,7 +52,7 @@ class Forecaster(nn.Module):  # type: ignore[misc]
 
 
 def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
-    """The seconds at the end of each epoch, and the forecasts of the test windows then, in kW."""
+    """Train; return the seconds at the end of each epoch and the test forecasts then, in kW."""
     begin = time.perf_counter()
     settings = data.settings.train
     torch.manual_seed(data.settings.seed)
@@ -113,7 +113,7 @@ def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np
 def forecast(
     model: Forecaster, standard: torch.Tensor, starts: windows.Starts, lookback: int
 ) -> npt.NDArray[np.float32]:
-    """The standardised forecast of the minute after each window: (windows,)."""
+    """Return the standardised forecast of each window: (windows,)."""
     model.eval()
     found = []
     for part in np.array_split(starts.astype(np.int64), -(-len(starts) // 512)):

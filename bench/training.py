@@ -45,7 +45,7 @@ class Given(NamedTuple):
     seconds: float  # after which no other epoch is begun
 
     def standard(self) -> Floats:
-        """The series with the mean and deviation of the training part taken out."""
+        """Return the series, standardised by the mean and deviation of the training split."""
         return ((self.values - self.scaled.center) / self.scaled.scale).astype(np.float32)
 
     def kilowatts(self, standard: Floats) -> Floats:
@@ -116,7 +116,7 @@ def persistence(data: Given) -> Iterator[Reached]:
 
 
 def default(data: Given) -> Iterator[Reached]:
-    """The train stage: after each epoch the best weights so far."""
+    """Run the train stage; yield the best weights after each epoch."""
     from household.forecast import network, pieces, training  # noqa: PLC0415
 
     begin = time.perf_counter()
@@ -144,7 +144,7 @@ def default(data: Given) -> Iterator[Reached]:
 
 
 def with_keras_lstm(data: Given) -> Iterator[Reached]:
-    """The train stage with the LSTM of Keras, which on a CPU is a loop of small operations."""
+    """Run the train stage with Keras's LSTM, which on a CPU is a loop of small operations."""
     from household.forecast import network  # noqa: PLC0415
 
     network.FusedLSTM = network.FusedLSTM.__base__  # type: ignore[misc]
@@ -164,7 +164,7 @@ def best(kept: Path) -> list[Any]:
 
 
 def tutorial(data: Given) -> Iterator[Reached]:
-    """The tutorial's network and training, on windows of the power built one by one."""
+    """Train the tutorial's network as it does, on windows of the power built one by one."""
     from bench import tutorial as reference  # noqa: PLC0415
 
     model = reference.network()
@@ -184,14 +184,14 @@ def tutorial(data: Given) -> Iterator[Reached]:
 
 
 def torch_dense(data: Given) -> Iterator[Reached]:
-    """The default network and training in PyTorch, a loss at every minute of a stretch."""
+    """Train the default network in PyTorch, with a loss at every minute of a chunk."""
     from bench.torch_network import train  # noqa: PLC0415
 
     return (Reached(*each) for each in train(data, dense=True))
 
 
 def torch_windows(data: Given) -> Iterator[Reached]:
-    """The same network in PyTorch as it is mostly written: a loss at the end of each window."""
+    """Train the default network in PyTorch in the usual way: one loss a window."""
     from bench.torch_network import train  # noqa: PLC0415
 
     return (Reached(*each) for each in train(data, dense=False))
@@ -205,7 +205,7 @@ def darts(data: Given) -> Iterator[Reached]:
 
 
 def lightgbm(data: Given) -> Iterator[Reached]:
-    """The trees of `evaluate.trees`, scored after each 50 of them."""
+    """Train the trees of `evaluate.trees`, scored after every 50 of them."""
     from household.forecast import baselines, trees  # noqa: PLC0415
 
     begin = time.perf_counter()
@@ -233,7 +233,7 @@ WAYS = PEERS | {
 
 
 def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> None:
-    """Writes down the curves of a training on `count` windows."""
+    """Write the curves of a training on `count` windows."""
     ours = curves.get("household", [])
     rows = []
     for way, points in curves.items():

@@ -66,7 +66,7 @@ def changed(overrides: dict[str, Any], seed: int) -> Params:
 
 
 def score(task: tuple[str, int]) -> dict[str, Any]:
-    """The scores of one training, on the validation and on the test part."""
+    """Train once; return the scores on the validation and on the test split."""
     name, seed = task
     settings = changed(VARIANTS[name], seed)
     window = settings.window

@@ -1,4 +1,4 @@
-"""Forecasts of one household's electric power: `python -m household` lists what there is."""
+"""Forecast the electric power of a household. `python -m household` lists the commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from household.pipeline import arithmetic
 
-# First, before another module of the package imports NumPy or TensorFlow.
+# First, before any other module of the package imports NumPy or TensorFlow.
 IS_PINNED = arithmetic.pin()
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _require_extra(extra: str) -> Iterator[None]:
-    """Raise Failure where a package that the block imports is not installed."""
+    """Raise Failure if a package that the block imports is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -31,16 +31,23 @@ def _require_extra(extra: str) -> Iterator[None]:
 
 
 def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The minutes after the readings in `frame`, by the model in the folder `model`.
+    """Forecast the minutes after the readings in `frame`.
 
-    `frame` has a column for each feature of the model, in its unit, and a row for each minute,
-    whose time is in the index or in a column `timestamp`. Gives the next `horizon` minutes by
-    their time: `power_kw`, and from `low_80_kw` to `high_80_kw` and from `low_95_kw` to
-    `high_95_kw` where the power lies in 80 and in 95 % of the minutes. Raises
-    `household.pipeline.failure.Failure` where the readings cannot be used. Needs the extra
-    `predict`, and pandas.
+    Needs the extra `predict`, and pandas.
+
+    Args:
+        model: The folder of a saved model.
+        frame: One row a minute and one column for each feature of the model, in its unit. The time
+            is the index or a column `timestamp`.
+
+    Returns:
+        The next `horizon` minutes, indexed by time: `power_kw`, and the bounds `low_80_kw`,
+        `high_80_kw`, `low_95_kw` and `high_95_kw` of the 80 and 95 % prediction intervals.
+
+    Raises:
+        household.pipeline.failure.Failure: The model or the readings cannot be used.
     """
-    # Whoever imports the package for something else waits for none of these.
+    # Imported here, so that importing the package stays fast.
     with _require_extra("predict"):
         import pyarrow as pa  # noqa: PLC0415
 
@@ -50,7 +57,7 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 
     forecaster = Forecaster(Path(model))
     if not hasattr(frame, "columns"):
-        raise Failure(f"expected a frame of pandas, found {frame!r:.80}; read it into one")
+        raise Failure(f"expected a pandas DataFrame, found {frame!r:.80}; convert it to one")
     if "timestamp" not in frame:
         frame = frame.rename_axis("timestamp").reset_index()
     table = readings.typed(
@@ -62,17 +69,21 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 def run(
     model: "str | Path | Run | None" = None, data: "pd.DataFrame | None" = None, **sections: Any
 ) -> "Run":
-    """The whole pipeline in memory: reads, splits, trains, scores; no file is written.
+    """Run the whole pipeline in memory: read, split, train and score. Writes no file.
 
-    `sections` are parameters that differ from params.yaml, such as `train={"epochs": 3}`. `data`
-    are minutes that are already there, as `Run.data` has them: a column for each of the power and
-    what else the meter measures, by their names and in their units, the time in the index or in a
-    column `timestamp`; without it those that `fetch.source` names are read. `model` is an earlier
-    run, or the folder of a model, whose weights the training goes on with. Ctrl-C ends the training
-    and keeps its best epoch so far.
+    Ctrl-C ends the training and keeps its best epoch so far. Needs the extra `pipeline`.
 
-    Raises `household.pipeline.failure.Failure` where the readings, the parameters or the model
-    cannot be used. Needs the extra `pipeline`.
+    Args:
+        model: An earlier run or the folder of a saved model, whose weights the training starts
+            from.
+        data: Readings in the form of `Run.data`: one row a minute, with the power and any other
+            columns by their names and in their units, and the time as the index or a column
+            `timestamp`. By default the readings of `fetch.source`.
+        **sections: Parameters that differ from params.yaml, such as `train={"epochs": 3}`.
+
+    Raises:
+        household.pipeline.failure.Failure: The readings, the parameters or the model cannot be
+            used.
     """
     with _require_extra("pipeline"):
         from household.use import whole  # noqa: PLC0415

@@ -1,11 +1,11 @@
-"""Puts right what DVC has left where it was killed while it wrote its own records.
+"""Repair the records of DVC after it was killed while writing them.
 
     python -m household.mend
 
-DVC writes dvc.lock and .dvc/tmp/rwlock in place: killed then, it leaves a part, with which no
-later command of it works. This takes back the last whole dvc.lock that git knows; what that lacks
-of the latest run DVC has in its cache. Exit status 1 where there is nothing to put right.
-`make repro` runs it where DVC fails, and then DVC again.
+DVC writes dvc.lock and .dvc/tmp/rwlock in place. If it is killed then, it leaves a truncated file
+that no later command can read. This restores the last whole dvc.lock that git knows. What that
+lacks of the latest run is still in DVC's cache. The exit status is 1 if there is nothing to repair.
+`make repro` runs this and then DVC again if DVC fails.
 """
 
 import json
@@ -23,22 +23,25 @@ RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def main() -> int:
-    mended = False
+    """Run the command; return its exit status."""
+    repaired = False
     if RWLOCK.exists() and not _is_json(RWLOCK):
         RWLOCK.unlink()
-        print(f"mend: {RWLOCK} was cut short, and is removed", file=sys.stderr)
-        mended = True
+        print(f"mend: {RWLOCK} was truncated; removed it", file=sys.stderr)
+        repaired = True
     if LOCKFILE.exists() and not _is_lockfile(LOCKFILE):
-        # From the index, where DVC puts each that it has written.
+        # From the index, to which DVC adds each dvc.lock that it has written.
         restore = ["git", "restore", "--", str(LOCKFILE)]
         subprocess.run(restore, capture_output=True, check=False)  # noqa: S603
-        back = _is_lockfile(LOCKFILE)
-        if not back:
+        is_restored = _is_lockfile(LOCKFILE)
+        if not is_restored:
             LOCKFILE.unlink()
-        found = "the last whole one is back" if back else "it is removed, as git has none"
-        print(f"mend: {LOCKFILE} was cut short; {found}", file=sys.stderr)
-        mended = True
-    return 0 if mended else 1
+        outcome = (
+            "restored the last version in git" if is_restored else "removed it, since git has none"
+        )
+        print(f"mend: {LOCKFILE} was truncated; {outcome}", file=sys.stderr)
+        repaired = True
+    return 0 if repaired else 1
 
 
 def _is_json(path: Path) -> bool:

@@ -1,10 +1,10 @@
-"""Says which data and which code a model came from.
+"""Print which data and which code a model came from.
 
     python -m household.origin MODEL [--repository FOLDER]
 
-MODEL is the folder of a model, wherever it is. The data and the trainings before stand in its
-forecaster.json; the commits whose dvc.lock has the very same network are looked up in the
-repository, experiments included.
+MODEL is the folder of a model, anywhere. Its forecaster.json has the data and the earlier
+trainings. The commits whose dvc.lock has the same network are looked up in the repository,
+experiments included.
 """
 
 import argparse
@@ -23,23 +23,23 @@ LOCK = ("--", "dvc.lock")
 
 
 def lines(model: Trained, repository: Path) -> Iterator[str]:
-    """What there is to say, a line each."""
-    of = model.record["trained_on"]
-    parts = of["source"].get("parts")
-    if not parts:  # a frame in memory, or a model of a version before
-        yield f"data: {of['source']['address']}"
-    for name, part in (parts or {}).items():
-        yield f"data: {part['address']} as {name}, sha256 {part['sha256']}"
-    yield f"minutes: {_minutes(of)}, {of['windows']:,} windows"
-    for before in model.record.get("lineage", ()):
+    """Yield the lines to print."""
+    trained_on = model.record["trained_on"]
+    zips = trained_on["source"].get("parts")
+    if not zips:  # a DataFrame, or a model of an earlier version
+        yield f"data: {trained_on['source']['address']}"
+    for name, zip_record in (zips or {}).items():
+        yield f"data: {zip_record['address']} as {name}, sha256 {zip_record['sha256']}"
+    yield f"minutes: {_minutes(trained_on)}, {trained_on['windows']:,} windows"
+    for earlier in model.record.get("lineage", ()):
         yield (
-            f"went on from: the network with sha256 {before['sha256']}, "
-            f"{_minutes(before['trained_on'])}"
+            f"continued from: the network with sha256 {earlier['sha256']}, "
+            f"{_minutes(earlier['trained_on'])}"
         )
-    versions, found = holding(model.folder / trained.NETWORK, repository)
-    yield from (f"version: {tag}" for tag in versions)
-    yield from (f"code: {commit}" for commit in found)
-    if not found:
+    tags, commits = holding(model.folder / trained.NETWORK, repository)
+    yield from (f"version: {tag}" for tag in tags)
+    yield from (f"code: {commit}" for commit in commits)
+    if not commits:
         yield f"code: no commit in {repository.resolve()} has this network in its dvc.lock"
 
 
@@ -48,46 +48,52 @@ def _minutes(trained_on: dict[str, Any]) -> str:
 
 
 def holding(network: Path, repository: Path) -> tuple[list[str], list[str]]:
-    """The tags with `network` in dvc.lock, and the commits that brought it, the first one first.
+    """Return the tags with `network` in dvc.lock, and the commits that added it, the oldest first.
 
-    Raises Failure where `repository` is none of git.
+    Raises:
+        Failure: `repository` is not a git repository.
     """
-    # What DVC calls a file by.
+    # DVC identifies a file by its MD5.
     with network.open("rb") as file:
         md5 = hashlib.file_digest(file, "md5").hexdigest()
 
     def holds(revision: str) -> bool:
         return _git(repository, "grep", "-q", md5, revision, *LOCK) is not None
 
-    touched = _git(repository, "log", "--all", "--reverse", "--format=%h", f"-S{md5}", *LOCK)
-    if touched is None:
-        raise Failure(f"{repository}: no repository of git; give the project's with --repository")
+    changing = _git(repository, "log", "--all", "--reverse", "--format=%h", f"-S{md5}", *LOCK)
+    if changing is None:
+        raise Failure(
+            f"{repository}: not a git repository; name the project's folder by --repository"
+        )
     tags = [tag for tag in _git(repository, "tag", "--list") or [] if holds(tag)]
-    # One that took it out again is among them.
-    brought = [commit for commit in touched if holds(commit)]
-    shown = ["show", "--no-patch", "--date=short", "--format=%h %ad %s"]
-    return tags, (_git(repository, *shown, *brought) or []) if brought else []
+    # They include commits that removed it.
+    adding = [commit for commit in changing if holds(commit)]
+    show = ["show", "--no-patch", "--date=short", "--format=%h %ad %s"]
+    return tags, (_git(repository, *show, *adding) or []) if adding else []
 
 
 def _git(repository: Path, *arguments: str) -> list[str] | None:
-    """What git says, by lines; None where it fails or finds nothing."""
-    done = subprocess.run(  # noqa: S603
+    """Return the lines that git prints; None if it fails or finds nothing."""
+    process = subprocess.run(  # noqa: S603
         ["git", *arguments],  # noqa: S607
         cwd=repository,
         capture_output=True,
         text=True,
         check=False,
     )
-    return None if done.returncode else done.stdout.splitlines()
+    return None if process.returncode else process.stdout.splitlines()
 
 
 def main() -> None:
+    """Run the command."""
     description, _, rest = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         "python -m household.origin", description=description, epilog=rest.split("\n\n", 1)[1]
     )
     parser.add_argument("model", type=Path, metavar="MODEL")
-    parser.add_argument("--repository", type=Path, default=Path(), help="the project's; here")
+    parser.add_argument(
+        "--repository", type=Path, default=Path(), help="the project's folder; by default this one"
+    )
     options = parser.parse_args()
     try:
         model = trained.read(options.model, trained.NETWORK)

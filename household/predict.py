@@ -1,10 +1,10 @@
-"""Forecasts what comes after given readings.
+"""Forecast what comes after given readings.
 
     python -m household.predict MODEL READINGS [--csv | --json] [--backtest] [--max-age MINUTES]
 
-MODEL is the folder that the train stage leaves, models/lstm. READINGS is a file, or - for standard
+MODEL is the output folder of the train stage, models/lstm. READINGS is a file, or - for standard
 input: UCI's text or zip, or CSV or Parquet with a column timestamp and one for each feature. Needs
-the extra `predict`, and neither TensorFlow nor DVC.
+the extra `predict`, but neither TensorFlow nor DVC.
 """
 
 import argparse
@@ -35,7 +35,8 @@ except ModuleNotFoundError as error:
 
 
 def main() -> None:
-    # A reader that has enough, such as head, ends it without a word.
+    """Run the command."""
+    # A reader such as head may close the pipe early; then end silently.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     options = _options()
     try:
@@ -66,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m household.predict", description=description, epilog=rest.split("\n\n", 1)[1]
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
     parser.add_argument("readings", metavar="READINGS", help="a file, or - for standard input")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--csv", action="store_true", help="print CSV")
@@ -74,32 +75,32 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--backtest",
         action="store_true",
-        help="forecast every minute of the readings that can be, and score it",
+        help="forecast every possible minute of the readings and score the forecasts",
     )
     parser.add_argument(
         "--max-age",
         type=float,
         metavar="MINUTES",
-        help="refuse readings whose last minute is older than that, by the clock of this machine",
+        help="refuse readings whose last minute is older than this, by this machine's clock",
     )
     return parser.parse_args()
 
 
-def _check_age(table: pa.Table, name: str, most: float) -> None:
+def _check_age(table: pa.Table, name: str, max_age: float) -> None:
     if not table.num_rows:
         return
     last = pc.max(table["timestamp"])
-    # A time without a zone is taken for one of this machine's clock.
+    # A time without an offset is local time of this machine.
     age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
-    if age > most:
+    if age > max_age:
         raise Failure(
-            f"{name}: the last minute is {minute(last)}, {age:,.0f} minutes ago; --max-age "
-            f"allows {most:g}"
+            f"{name}: the last minute is {minute(last)}, {age:,.0f} minutes ago; expected at "
+            f"most {max_age:g} (--max-age)"
         )
 
 
 def _with_texts(rows: pa.Table) -> pa.Table:
-    """Times as text, such as 2007-03-31T23:59, or 2007-03-31T23:59+02:00 of a zone."""
+    """Return `rows` with times as text, such as 2007-03-31T23:59 or 2007-03-31T23:59+02:00."""
     stamps = rows["timestamp"]
     form = "%Y-%m-%dT%H:%M" + ("%Ez" if stamps.type.tz else "")
     return rows.set_column(0, "timestamp", pc.strftime(stamps, form))
@@ -121,24 +122,24 @@ def _cell(value: Any) -> str:
 
 
 def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
-    """The errors of the model and of persistence, over all steps, and how many it has learnt."""
+    """Return the errors of the model and of persistence, and how old the minutes are."""
     actual, *forecasts = (
         rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
     )
     names = ("the model", scores.REFERENCE)
-    of_each = scores.of_each(actual, dict(zip(names, forecasts, strict=True)), np.nan)
+    by_forecaster = scores.of_each(actual, dict(zip(names, forecasts, strict=True)), np.nan)
     lines = [
         f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
-        for name, record in of_each.items()
+        for name, record in by_forecaster.items()
     ]
     count = rows.num_rows // forecaster.shape.horizon
-    skill = of_each["the model"]["skill"]
+    skill = by_forecaster["the model"]["skill"]
     gain = "" if skill is None else f", skill {skill:+.1%}"
     lines.append(f"{count:,} windows in {seconds:.1f} s{gain}")
-    if learnt := forecaster.learnt_from(rows["timestamp"]):
+    if n_learnt := forecaster.learnt_from(rows["timestamp"]):
         lines.append(
-            f"{learnt:,} of these {rows.num_rows:,} minutes ({learnt / rows.num_rows:.0%}) are of "
-            "the time that the model was trained on: its error on later ones may be larger"
+            f"{n_learnt:,} of these {rows.num_rows:,} minutes ({n_learnt / rows.num_rows:.0%}) are "
+            "not after the training: the error on later minutes may be larger"
         )
     return "\n".join(lines)
 

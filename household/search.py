@@ -1,13 +1,13 @@
-"""Searches for better parameters of the training, with Optuna.
+"""Search for better parameters of the training, with Optuna.
 
     python -m household.search [--trials N] [--workers N] [--apply TRIAL] [KEY=VALUES ...]
 
-`dvc repro split` comes first, which `make search` sees to. Each trial trains with other values at
-the keys of train that are given, each as train.units=[32],[64,64] or train.dropout=0:0.4 or
-train.learning_rate=0.001:0.03:log, and ends early where its lowest validation loss so far is above
-the median of the others at that epoch. What is done is kept in reports/search: the same command
-goes on from there, also beside another one that is at work. --apply trains with the values of a
-trial as a DVC experiment, from the data to the plots. Needs the extra `search`.
+Run `dvc repro split` first; `make search` does that. Each trial trains with other values of the
+given keys of train, such as train.units=[32],[64,64] or train.dropout=0:0.4 or
+train.learning_rate=0.001:0.03:log. A trial ends early if its lowest validation loss so far is above
+the median of the others at that epoch. Results are kept in reports/search: the same command
+continues the search, also while another one is running. --apply runs a trial's values as a DVC
+experiment, from the data to the plots. Needs the extra `search`.
 """
 
 import argparse
@@ -62,52 +62,59 @@ SPACE = (
     "train.dropout=0:0.4",
     "train.batch_size=8,16,32",
 )
-# With another one of these a loss is no longer the same measure.
+# Losses of trainings that differ in these parameters cannot be compared.
 MEASURE = ("loss", "huber_delta", "supervision", "stretch", "warm_start")
 RANGE = re.compile(r"([-+.0-9eE]+):([-+.0-9eE]+)(:log)?")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-# Trials that are not cut short, before there is a median to go by.
-UNCUT = 4
-# Epochs of each, of which the first says little.
-UNCUT_EPOCHS = 2
+# Trials before the first that may be pruned, when there is no median yet.
+STARTUP_TRIALS = 4
+# Epochs of a trial before it may be pruned, since the first ones say little.
+WARMUP_EPOCHS = 2
 
 Space = dict[str, BaseDistribution]
 
 
 def space(texts: list[str]) -> Space:
-    """What is tried at each key of train; raises Failure where that is none, or makes no sense."""
-    found: Space = {}
-    known = params.Train.model_fields.keys() - set(MEASURE)
+    """Parse what to try for each key of train.
+
+    Args:
+        texts: Such as train.units=[32],[64,64] or train.dropout=0:0.4.
+
+    Raises:
+        Failure: A key cannot be searched, or its values cannot be parsed.
+    """
+    distributions: Space = {}
+    keys = params.Train.model_fields.keys() - set(MEASURE)
     for text in texts:
         dotted, _, values = text.partition("=")
         section, _, key = dotted.partition(".")
-        if section != "train" or key not in known:
+        if section != "train" or key not in keys:
             raise Failure(
-                f"{dotted} cannot be searched; give train. and one of {', '.join(sorted(known))}"
+                f"{dotted} cannot be searched; use train. and one of {', '.join(sorted(keys))}"
             )
         try:
-            found[dotted] = _distribution(values)
+            distributions[dotted] = _distribution(values)
         except (ValueError, YAMLError):
             raise Failure(
-                f"{text}: give values as {dotted}=1,2 or a range as {dotted}=0.1:0.5 or "
+                f"{text}: write values as {dotted}=1,2 or a range as {dotted}=0.1:0.5 or "
                 f"{dotted}=0.1:0.5:log"
             ) from None
-    return found
+    return distributions
 
 
 def _distribution(values: str) -> BaseDistribution:
-    if between := RANGE.fullmatch(values):
-        low, high = (YAML(typ="safe").load(end) for end in between.groups()[:2])
-        whole = isinstance(low, int) and isinstance(high, int)
-        kind = IntDistribution if whole else FloatDistribution
-        return kind(low, high, log=bool(between[3]))
-    # As texts, since Optuna takes no lists.
+    if match := RANGE.fullmatch(values):
+        low, high = (YAML(typ="safe").load(bound) for bound in match.groups()[:2])
+        is_integer = isinstance(low, int) and isinstance(high, int)
+        kind = IntDistribution if is_integer else FloatDistribution
+        return kind(low, high, log=bool(match[3]))
+    # As text, since Optuna does not accept lists.
     choices = [json.dumps(value) for value in YAML(typ="safe").load(f"[{values}]")]
     return CategoricalDistribution(choices)
 
 
 def values(trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
-    """What a trial tried, by the dotted keys."""
+    """Return the values of a trial by dotted key."""
     return {
         key: json.loads(value)
         if isinstance(trial.distributions[key], CategoricalDistribution)
@@ -117,20 +124,30 @@ def values(trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
 
 
 def changed(given: Params, tried: Mapping[str, Any]) -> Params:
+    """Return the parameters of a trial with the values `tried`."""
     settings = {key.removeprefix("train."): value for key, value in tried.items()}
     return params.changed(given, {"train": settings})
 
 
 class Data(NamedTuple):
-    """What the trials learn from."""
+    """Hold what the trials learn from.
 
-    learnt: Any  # household.forecast.training.Data
-    key: str  # of it, of the parameters that are not searched, and of what is tried
+    Attributes:
+        learnt: household.forecast.training.Data.
+        key: A fingerprint of the data, of the other parameters and of the values to try.
+    """
+
+    learnt: Any
+    key: str
 
 
 def read(given: Params, tried: Space) -> Data:
-    """What the split stage left; raises Failure where it has no validation part."""
-    # Whoever only looks at a study does without TensorFlow.
+    """Return the splits of the split stage.
+
+    Raises:
+        Failure: There is no validation split.
+    """
+    # Imported here, since looking at a study does not need TensorFlow.
     from household.forecast import (  # noqa: PLC0415
         checkpoint,
         network,
@@ -149,7 +166,7 @@ def read(given: Params, tried: Space) -> Data:
         ),
     )
     if not learnt.validation.size:
-        raise Failure("a search goes by the validation loss; set split.validation above 0")
+        raise Failure("a search compares validation losses; set split.validation above 0")
     fixed = given.model_dump(include={"seed", "window", "train"})
     for key in tried:
         del fixed["train"][key.removeprefix("train.")]
@@ -161,27 +178,40 @@ def read(given: Params, tried: Space) -> Data:
 
 
 def opened(seed: int = 0) -> optuna.Study:
-    """The study in reports/search, made where there is none."""
+    """Open the study in reports/search, or create it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name="search",
         storage=JournalStorage(JournalFileBackend(str(JOURNAL))),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=UNCUT, n_warmup_steps=UNCUT_EPOCHS),
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
+        ),
         load_if_exists=True,
     )
-    # One that goes on draws other values than those that it has.
+    # A search that continues must not draw the same values again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     return study
 
 
 def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
-    """Trains trial after trial, until as many have ended; raises Failure for a study of others."""
+    """Run trials until the study has enough.
+
+    Args:
+        given: The parameters.
+        tried: The values to try.
+        trials: How many trials the study shall have.
+        worker: The index of this worker.
+
+    Raises:
+        Failure: The study has other data, parameters or values to try.
+    """
     data = read(given, tried)
     study = opened(given.seed + 1_000 * worker)
     if study.user_attrs.get("of", data.key) != data.key:
         raise Failure(
-            f"{JOURNAL} is of other data, parameters or values; remove {FOLDER} to begin anew"
+            f"{JOURNAL} was created with other data, parameters or values; delete {FOLDER} to "
+            "start over"
         )
     study.set_user_attr("of", data.key)
     while len(study.get_trials(states=ENDED)) < trials:
@@ -196,7 +226,7 @@ def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
 
 
 def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None, TrialState]:
-    """The lowest validation loss of a training with the values of `trial`, and how it ended."""
+    """Train with the values of `trial`; return the lowest validation loss and the outcome."""
     import keras  # noqa: PLC0415
 
     from household.forecast import fitted, training  # noqa: PLC0415
@@ -218,47 +248,48 @@ def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None
             training.fit(model, learnt, settings.train, settings.seed, kept, report)
         except optuna.TrialPruned:
             return None, TrialState.PRUNED
-        except Failure:  # the loss is no number
+        except Failure:  # the training diverged
             return None, TrialState.FAIL
     return min(losses), TrialState.COMPLETE
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that ended, the best first."""
+    """Return the trials that ended, the best first."""
     return sorted(study.get_trials(states=ENDED), key=lambda trial: (trial.state, best(trial)))
 
 
 def best(trial: FrozenTrial) -> float:
-    """The lowest validation loss of a trial; one that was cut short has some too."""
+    """Return the lowest validation loss of a trial, also of a pruned one."""
     return min(trial.intermediate_values.values(), default=math.inf)
 
 
 def seconds(trial: FrozenTrial) -> float:
+    """Return the duration of a trial."""
     return trial.duration.total_seconds() if trial.duration else math.nan
 
 
 def said(trial: FrozenTrial) -> str:
-    """A trial in a line."""
+    """Describe a trial in a line."""
     if not trial.intermediate_values:
-        how = "the loss was no number"
+        how = "diverged"
     else:
-        cut = ", cut short" if trial.state == TrialState.PRUNED else ""
+        cut = ", pruned" if trial.state == TrialState.PRUNED else ""
         count = len(trial.intermediate_values)
         epochs = "1 epoch" if count == 1 else f"{count} epochs"
-        how = f"validation {best(trial):.5f} after {epochs}{cut}"
+        how = f"val_loss {best(trial):.5f} after {epochs}{cut}"
     tried = " ".join(f"{_name(key)}={_short(value)}" for key, value in values(trial).items())
     return f"trial {trial.number}: {how}, {seconds(trial):.0f} s; {tried}"
 
 
 def overrides(trial: FrozenTrial) -> list[str]:
-    """Its values as `dvc exp run --set-param` takes them."""
+    """Return the values of a trial in the form of `dvc exp run --set-param`."""
     return [
         f"{key}={json.dumps(value, separators=(',', ':'))}" for key, value in values(trial).items()
     ]
 
 
 def report(study: optuna.Study) -> str:
-    """Writes what there is to see to reports/search; the table as Markdown."""
+    """Write the report to reports/search; return its table as Markdown."""
     trials = ended(study)
     keys = list(trials[0].params)
     rows = [
@@ -266,7 +297,7 @@ def report(study: optuna.Study) -> str:
             "trial": trial.number,
             "validation loss": f"{best(trial):.6f}",
             "epochs": len(trial.intermediate_values),
-            "cut short": "yes" if trial.state == TrialState.PRUNED else "no",
+            "pruned": "yes" if trial.state == TrialState.PRUNED else "no",
             "seconds": round(seconds(trial)),
         }
         | {key: _plain(value) for key, value in values(trial).items()}
@@ -278,7 +309,7 @@ def report(study: optuna.Study) -> str:
     _draw("importance", bars(shares))
     cells = [[_short(value) for value in row.values()] for row in rows]
     table = markdown.table([_name(key) for key in rows[0]], cells)
-    text = f"# A search: {len(rows)} trials over {', '.join(keys)}\n\n{table}\n"
+    text = f"# Search: {len(rows)} trials over {', '.join(keys)}\n\n{table}\n"
     for name, what in (("history", HISTORY), ("importance", IMPORTANCE)):
         text += f"\n## {what}\n\n![{what}]({name}.png)\n"
     with files.atomic_write(FOLDER / "report.md") as partial:
@@ -291,23 +322,23 @@ def _plain(value: Any) -> Any:
 
 
 def _name(key: str) -> str:
-    """Return a key without its section, which is that of all, so that a line fits a terminal."""
+    """Return a key without its section, so that a line fits a terminal."""
     return key.removeprefix("train.")
 
 
 def _short(value: Any) -> str:
-    """A value that is tried, to four digits where it has more."""
+    """Return a value with at most four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace(", ", ",")
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
-    """How much each key bears on the loss, in shares of 1; none of a few trials.
+    """Return the importance of each key for the loss, in shares of 1; empty for too few trials.
 
-    Watanabe, Bansal and Hutter (2023), PED-ANOVA: efficiently quantifying hyperparameter
-    importance in arbitrary subspaces, IJCAI.
+    Watanabe, Bansal and Hutter (2023), PED-ANOVA: efficiently quantifying hyperparameter importance
+    in arbitrary subspaces, IJCAI.
     """
     complete = study.get_trials(states=[TrialState.COMPLETE])
-    if len(complete) < UNCUT:
+    if len(complete) < STARTUP_TRIALS:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -316,11 +347,11 @@ def importance(study: optuna.Study) -> dict[str, float]:
 
 
 HISTORY = "Validation loss of each trial, and the lowest so far"
-IMPORTANCE = "How much each parameter bears on the loss"
+IMPORTANCE = "Importance of each parameter for the loss"
 
 
 def history(trials: list[FrozenTrial]) -> dict[str, Any]:
-    """The picture of the losses in the order of the trials."""
+    """Return the plot of the losses in the order of the trials."""
     lowest, rows = math.inf, []
     for trial in sorted(trials, key=lambda trial: trial.number):
         cut = trial.state == TrialState.PRUNED
@@ -354,12 +385,12 @@ def history(trials: list[FrozenTrial]) -> dict[str, Any]:
     }
 
 
-HOW = ["trained to the end", "cut short"]
+HOW = ["complete", "pruned"]
 COLORS = ["#0A7CC0", "#D55E00"]
 
 
 def bars(shares: Mapping[str, float]) -> dict[str, Any]:
-    """The picture of the importance of each key."""
+    """Return the plot of the importance of each key."""
     if not shares:
         return {"title": {"text": IMPORTANCE, "anchor": "start"}, "mark": "text"} | figures.NOTHING
     return {
@@ -389,11 +420,15 @@ def _draw(name: str, spec: dict[str, Any]) -> None:
 
 
 def apply(number: int) -> int:
-    """Runs the pipeline with the values of a trial, as the experiment trial-<number>."""
+    """Run the pipeline with the values of a trial, as the experiment trial-<number>.
+
+    Raises:
+        Failure: There is no such trial.
+    """
     trials = {trial.number: trial for trial in ended(opened())} if JOURNAL.exists() else {}
     if number not in trials:
         known = ", ".join(map(str, sorted(trials))) or "none"
-        raise Failure(f"no trial {number} that ended in {JOURNAL}; there are {known}")
+        raise Failure(f"no trial {number} in {JOURNAL}; it has {known}")
     set_params = [f"--set-param={each}" for each in overrides(trials[number])]
     command = ["dvc", "exp", "run", "--temp", "--name", f"trial-{number}", *set_params]
     print(f"search: {shlex.join(command)}", flush=True)
@@ -401,6 +436,7 @@ def apply(number: int) -> int:
 
 
 def main() -> None:
+    """Run the command."""
     options = _options()
     if options.apply is not None:
         sys.exit(apply(options.apply))
@@ -410,11 +446,11 @@ def main() -> None:
     else:
         together(given, tried, options)
     print(report(opened()))
-    print(f"search: {FOLDER}/report.md; --apply TRIAL makes an experiment of one")
+    print(f"search: wrote {FOLDER}/report.md; run --apply TRIAL for an experiment with its values")
 
 
 def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
-    """Several workers on the study, on a cluster or each with its share of the cores."""
+    """Run several workers on the study, on a cluster or with a share of the cores each."""
     if os.environ.get(workers.CLUSTER):
         share = partial(work, given, tried, options.trials)
         list(workers.each(share, range(options.workers), "search"))
@@ -423,15 +459,15 @@ def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     # TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
-    at_work = [
+    processes = [
         context.Process(target=_worker, args=(given, tried, options.trials, number))
         for number in range(options.workers)
     ]
-    for process in at_work:
+    for process in processes:
         process.start()
-    for process in at_work:
+    for process in processes:
         process.join()
-    if any(process.exitcode for process in at_work):
+    if any(process.exitcode for process in processes):
         sys.exit(1)
 
 
@@ -440,7 +476,7 @@ def _worker(given: Params, tried: Space, trials: int, number: int) -> None:
 
 
 def told(act: Callable[[], None]) -> None:
-    """Does that; what fails is told in one line, exit status 1."""
+    """Run `act`. An error is reported in one line and ends the process with status 1."""
     try:
         act()
     except Failure as failure:
@@ -448,7 +484,7 @@ def told(act: Callable[[], None]) -> None:
     except FileNotFoundError as error:
         sys.exit(f"search: no {error.filename}; run `dvc repro split` first")
     except KeyboardInterrupt:
-        sys.exit("search: interrupted; the same command goes on")
+        sys.exit("search: interrupted; run the same command to resume")
 
 
 def _options() -> argparse.Namespace:
@@ -456,10 +492,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m household.search", description=description, epilog=rest.split("\n\n", 1)[1]
     )
-    parser.add_argument("space", nargs="*", metavar="KEY=VALUES", help="what is tried at a key")
-    parser.add_argument("--trials", type=_positive, default=20, help="that the study is to have")
-    parser.add_argument("--workers", type=_positive, default=1, help="at work at once")
-    parser.add_argument("--apply", type=int, metavar="TRIAL", help="make an experiment of it")
+    parser.add_argument("space", nargs="*", metavar="KEY=VALUES", help="values to try for a key")
+    parser.add_argument(
+        "--trials", type=_positive, default=20, help="number of trials of the study"
+    )
+    parser.add_argument("--workers", type=_positive, default=1, help="number of parallel workers")
+    parser.add_argument("--apply", type=int, metavar="TRIAL", help="run a trial as an experiment")
     return parser.parse_args()
 
 

@@ -1,11 +1,12 @@
-"""Shows what a meter says and what a model expects next, live in the terminal.
+"""Show the readings of a meter and the forecast of a model live in the terminal.
 
     python -m household.watch MODEL FILE [--speed N]
 
-MODEL is the folder that the train stage leaves, models/lstm. FILE is a text that is still being
-written, a reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
-the layout that the model was trained from. With --speed it is replayed from its start, N minutes of
-it in a minute. Ctrl-C ends it. Needs the extra `watch`, and neither TensorFlow nor DVC.
+MODEL is the output folder of the train stage, models/lstm. FILE is a text that is still being
+written, one reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
+the layout that the model was trained on. With --speed the file is replayed from its start, N
+minutes of it in a minute. End it by Ctrl-C. Needs the extra `watch`, but neither TensorFlow nor
+DVC.
 """
 
 import argparse
@@ -37,6 +38,7 @@ SHOWN = 120
 
 
 def main() -> None:
+    """Run the command."""
     options = _options()
     try:
         forecaster = Forecaster(options.model)
@@ -64,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m household.watch", description=description, epilog=rest.split("\n\n", 1)[1]
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
     parser.add_argument("file", type=Path, metavar="FILE", help="the text to follow")
     parser.add_argument(
         "--speed", type=float, metavar="N", help="replay the file, N minutes of it in a minute"
@@ -75,7 +77,7 @@ def _options() -> argparse.Namespace:
 def _follow(
     file: Path, speed: float | None, forecaster: Forecaster, live: Live, show: Callable[[], None]
 ) -> None:
-    """Takes what comes, over and over again where the file is replaced; a replay has an end."""
+    """Read new readings, and start over when the file is replaced. A replay ends with the file."""
     show()
     while True:
         try:
@@ -84,7 +86,7 @@ def _follow(
                     _take(table, speed, live, show)
                 return
         except ReplacedError:
-            live.trouble = f"{file} was replaced and is read from its start"
+            live.trouble = f"{file} was replaced; reading it from its start"
             show()
         except FileNotFoundError:
             if not live.points:
@@ -93,7 +95,7 @@ def _follow(
 
 
 def _take(table: pa.Table, speed: float | None, live: Live, show: Callable[[], None]) -> None:
-    # Of a file that has years in it already, the last minutes will do.
+    # Of a file that already holds years, only the last minutes are needed.
     first = max(0, table.num_rows - live.kept) if speed is None else 0
     for row in range(first, table.num_rows):
         live.add(table.slice(row, 1))

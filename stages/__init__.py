@@ -1,11 +1,11 @@
-"""The stages, in the order of the data: `python -m stages.fetch` runs one."""
+"""Run the stages, in the order of the data: `python -m stages.fetch` runs one of them."""
 
 import signal
 import sys
 from types import TracebackType
 
 
-def _name_what_is_not_installed(
+def _report_missing_package(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if not isinstance(error, ModuleNotFoundError):
@@ -13,18 +13,17 @@ def _name_what_is_not_installed(
         return
     print(
         f"stages: {error.name} is not installed for {sys.executable}; run "
-        "`. .venv/bin/activate` first, or `make repro`, which makes that environment",
+        "`. .venv/bin/activate` first, or `make repro`, which creates that environment",
         file=sys.stderr,
     )
 
 
-# Python has this name for the program until it has found the module that it is to run.
+# While `python -m stages.x` is still importing, sys.argv[0] is "-m".
 if sys.argv[0] == "-m":
-    sys.excepthook = _name_what_is_not_installed
-    # A Ctrl-C while a stage still imports packages ends it without a traceback; `stage.run` then
-    # takes over.
+    sys.excepthook = _report_missing_package
+    # Let Ctrl-C end the process without a traceback until `stage.run` sets its own handler.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# Sets how NumPy computes, before a stage imports it.
+# Importing household pins the arithmetic of NumPy, so it comes before NumPy.
 import household  # noqa: E402, F401

@@ -1,9 +1,9 @@
-"""Scores the LSTM, and the baselines beside it, on the test windows.
+"""Score the LSTM and the baselines on the test windows.
 
 Reads models/lstm/{network.onnx,intervals.npz}, data/windowed/series.parquet,
-data/split/{train,validation,test}.parquet, data/raw/source.json and, where there is an
-evaluate.against, the model in that folder. Writes reports/metrics.json, reports/meters.csv,
-reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
+data/split/{train,validation,test}.parquet, data/raw/source.json and the model in `evaluate.against`
+if there is one. Writes reports/metrics.json, reports/meters.csv, reports/breakdown.csv,
+reports/coverage.csv and reports/predictions.parquet.
 """
 
 from household.forecast import by_meter, evaluation, runtime, windows
@@ -14,7 +14,8 @@ from household.report import verdict
 
 
 def main(params: Params) -> None:
-    minutes, test = meters.held(paths.SERIES), meters.held(paths.TEST)
+    """Run the stage."""
+    series_paths, test = meters.held(paths.SERIES), meters.held(paths.TEST)
     train, validation = meters.held(paths.TRAIN), meters.held(paths.VALIDATION)
     several = meters.several(paths.TEST)
     horizon = runtime.shape(runtime.load(paths.GRAPH)).horizon
@@ -22,7 +23,7 @@ def main(params: Params) -> None:
     jobs = {
         meter: by_meter.Job(
             meter,
-            minutes[meter],
+            series_paths[meter],
             train.get(meter),
             validation.get(meter),
             path,
@@ -34,24 +35,24 @@ def main(params: Params) -> None:
         )
         for meter, path in test.items()
     }
-    scored, _ = meters.each(by_meter.score, jobs, skip=False, doing="evaluate")
-    rows = [each.row for each in scored.values()]
-    seen = {meter: each for meter, each in scored.items() if meter in train}
-    every = max(each.every for each in seen.values())
-    found = evaluation.evaluate(
-        evaluation.together([each.forecasts for each in seen.values()]), every
+    scores, _ = meters.each(by_meter.score, jobs, skip=False, doing="evaluate")
+    rows = [score.row for score in scores.values()]
+    in_training = {meter: score for meter, score in scores.items() if meter in train}
+    stride = max(score.every for score in in_training.values())
+    scored = evaluation.evaluate(
+        evaluation.together([score.forecasts for score in in_training.values()]), stride
     )
-    metrics, predictions = found.metrics, found.predictions
+    metrics, predictions = scored.metrics, scored.predictions
     if several:
         metrics |= {"meters": by_meter.of_each_kind(rows)}
-        predictions = by_meter.named(predictions, seen, horizon)
+        predictions = by_meter.named(predictions, in_training, horizon)
     files.write_json(paths.METRICS, metrics)
     files.write_csv(paths.METERS, by_meter.table(rows))
-    files.write_csv(paths.BREAKDOWN, found.breakdown)
-    files.write_csv(paths.COVERAGE, found.coverage)
+    files.write_csv(paths.BREAKDOWN, scored.breakdown)
+    files.write_csv(paths.COVERAGE, scored.coverage)
     files.write_table(paths.PREDICTIONS, predictions)
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    for line in verdict.lines(metrics, found.windows, horizon, simulated):
+    for line in verdict.lines(metrics, scored.windows, horizon, simulated):
         print(f"evaluate: {line}")
     if warning := verdict.drift(metrics["verdict"]):
         print(f"evaluate: warning: {warning}")

@@ -1,6 +1,6 @@
-"""Brings the zip here: simulated, from UCI, from a path or from a URL; or several of them.
+"""Simulate, copy or download the zips of the source, and verify them.
 
-Writes data/raw/power/ and data/raw/source.json, which says where they came from.
+Writes data/raw/power/ and data/raw/source.json.
 """
 
 from household.meter import source
@@ -9,6 +9,7 @@ from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
+    """Run the stage."""
     with files.atomic_folder(paths.RAW) as partial:
         record = source.fetch(params.fetch, partial)
     files.write_json(paths.SOURCE, record)

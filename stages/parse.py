@@ -1,7 +1,7 @@
-"""Turns the text in the zips into typed Parquet, every minute kept, a missing value as null.
+"""Convert the texts in the zips to typed Parquet. Every minute is kept; a missing value is null.
 
-Reads the zips in data/raw/power/. Writes data/parsed/power/, a file a month, or a file a meter
-where there are several, and reports/data_quality.json.
+Reads data/raw/power/. Writes data/parsed/power/, a file a month or, for several meters, a file a
+meter, and reports/data_quality.json.
 """
 
 from household.meter import meters, parsed, quality
@@ -11,6 +11,7 @@ from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
+    """Run the stage."""
     raw, settings = meters.held(paths.RAW), params.parse
     with files.atomic_folder(paths.PARSED) as folder:
         if meters.several(paths.RAW):
@@ -26,12 +27,13 @@ def main(params: Params) -> None:
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "
-        f"{record['missing'][TARGET]:,} missing, {record['gaps']['absent_rows']:,} absent, "
-        f"{sum(record['skipped_lines'].values()):,} lines skipped"
+        f"{record['missing'][TARGET]:,} without a power value, "
+        f"{record['gaps']['absent_rows']:,} without a row, "
+        f"{sum(record['skipped_lines'].values()):,} bad lines skipped"
         + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
     )
-    for doubt in record["doubts"]:
-        print(f"parse: warning: {doubt}")
+    for warning in record["caveats"]:
+        print(f"parse: warning: {warning}")
 
 
 if __name__ == "__main__":

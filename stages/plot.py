@@ -1,4 +1,4 @@
-"""Makes what a person looks at: tables for `dvc plots`, the same as pictures, and a report.
+"""Write what people look at: tables for `dvc plots`, pictures, the report and the model card.
 
 Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
 reports/metrics.json, reports/meters.csv, reports/data_quality.json, data/raw/source.json and
@@ -16,6 +16,7 @@ from household.report.tables import Results
 
 
 def main(params: Params) -> None:
+    """Run the stage."""
     meters = pd.read_csv(paths.METERS)
     results = Results(
         predictions=files.read_table(paths.PREDICTIONS).to_pandas(),
@@ -34,7 +35,7 @@ def main(params: Params) -> None:
         if plot.written is None:
             table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
             files.write_csv(plot.path, table)
-    # All at once, so that no picture stays of a plot that is no more.
+    # A new folder, so that pictures of removed plots disappear.
     with files.atomic_folder(paths.FIGURES) as folder:
         for plot in figures.CHARTS:
             if plot.shown(tables[plot.name]):
@@ -44,7 +45,7 @@ def main(params: Params) -> None:
         partial.write_text(markdown.report(tables), encoding="utf-8")
     with files.atomic_write(paths.CARD) as partial:
         partial.write_text(card.card(results, tables["scores"]), encoding="utf-8")
-    print(f"plot: {paths.REPORT}; `dvc plots show` makes a page of the same")
+    print(f"plot: wrote {paths.REPORT}; run `dvc plots show` for the interactive page")
 
 
 if __name__ == "__main__":

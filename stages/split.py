@@ -1,11 +1,11 @@
-"""Splits the windows in time order into train, validation and test, and shuffles the training.
+"""Split the windows in time order into train, validation and test.
 
-The center and the scale are taken here and not with the windows, since those of the training part
-can be known only once there is one.
+The training windows are shuffled. The center and scale are computed here, after the split, so that
+no test data leaks into them.
 
-Reads data/windowed/. Writes data/split/{train,validation,test}.parquet, the starts of the
-windows of each part, and data/split/scaling.json; of several meters a folder of each. Those that
-training is not to see have no windows but in the test part.
+Reads data/windowed/. Writes data/split/{train,validation,test}.parquet, the starts of the windows
+of each split, and data/split/scaling.json. For several meters each is a folder. Meters that are
+held out from training only have test windows.
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ NONE = np.empty(0, np.int32)
 
 
 def main(params: Params) -> None:
+    """Run the stage."""
     window, several = params.window, meters.several(paths.SERIES)
     shape = windows.Shape(window.lookback, window.horizon)
     series, starts = meters.held(paths.SERIES), meters.held(paths.WINDOWS)
@@ -47,23 +48,23 @@ def main(params: Params) -> None:
             for meter in series
         }
         skip = params.parse.on_bad_line == "skip"
-        made, _ = meters.each(parts.cut, jobs, skip=skip, doing="split")
+        sizes, _ = meters.each(parts.cut, jobs, skip=skip, doing="split")
 
-        def counted() -> Iterator[scaling.Counted]:
-            for meter, sizes in made.items():
-                learnt = windows.read(jobs[meter].train) if "train" in sizes else NONE
+        def windows_of_meters() -> Iterator[scaling.Counted]:
+            for meter, size in sizes.items():
+                train_starts = windows.read(jobs[meter].train) if "train" in size else NONE
                 yield scaling.Counted(
                     partial(files.read_column, series[meter]),
-                    *scaling.counted(window, windows.read(starts[meter]), learnt),
+                    *scaling.counted(window, windows.read(starts[meter]), train_starts),
                 )
 
-        features = pq.read_schema(series[next(iter(made))]).names[1:]
-        measured = scaling.measure(features, counted(), shape)
-    scaling.write(paths.SCALING, features, measured)
-    total = sum(map(Counter, made.values()), Counter())
+        features = pq.read_schema(series[next(iter(sizes))]).names[1:]
+        fitted = scaling.measure(features, windows_of_meters(), shape)
+    scaling.write(paths.SCALING, features, fitted)
+    total = sum(map(Counter, sizes.values()), Counter())
     print(
         f"split: {', '.join(f'{total[name]:,} {name}' for name in parts.Parts._fields)}"
-        + (f", of {len(made):,} meters, {len(unseen):,} of them unseen" if several else "")
+        + (f", of {len(sizes):,} meters, {len(unseen):,} of them unseen" if several else "")
     )
 
 

@@ -1,9 +1,8 @@
-"""Trains the LSTM.
+"""Train the LSTM, one model for all meters.
 
-Reads data/windowed/series.parquet, data/split/, data/raw/source.json and, where there is a
-train.warm_start, the model in that folder. Writes models/lstm/, the model with what is needed to
-use it, and reports/train/history.csv. One that was stopped goes on from models/checkpoint.npz,
-which each epoch leaves and the end removes. Of several meters it makes one model.
+Reads data/windowed/series.parquet, data/split/, data/raw/source.json and, for a warm start, the
+model in `train.warm_start`. Writes models/lstm/ and reports/train/history.csv. After each epoch it
+saves models/checkpoint.npz, from which an interrupted training resumes.
 """
 
 from contextlib import nullcontext, redirect_stdout
@@ -18,10 +17,11 @@ from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
-    strategy, rank = network.strategy(), ranks.read()
+    """Run the stage."""
+    strategy, workers = network.strategy(), ranks.read()
     shape = windows.Shape(params.window.lookback, params.window.horizon)
-    minutes, learnt = meters.held(paths.SERIES), meters.held(paths.TRAIN)
-    features = pq.read_schema(minutes[next(iter(learnt))]).names[1:]
+    series_paths, train_paths = meters.held(paths.SERIES), meters.held(paths.TRAIN)
+    features = pq.read_schema(series_paths[next(iter(train_paths))]).names[1:]
     earlier = artifact.warm_start(params, features)
     data = training.Data(
         earlier.scaling if earlier else scaling.read(paths.SCALING, features),
@@ -33,16 +33,20 @@ def main(params: Params) -> None:
     print(
         f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
         f"on {network.device()}"
-        + (f", rank {rank.own} of {len(rank.addresses)}" if len(rank.addresses) > 1 else "")
+        + (
+            f", worker {workers.own} of {len(workers.addresses)}"
+            if len(workers.addresses) > 1
+            else ""
+        )
     )
     difference = network.name_difference(shape, params.train)
-    if difference and not rank.own:
+    if difference and not workers.own:
         print(f"train: {difference}; another machine may give other bytes, scores within 1 %")
     if earlier:
-        print(f"train: goes on with the weights in {earlier.folder}")
+        print(f"train: warm start from {earlier.folder}")
     report = partial(files.write_csv, paths.HISTORY)
-    # What the ranks say is the same, but for the line above.
-    with redirect_stdout(None) if rank.own else nullcontext():
+    # All workers print the same lines from here on.
+    with redirect_stdout(None) if workers.own else nullcontext():
         training.fit(
             model,
             data,
@@ -53,16 +57,16 @@ def main(params: Params) -> None:
             warm=bool(earlier),
             strategy=strategy,
         )
-    if rank.own:
+    if workers.own:
         return
-    seen = []
-    for meter, starts in learnt.items():
-        table = files.read_table(minutes[meter])
+    extents = []
+    for meter, starts in train_paths.items():
+        table = files.read_table(series_paths[meter])
         stamps = arrays.of(table["timestamp"])
-        seen.append(artifact.seen(stamps, series.values(table), windows.read(starts), shape))
+        extents.append(artifact.seen(stamps, series.values(table), windows.read(starts), shape))
     source = files.read_json(paths.SOURCE)
-    made = fitted.finished(model, params, data, features, seen, source, earlier)
-    made.write(paths.NETWORK.parent)
+    trained = fitted.finished(model, params, data, features, extents, source, earlier)
+    trained.write(paths.NETWORK.parent)
     paths.CHECKPOINT.unlink()
 
 

@@ -1,7 +1,8 @@
-"""Decides which minutes form a window.
+"""Find the complete minutes and the windows in them.
 
-Reads data/parsed/power/. Writes data/windowed/series.parquet, the minutes that count, and
-data/windowed/windows.parquet, the start of each window in them; of several meters a folder of each.
+Reads data/parsed/power/. Writes data/windowed/series.parquet, the complete minutes, and
+data/windowed/windows.parquet, the start of each window in them. For several meters each is a
+folder.
 """
 
 from household.forecast import windowed
@@ -11,9 +12,10 @@ from household.pipeline.params import Params
 
 
 def main(params: Params) -> None:
+    """Run the stage."""
     window, parsed = params.window, meters.held(paths.PARSED)
     features = series.present(
-        (each for path in parsed.values() for each in months.metadata(path)), window.features
+        (n for path in parsed.values() for n in months.metadata(path)), window.features
     )
     several, skip = meters.several(paths.PARSED), params.parse.on_bad_line == "skip"
     with meters.written(several, paths.SERIES, paths.WINDOWS) as (minutes, starts):
@@ -21,12 +23,13 @@ def main(params: Params) -> None:
             meter: windowed.Job(path, minutes(meter), starts(meter), features, window)
             for meter, path in parsed.items()
         }
-        found, _ = meters.each(windowed.cut, jobs, skip=skip, doing="window")
+        counts, _ = meters.each(windowed.cut, jobs, skip=skip, doing="window")
     print(
-        f"window: {sum(each.windows for each in found.values()):,} windows of {window.lookback} + "
-        f"{window.horizon} minutes in {sum(each.minutes for each in found.values()):,} minutes"
+        f"window: {sum(n.windows for n in counts.values()):,} windows ({window.lookback} input + "
+        f"{window.horizon} target minutes) from {sum(n.minutes for n in counts.values()):,} "
+        "complete minutes"
         + ("" if features == window.features else f" of {', '.join(features)}")
-        + (f" of {len(found):,} meters" if several else "")
+        + (f" of {len(counts):,} meters" if several else "")
     )
 
 

@@ -17,7 +17,7 @@ Scheme = Literal["light", "dark"]
 
 
 def executable() -> str | None:
-    """The Chromium of this machine, if it has one."""
+    """Return the path of Chromium, if installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 def opened(
     given: Browser, file: Path, width: int, scheme: Scheme
 ) -> Iterator[tuple[Page, list[str]]]:
-    """The page in `file` when all is drawn, and what it asked for or complained of on the way.
+    """Return the page in `file` once all is drawn, and its requests and complaints.
 
     The browser has no network.
     """

@@ -89,14 +89,14 @@ def no_process_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder for the time of the test."""
+    """Change to an empty folder for the test."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts processes that end with the test."""
+    """Start processes that end with the test."""
     with ExitStack() as stack:
         yield lambda folder, *command, env=None: stack.enter_context(
             started(folder, *command, env=env)
@@ -105,12 +105,12 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def reproduced_clone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A clone in which the pipeline has run, to be copied, and what it printed."""
+    """Make a clone in which the pipeline has run; return it and what was printed."""
     return make_once(tmp_path_factory, "reproduced", reproduce)
 
 
 @pytest.fixture
 def clone(reproduced_clone: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of the reproduced clone, for the test to change."""
+    """Copy the reproduced clone, for the test to change."""
     shutil.copytree(reproduced_clone[0], tmp_path / "clone", symlinks=True)
     return tmp_path / "clone"

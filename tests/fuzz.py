@@ -24,7 +24,7 @@ WORDS = [*"0123456789;/:?.-+eE \r\t", "\n", "nan", "inf", "1e400", ":00;", "16/1
 
 
 def one(data: bytes) -> None:
-    """Reads what stands below the header after two bytes that say how it is read."""
+    """Read the data after two bytes that say how."""
     if len(data) < 2:
         return
     skip, spare, text = bool(data[0] & 1), data[1], test_reader.text() + data[2:]

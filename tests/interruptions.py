@@ -56,11 +56,11 @@ class Interruption(NamedTuple):
 
 
 def state(folder: Path) -> dict[str, str]:
-    """A hash of each file that the pipeline made, by its path.
+    """Return a hash of each file that the pipeline wrote, by path.
 
-    A stage that was killed leaves a partial file under another name, which git and DVC ignore and
-    its next run removes, and a training its checkpoint. They stay where DVC has the outcome in its
-    cache, and are not counted.
+    A killed stage leaves a partial file under another name, which git and DVC ignore and its next
+    run removes, and a training leaves its checkpoint. Both stay if DVC has the outcome in its
+    cache, so they are not counted.
     """
     left = (paths.CHECKPOINT.name, ".gitignore")
     roots = [folder / name for name in MADE]
@@ -127,7 +127,7 @@ class Campaign:
         return Interruption(what, to, by, moment, ended, said, *self._repro())
 
     def _repro(self) -> tuple[str, str]:
-        """What mended the clone, if need was, and what is still wrong."""
+        """Run `dvc repro`; return what repaired the clone, and what is still wrong."""
         status, said = self._run_repro(self._clone)
         mended = ""
         if status:
@@ -210,7 +210,7 @@ def main() -> None:
 
 
 def tally(done: Interruption) -> list[str]:
-    """What to count of it."""
+    """Count the outcomes."""
     if done.ended:
         return ["came to its end before"]
     counted = ["interrupted", f"interrupted: {done.what}", f"by {done.by.name} to {done.to}"]

@@ -19,7 +19,7 @@ from household.pipeline import paths
 from tests.browser import Scheme, browser, executable, opened
 
 DOCS = Path("docs")
-# Name, arguments to `dvc plots`, width and scheme of the screen; each down to "What to doubt".
+# Name, arguments to `dvc plots`, width and scheme of the screen; each down to "Caveats".
 PICTURES: list[tuple[str, list[str], int, Scheme]] = [
     ("report", ["show"], 1120, "light"),
     ("report-phone", ["show"], 400, "dark"),
@@ -64,7 +64,7 @@ def main() -> None:
             began = time.perf_counter()
             with opened(given, out / "index.html", width, scheme) as (page, _):
                 seconds = time.perf_counter() - began
-                end = page.get_by_role("heading", name="What to doubt").bounding_box()
+                end = page.get_by_role("heading", name="Caveats").bounding_box()
                 assert end is not None
                 clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": end["y"]}
                 picture = page.screenshot(full_page=True, clip=clip)

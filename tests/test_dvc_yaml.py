@@ -23,7 +23,7 @@ STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 
 
 def imported(module: Path) -> Iterator[Path]:
-    """The modules of the project that `module` imports, itself included."""
+    """Return the modules of the project that `module` imports, itself included."""
     seen = [module]
     for path in seen:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -45,7 +45,7 @@ def declared(stage: str, *kinds: str) -> set[str]:
 
 
 def code(stage: str) -> set[str]:
-    """The modules that a stage declares, those of a folder one by one."""
+    """Return the modules that a stage declares, with those of a folder one by one."""
     declared_code = {dep for dep in declared(stage, "deps") if dep.startswith(CODE)}
     return {
         str(path.relative_to(ROOT))

@@ -47,7 +47,7 @@ class Trace(NamedTuple):
 
 
 def faults(folder: Path, stage: str) -> Iterator[str]:
-    """Runs the stage in `folder`; each way in which it is not as dvc.yaml there says, in words."""
+    """Run the stage in `folder`; return each way in which it violates dvc.yaml, in words."""
     entry = YAML(typ="safe").load(folder / "dvc.yaml")["stages"][stage]
     deps = set(entry["deps"])
     outs = {
@@ -94,7 +94,7 @@ def _within(names: set[str], declared: str) -> bool:
 
 
 def _files(folder: Path, deps: set[str]) -> set[str]:
-    """The files of `deps`, where one is a folder of code those in it, else the folder itself."""
+    """Return the files of `deps`; a folder of code is listed, another folder is not."""
     names = set()
     for dep in deps:
         code = [str(path.relative_to(folder)) for path in (folder / dep).rglob("*.py")]
@@ -103,7 +103,7 @@ def _files(folder: Path, deps: set[str]) -> set[str]:
 
 
 def trace(folder: Path, command: str) -> Trace:
-    """Runs `command` in `folder`, in a home folder of its own."""
+    """Run `command` in `folder`, with a separate home folder."""
     with tempfile.TemporaryDirectory() as made:
         beside = Path(made).resolve()
         for name in ("home", "tmp", "calls"):
@@ -160,7 +160,7 @@ def _trace(folder: Path, beside: Path, calls: list[str], keys: set[str]) -> Trac
 
 
 def _path(folder: Path, opened: re.Match[str]) -> Path:
-    """What was opened or, where there is nothing, what it would have been."""
+    """Return the path that was opened, or would have been if it existed."""
     if opened[2]:
         return Path(opened[2])
     named = NAMED.match(opened[1])

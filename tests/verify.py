@@ -84,7 +84,7 @@ def run(folder: Path, *command: str) -> None:
 
 
 def locked(folder: Path) -> Locked:
-    """What dvc.lock says of each stage: the hash of each file by its path, and the parameters."""
+    """Return the hash of each file of each stage in dvc.lock, and the parameters."""
     stages = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
     return {
         name: {

@@ -1,4 +1,4 @@
-"""The model as one folder that works alone: the network twice, explained by forecaster.json."""
+"""Describe a saved model, choose a warm start, and make Keras files byte-identical."""
 
 import json
 import zipfile
@@ -26,30 +26,45 @@ GAPS = {
     "join": "minutes on either side of a gap count as neighbours",
     "break": "a lookback that holds a gap has no forecast",
 }
-# What the shape of the weights, or what they stand for, depends on.
+# Parameters that the shape or the meaning of the weights depends on.
 SHAPE = {
     "window": ("lookback", "horizon"),
     "train": ("changes", "target", "members", "units"),
 }
-# The earliest that a zip can hold.
+# The earliest date that a zip can hold.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class Seen(NamedTuple):
-    """What a training saw of its readings."""
+    """Hold the extent of the training data of a meter.
 
-    first: np.datetime64  # minute of its windows, and the last
+    Attributes:
+        first: The first minute of the training windows.
+        last: The last minute of the training windows.
+        lowest: The smallest value of each feature: (features,).
+        highest: The largest value of each feature: (features,).
+        windows: The number of training windows.
+    """
+
+    first: np.datetime64
     last: np.datetime64
-    lowest: npt.NDArray[np.float32]  # (features,), and the highest
+    lowest: npt.NDArray[np.float32]
     highest: npt.NDArray[np.float32]
     windows: int
 
 
 def seen(stamps: Any, values: Values, train: Starts, shape: Shape) -> Seen:
-    """In a series (minutes,) and (minutes, features) by the training windows at `train`."""
+    """Return the extent of the training data of a meter.
+
+    Args:
+        stamps: The time of each minute: (minutes,).
+        values: The series: (minutes, features).
+        train: The starts of the training windows.
+        shape: The shape of the windows.
+    """
     first, last = train.min(), windows.last_minutes(train.max(), shape)
-    held = values[first : last + 1]
-    return Seen(stamps[first], stamps[last], held.min(axis=0), held.max(axis=0), len(train))
+    trained = values[first : last + 1]
+    return Seen(stamps[first], stamps[last], trained.min(axis=0), trained.max(axis=0), len(train))
 
 
 def description(
@@ -61,18 +76,23 @@ def description(
     levels: Sequence[float],
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What forecaster.json says: what the network takes, what it gives, and what made it.
+    """Return the contents of forecaster.json: inputs, outputs and origin of a model.
 
-    `scaling` is that of `features`, `source` the record of where the data is from, `trained_on`
-    what was seen of each meter, `levels` the shares of the minutes that the intervals are to hold,
-    `lineage` the trainings that the weights went through before this one.
+    Args:
+        params: The parameters.
+        features: The columns of the series.
+        scaling: The scaling of the features.
+        source: The record of the fetch stage.
+        trained_on: The extent of the training data of each meter.
+        levels: The coverages of the prediction intervals.
+        lineage: The earlier trainings of the weights.
     """
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     firsts, lasts, lowest, highest, counts = zip(*trained_on, strict=True)
-    edges = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
-    # By way of text a float32 keeps the few digits that it was read with.
-    ranges = [[float(str(edge)) for edge in of] for of in edges]
-    several = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
+    extremes = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
+    # Converting a float32 by its text keeps the few digits of the source.
+    ranges = [[float(str(bound)) for bound in bounds] for bounds in extremes]
+    meters = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
     return {
         "input": {
             "shape": ["windows", shape.lookback, len(features)],
@@ -80,11 +100,11 @@ def description(
                 {
                     "name": name,
                     "unit": series.UNITS[name],
-                    "range": of,
+                    "range": bounds,
                     "center": center,
                     "scale": scale,
                 }
-                for name, of, center, scale in zip(
+                for name, bounds, center, scale in zip(
                     features, ranges, scaling.center.tolist(), scaling.scale.tolist(), strict=True
                 )
             ],
@@ -104,7 +124,7 @@ def description(
             "first": str(min(firsts).astype("datetime64[m]")),
             "last": str(max(lasts).astype("datetime64[m]")),
             "windows": sum(counts),
-            **several,
+            **meters,
         },
         "lineage": list(lineage),
         "parameters": {
@@ -119,43 +139,44 @@ def description(
 
 
 def warm_start(params: Params, features: list[str]) -> Trained | None:
-    """The model whose weights a training goes on with; None where it is to start anew.
+    """Return the model of `train.warm_start`; None if it is null.
 
-    Raises Failure where `train.warm_start` holds none, or one of another shape.
+    Raises:
+        Failure: The folder does not hold a model, or one of another shape.
     """
     if params.train.warm_start is None:
         return None
     folder = Path(params.train.warm_start).expanduser()
     if folder.resolve() == paths.NETWORK.parent.resolve():
         raise Failure(
-            f"train.warm_start: {folder} is where this training will be written; copy it to "
-            "another folder, or bring it to one by `dvc artifacts get`"
+            f"train.warm_start: this training will overwrite {folder}; copy the model to "
+            "another folder, or get one by `dvc artifacts get`"
         )
     model = trained.read(folder, trained.NETWORK)
     try:
-        theirs = model.record["parameters"]
+        their_params = model.record["parameters"]
         compared = {"window.features": (model.features, features)} | {
-            f"{section}.{key}": (theirs[section][key], getattr(getattr(params, section), key))
+            f"{section}.{key}": (their_params[section][key], getattr(getattr(params, section), key))
             for section, keys in SHAPE.items()
             for key in keys
         }
         _ = model.scaling, model.lineage
     except (ValueError, LookupError, TypeError) as error:
         raise trained.none_there(folder, error) from None
-    for key, (there, here) in compared.items():
-        if there != here:
+    for key, (theirs, ours) in compared.items():
+        if theirs != ours:
             raise Failure(
-                f"train.warm_start: the model in {folder} has {key} {there}, and here it is "
-                f"{here}; set it to the same, or train.warm_start to null"
+                f"train.warm_start: the model in {folder} has {key} {theirs}, but params.yaml "
+                f"has {ours}; use the same value, or set train.warm_start to null"
             )
     return model
 
 
 def make_canonical(archive: Path) -> None:
-    """Rewrites what `keras.Model.save` wrote, so that the same network is the same bytes.
+    """Rewrite a file of `keras.Model.save`, so that the same network gives the same bytes.
 
-    Keras puts the time of saving and addresses in memory into the archive; both become constants
-    here. `keras.models.load_model` reads the result like any other.
+    Keras stores the time of saving and memory addresses. Both become constants here.
+    `keras.models.load_model` reads the result like any other file.
     """
     with zipfile.ZipFile(archive) as saved:
         members = {name: saved.read(name) for name in sorted(saved.namelist())}
@@ -170,7 +191,7 @@ def make_canonical(archive: Path) -> None:
 
 
 def _with_small_ids(node: Any, ids: dict[int, int]) -> Any:
-    """`node` of a JSON tree with each shared_object_id as 1, 2, ... in the order of its keys."""
+    """Renumber each shared_object_id in a JSON tree as 1, 2, ... in the order of the keys."""
     if isinstance(node, list):
         return [_with_small_ids(inner, ids) for inner in node]
     if not isinstance(node, dict):

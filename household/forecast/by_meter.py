@@ -1,4 +1,4 @@
-"""One model on many meters: the scores on each, and how they are distributed."""
+"""Score one model on each of many meters, and summarise the scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ NONE = np.empty(0, np.int32)
 SCHEMA = pa.schema(
     [
         ("meter", pa.string()),
-        ("seen", pa.bool_()),  # whether the training saw it
+        ("seen", pa.bool_()),  # whether the model was trained on it
         ("windows", pa.int64()),
         ("rmse_kw", pa.float64()),
         ("persistence_kw", pa.float64()),
@@ -43,107 +43,143 @@ SCHEMA = pa.schema(
 
 
 class Job(NamedTuple):
-    """A meter on which a model is to be scored."""
+    """Describe a meter on which a model is scored.
+
+    Attributes:
+        meter: Its name.
+        series: The file of its series.
+        train: The file of its training windows; None if the model was not trained on it.
+        validation: The file of its validation windows; None likewise.
+        test: The file of its test windows.
+        graph: The network as ONNX.
+        intervals: The prediction intervals.
+        with_trees: Whether to score LightGBM as well.
+        against: The folder of an earlier model to score as well.
+        kept: The stride of the windows that enter the metrics of all meters together.
+    """
 
     meter: str
     series: Path
-    train: Path | None  # the starts of its windows; None where the training did not see it
+    train: Path | None
     validation: Path | None
     test: Path
     graph: Path
     intervals: Path
     with_trees: bool
-    against: str | None  # a folder
-    kept: int  # of the windows, every so many go into what is said of all meters together
+    against: str | None
+    kept: int
 
 
 class Scored(NamedTuple):
-    row: dict[str, Any]  # of SCHEMA
+    """Hold the scores of a meter.
+
+    Attributes:
+        row: A row of SCHEMA.
+        forecasts: The forecasts to pool with those of other meters.
+        every: Their stride in minutes.
+    """
+
+    row: dict[str, Any]
     forecasts: Forecasts
-    every: int  # minutes from window to window in them
+    every: int
 
 
 def score(job: Job) -> Scored:
-    """Scores a model on one meter; raises Failure as `evaluation.forecasts` does."""
+    """Score a model on one meter.
+
+    Raises:
+        Failure: As in `evaluation.forecasts`.
+    """
     session = runtime.load(job.graph)
     minutes = files.read_table(job.series)
     shape, test = runtime.shape(session), windows.read(job.test)
     train, validation = (
         NONE if path is None else windows.read(path) for path in (job.train, job.validation)
     )
-    every = windows.apart(len(test), shape.horizon)
-    found = evaluation.forecasts(
+    stride = windows.apart(len(test), shape.horizon)
+    forecasts = evaluation.forecasts(
         session,
         intervals.read(job.intervals),
         baselines.Given(series.values(minutes), arrays.of(minutes["timestamp"]), train, shape),
         minutes.column_names[1:],
         validation,
-        test[::every],
+        test[::stride],
         job.with_trees,
         trained.read(Path(job.against).expanduser(), trained.GRAPH) if job.against else None,
     )
-    row = {"meter": job.meter, "seen": job.train is not None} | _row(found, every)
-    further = max(1, job.kept // every)
-    return Scored(row, found.every(further), every * further)
+    row = {"meter": job.meter, "seen": job.train is not None} | _row(forecasts, stride)
+    thinning = max(1, job.kept // stride)
+    return Scored(row, forecasts.every(thinning), stride * thinning)
 
 
-def _row(of: Forecasts, every: int) -> dict[str, Any]:
-    actual, found = of.actual, of.forecasts
-    reference = found[scores.REFERENCE]
-    own = scores.rmse(actual, found[runtime.NAME])
-    others = {
-        name: scores.rmse(actual, each)
-        for name, each in found.items()
+def _row(results: Forecasts, stride: int) -> dict[str, Any]:
+    actual, forecasts = results.actual, results.forecasts
+    reference = forecasts[scores.REFERENCE]
+    rmse = scores.rmse(actual, forecasts[runtime.NAME])
+    baseline_rmse = {
+        name: scores.rmse(actual, forecast)
+        for name, forecast in forecasts.items()
         if name not in (runtime.NAME, scores.EARLIER)
     }
-    best = min(others, key=lambda name: others[name])
-    day = comparison.day(every)
-    interval = comparison.skill_interval(actual, found[runtime.NAME], reference, day)
-    low, high = interval or (None, None)
-    mase = None if np.isnan(of.scale) else scores.mase(actual, found[runtime.NAME], of.scale)
+    best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
+    day = comparison.day(stride)
+    ci = comparison.skill_interval(actual, forecasts[runtime.NAME], reference, day)
+    low, high = ci or (None, None)
+    mase = (
+        None
+        if np.isnan(results.scale)
+        else scores.mase(actual, forecasts[runtime.NAME], results.scale)
+    )
     figures = {
-        "rmse_kw": own,
-        "persistence_kw": others[scores.REFERENCE],
+        "rmse_kw": rmse,
+        "persistence_kw": baseline_rmse[scores.REFERENCE],
         "mase": mase,
-        "skill": scores.skill(own, others[scores.REFERENCE]),
+        "skill": scores.skill(rmse, baseline_rmse[scores.REFERENCE]),
         "low": low,
         "high": high,
-        "best_skill": scores.skill(own, others[best]),
+        "best_skill": scores.skill(rmse, baseline_rmse[best]),
     }
     rounded = {name: scores.rounded(figure) for name, figure in figures.items()}
     return {"windows": len(actual), "best_baseline": best} | rounded
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """A row a meter, of SCHEMA."""
+    """Return the rows of all meters as a table of SCHEMA."""
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
 
 def distribution(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, Any]:
-    """How the skill against persistence is distributed over the meters of `rows`.
+    """Summarise the skill against persistence over the meters of `rows`.
 
-    `meters` that have one, quantiles and the mean, the share `wins` of meters on which the model is
-    better, the shares whose own interval is all above 0, `sure_wins`, or below, `sure_losses`; and
-    the 95 % intervals, `..._low` to `..._high`, of the median and of the wins, over the meters that
-    might have been others: their percentiles in resamples of the meters.
-    Efron (1979), Bootstrap methods: another look at the jackknife, Annals of Statistics 7(1).
+    Confidence intervals are the 2.5th to 97.5th percentiles over resamples of the meters. Efron
+    (1979), Bootstrap methods: another look at the jackknife, Annals of Statistics 7(1).
+
+    Args:
+        rows: One row of SCHEMA for each meter.
+        seed: Seeds the resamples.
+
+    Returns:
+        `meters`, the number of meters with a skill; its quantiles and mean; `wins`, the share of
+        meters with a positive skill; `sure_wins` and `sure_losses`, the shares of meters whose own
+        confidence interval lies above or below 0; and `..._low` and `..._high`, the bounds of the
+        95 % confidence intervals of median and wins.
     """
-    known = [row for row in rows if row["skill"] is not None]
-    skill = np.array([row["skill"] for row in known])
+    scored = [row for row in rows if row["skill"] is not None]
+    skill = np.array([row["skill"] for row in scored])
     if not len(skill):
         return {"meters": 0}
-    drawn = np.random.default_rng(seed).integers(len(skill), size=(RESAMPLES, len(skill)))
-    medians, wins = np.median(skill[drawn], axis=1), (skill > 0)[drawn].mean(axis=1)
-    sure = [row for row in known if row["low"] is not None]
-    found: dict[str, Any] = {
+    resamples = np.random.default_rng(seed).integers(len(skill), size=(RESAMPLES, len(skill)))
+    medians, wins = np.median(skill[resamples], axis=1), (skill > 0)[resamples].mean(axis=1)
+    with_ci = [row for row in scored if row["low"] is not None]
+    summary: dict[str, Any] = {
         name: np.quantile(skill, quantile) for name, quantile in QUANTILES.items()
     }
-    found |= {"mean": skill.mean(), "wins": (skill > 0).mean()}
-    found |= _interval("median", medians) | _interval("wins", wins)
-    found["sure_wins"] = sum(row["low"] > 0 for row in sure) / len(known)
-    found["sure_losses"] = sum(row["high"] < 0 for row in sure) / len(known)
-    rounded = {name: scores.rounded(float(figure)) for name, figure in found.items()}
-    return {"meters": len(known)} | rounded
+    summary |= {"mean": skill.mean(), "wins": (skill > 0).mean()}
+    summary |= _interval("median", medians) | _interval("wins", wins)
+    summary["sure_wins"] = sum(row["low"] > 0 for row in with_ci) / len(scored)
+    summary["sure_losses"] = sum(row["high"] < 0 for row in with_ci) / len(scored)
+    rounded = {name: scores.rounded(float(figure)) for name, figure in summary.items()}
+    return {"meters": len(scored)} | rounded
 
 
 def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -152,15 +188,15 @@ def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 
 def of_each_kind(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The distribution over the meters that the training saw, and over those that it did not."""
+    """Summarise the meters that the model was trained on, and the other ones."""
     kinds = {"seen": True, "unseen": False}
-    of = {kind: [row for row in rows if row["seen"] == seen] for kind, seen in kinds.items()}
-    return {kind: distribution(some) for kind, some in of.items() if some}
+    by_kind = {kind: [row for row in rows if row["seen"] == seen] for kind, seen in kinds.items()}
+    return {kind: distribution(group) for kind, group in by_kind.items() if group}
 
 
 def named(predictions: pa.Table, scored: Mapping[str, Scored], horizon: int) -> pa.Table:
-    """Predictions of several meters, one after the other, with the meter of each row."""
-    counts = [len(each.forecasts.actual) * horizon for each in scored.values()]
-    place = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
-    meter = pa.DictionaryArray.from_arrays(place, pa.array(list(scored), pa.string()))
+    """Add the meter of each row to the predictions of several meters, which come in their order."""
+    counts = [len(score.forecasts.actual) * horizon for score in scored.values()]
+    indices = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
+    meter = pa.DictionaryArray.from_arrays(indices, pa.array(list(scored), pa.string()))
     return predictions.add_column(0, pa.field("meter", meter.type, nullable=False), [meter])

@@ -1,4 +1,4 @@
-"""The state of a training after an epoch, in one file, so that one which was stopped goes on."""
+"""Save the state of a training after each epoch, so that an interrupted training can resume."""
 
 import hashlib
 from collections.abc import Iterable
@@ -15,31 +15,42 @@ Arrays = list[npt.NDArray[np.generic]]
 
 
 class State(NamedTuple):
-    """All that the next epoch depends on, beside the inputs, which the file's key stands for."""
+    """Hold all that the next epoch depends on, besides the inputs.
 
-    epochs: int  # done
-    network: Arrays  # weights, and what dropout draws from
+    Attributes:
+        epochs: Number of completed epochs.
+        network: Weights, and the state of the random draws of dropout.
+        optimizer: The variables of the optimizer.
+        best: Weights after the epoch with the lowest validation loss.
+        best_loss: That loss.
+        waited: Number of epochs since then.
+        losses: Rows of epoch, split and loss: (rows, 3).
+    """
+
+    epochs: int
+    network: Arrays
     optimizer: Arrays
-    best: Arrays  # weights after the epoch with the best validation loss
+    best: Arrays
     best_loss: float
-    waited: int  # epochs since then
-    losses: npt.NDArray[np.float64]  # (rows, 3): epoch, part, loss
+    waited: int
+    losses: npt.NDArray[np.float64]
 
 
 def key(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:
-    """One for all that a training depends on: a hash of each of `parts` in turn."""
-    whole = hashlib.sha256()
+    """Return a fingerprint of all that a training depends on: a hash of each of `parts` in turn."""
+    digest = hashlib.sha256()
     for part in parts:
         raw = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
-        whole.update(hashlib.sha256(raw).digest())
-    return whole.hexdigest()
+        digest.update(hashlib.sha256(raw).digest())
+    return digest.hexdigest()
 
 
 def write(path: Path, key: str, state: State) -> None:
+    """Write `state` of the training with the fingerprint `key` to `path`."""
     arrays = {
-        f"{name}_{place}": array
+        f"{name}_{i}": array
         for name in ("network", "optimizer", "best")
-        for place, array in enumerate(getattr(state, name))
+        for i, array in enumerate(getattr(state, name))
     }
     with files.atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(
@@ -55,24 +66,26 @@ def write(path: Path, key: str, state: State) -> None:
 
 
 def read(path: Path, key: str) -> State | None:
-    """The state in the file at `path`; None where there is none, or it is of another `key`."""
+    """Return the state at `path`; None if there is no checkpoint with the fingerprint `key`."""
     try:
-        with path.open("rb") as file, np.load(file) as held:
-            if held["key"].item() != key:
+        with path.open("rb") as file, np.load(file) as archive:
+            if archive["key"].item() != key:
                 return None
 
             def numbered(name: str) -> Arrays:
-                count = sum(each.startswith(f"{name}_") for each in held if each != "best_loss")
-                return [held[f"{name}_{place}"] for place in range(count)]
+                count = sum(
+                    entry.startswith(f"{name}_") for entry in archive if entry != "best_loss"
+                )
+                return [archive[f"{name}_{i}"] for i in range(count)]
 
             return State(
-                epochs=held["epochs"].item(),
+                epochs=archive["epochs"].item(),
                 network=numbered("network"),
                 optimizer=numbered("optimizer"),
                 best=numbered("best"),
-                best_loss=held["best_loss"].item(),
-                waited=held["waited"].item(),
-                losses=held["losses"],
+                best_loss=archive["best_loss"].item(),
+                waited=archive["waited"].item(),
+                losses=archive["losses"],
             )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None  # not there, or not a checkpoint
+        return None  # missing or not a checkpoint

@@ -1,4 +1,4 @@
-"""The scores of a model, and of the baselines beside it, on the test windows."""
+"""Score a model and the baselines on the test windows."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,21 +28,31 @@ if TYPE_CHECKING:  # it is for household.forecast.runtime to import it
 
 
 class Forecasts(NamedTuple):
-    """What each forecaster says of the test windows, and what came of them."""
+    """Hold the forecasts of all forecasters for the test windows.
 
-    stamps: npt.NDArray[np.datetime64]  # (windows, horizon)
-    actual: Power  # (windows, horizon), in kW
-    forecasts: dict[str, Power]  # by forecaster
-    ends: dict[str, tuple[Float, Float]]  # of the intervals, (levels, windows, horizon) each
-    scale: float  # what a MASE is divided by, in kW; NaN where nothing was trained on
-    learnt_from: dict[str, int]  # target minutes that an earlier model was trained on
+    Attributes:
+        stamps: The time of each target minute: (windows, horizon).
+        actual: The actual power in kW: (windows, horizon).
+        forecasts: The forecast power in kW by forecaster: (windows, horizon).
+        ends: Lower and upper bounds of prediction intervals by forecaster: (levels, windows,
+            horizon).
+        scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
+        learnt_from: The number of target minutes on which an earlier model was trained.
+    """
+
+    stamps: npt.NDArray[np.datetime64]
+    actual: Power
+    forecasts: dict[str, Power]
+    ends: dict[str, tuple[Float, Float]]
+    scale: float
+    learnt_from: dict[str, int]
 
     def every(self, number: int) -> "Forecasts":
-        """Those of the first window, and of every so many after it."""
+        """Return the forecasts of every `number`-th window, from the first."""
         return self._replace(
             stamps=self.stamps[::number],
             actual=self.actual[::number],
-            forecasts={name: each[::number] for name, each in self.forecasts.items()},
+            forecasts={name: forecast[::number] for name, forecast in self.forecasts.items()},
             ends={
                 name: (low[:, ::number], high[:, ::number])
                 for name, (low, high) in self.ends.items()
@@ -50,33 +60,38 @@ class Forecasts(NamedTuple):
         )
 
 
-def together(several: Sequence[Forecasts]) -> Forecasts:
-    """The windows of all, one after the other, with the forecasters that each of them has."""
-    first, *others = several
+def together(by_meter: Sequence[Forecasts]) -> Forecasts:
+    """Concatenate the windows of all meters, with the forecasters that all of them have."""
+    first, *others = by_meter
     if not others:
         return first
 
     def shared(field: str) -> list[str]:
-        of_first: Mapping[str, Any] = getattr(first, field)
-        return [name for name in of_first if all(name in getattr(each, field) for each in others)]
+        names: Mapping[str, Any] = getattr(first, field)
+        return [
+            name for name in names if all(name in getattr(forecasts, field) for forecasts in others)
+        ]
 
-    sizes = [len(each.actual) for each in several]
+    sizes = [len(forecasts.actual) for forecasts in by_meter]
     return Forecasts(
-        np.concatenate([each.stamps for each in several]),
-        np.concatenate([each.actual for each in several]),
+        np.concatenate([forecasts.stamps for forecasts in by_meter]),
+        np.concatenate([forecasts.actual for forecasts in by_meter]),
         {
-            name: np.concatenate([each.forecasts[name] for each in several])
+            name: np.concatenate([forecasts.forecasts[name] for forecasts in by_meter])
             for name in shared("forecasts")
         },
         {
             name: (
-                np.concatenate([each.ends[name][0] for each in several], axis=1),
-                np.concatenate([each.ends[name][1] for each in several], axis=1),
+                np.concatenate([forecasts.ends[name][0] for forecasts in by_meter], axis=1),
+                np.concatenate([forecasts.ends[name][1] for forecasts in by_meter], axis=1),
             )
             for name in shared("ends")
         },
-        float(np.average([each.scale for each in several], weights=sizes)),
-        {name: sum(each.learnt_from[name] for each in several) for name in shared("learnt_from")},
+        float(np.average([forecasts.scale for forecasts in by_meter], weights=sizes)),
+        {
+            name: sum(forecasts.learnt_from[name] for forecasts in by_meter)
+            for name in shared("learnt_from")
+        },
     )
 
 
@@ -90,27 +105,36 @@ def forecasts(
     with_trees: bool = False,
     against: Trained | None = None,
 ) -> Forecasts:
-    """The network of `session` with its intervals `own`, on the windows of a meter at `test`.
+    """Forecast the test windows of a meter by the network, the baselines and an earlier model.
 
-    `given` is what baselines learn from, its columns are `features`; where it has no training
-    windows, there are those alone that learn nothing. LightGBM is one of them `with_trees`.
-    `against` is an earlier model to be scored beside the new one. Raises Failure where the windows
-    lack what that reads.
+    Args:
+        session: The network.
+        own: Its prediction intervals.
+        given: The series and the training windows; without training windows only the baselines that
+            need none are run.
+        features: The columns of the series.
+        validation: The starts of the validation windows.
+        test: The starts of the test windows.
+        with_trees: Whether LightGBM is one of the baselines.
+        against: An earlier model.
+
+    Raises:
+        Failure: The windows lack what the earlier model reads, or LightGBM is not installed.
     """
-    due = baselines.BASELINES | ({trees.NAME: trees.boosted} if with_trees else {})
+    baselines_to_run = baselines.BASELINES | ({trees.NAME: trees.boosted} if with_trees else {})
     if not len(given.train):
-        due = baselines.UNTAUGHT
-    found = {runtime.NAME: runtime.forecast(session, given.values, test)} | {
-        name: baseline(given, test) for name, baseline in due.items()
+        baselines_to_run = baselines.UNTAUGHT
+    by_name = {runtime.NAME: runtime.forecast(session, given.values, test)} | {
+        name: baseline(given, test) for name, baseline in baselines_to_run.items()
     }
     stamps = given.timestamps[windows.target_minutes(test, given.shape)]
     learnt_from = {}
     if against:
-        found[scores.EARLIER] = against.forecast(features, given.values, test, given.shape)
+        by_name[scores.EARLIER] = against.forecast(features, given.values, test, given.shape)
         learnt_from["earlier_learnt_from"] = against.learnt_from(stamps)
-    learnt = {runtime.NAME: own}
+    intervals_by_name = {runtime.NAME: own}
     if len(given.train):
-        learnt[scores.REFERENCE] = intervals.learn(
+        intervals_by_name[scores.REFERENCE] = intervals.learn(
             pieces.held(given.values, given.train),
             pieces.held(given.values, validation),
             given.shape,
@@ -119,11 +143,11 @@ def forecasts(
     return Forecasts(
         stamps,
         windows.targets(given.values, test, given.shape),
-        found,
+        by_name,
         {
-            name: held.around(given.values, test, given.shape.lookback, found[name])
-            for name, held in learnt.items()
-            if held
+            name: bands.around(given.values, test, given.shape.lookback, by_name[name])
+            for name, bands in intervals_by_name.items()
+            if bands
         },
         baselines.scale(given) if len(given.train) else float("nan"),
         learnt_from,
@@ -131,26 +155,36 @@ def forecasts(
 
 
 class Evaluation(NamedTuple):
-    metrics: dict[str, dict[str, Any]]  # of each forecaster, the verdict, and the intervals
-    breakdown: pa.Table  # see comparison.breakdown
-    coverage: pa.Table  # see comparison.coverage
-    predictions: pa.Table  # see scores.predictions
+    """Hold the results of the evaluate stage.
+
+    Attributes:
+        metrics: Scores of each forecaster, the verdict and the scores of the intervals.
+        breakdown: See `comparison.breakdown`.
+        coverage: See `comparison.coverage`.
+        predictions: See `scores.predictions`.
+        windows: The number of test windows.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    breakdown: pa.Table
+    coverage: pa.Table
+    predictions: pa.Table
     windows: int
 
 
-def evaluate(of: Forecasts, every: int) -> Evaluation:
-    """The scores of forecasts whose windows begin `every` minutes apart."""
-    stamps, actual, found, ends, scale, learnt_from = of
-    covered = comparison.coverage(stamps, actual, found[scores.REFERENCE], ends)
-    breakdown = comparison.breakdown(stamps, actual, found, scale)
-    verdict = comparison.verdict(actual, found, runtime.NAME, every) | learnt_from
+def evaluate(results: Forecasts, every: int) -> Evaluation:
+    """Score forecasts of windows with a stride of `every` minutes."""
+    stamps, actual, by_name, ends, scale, learnt_from = results
+    coverage = comparison.coverage(stamps, actual, by_name[scores.REFERENCE], ends)
+    breakdown = comparison.breakdown(stamps, actual, by_name, scale)
+    verdict = comparison.verdict(actual, by_name, runtime.NAME, every) | learnt_from
     verdict |= comparison.last_month(breakdown, runtime.NAME)
     bounds = intervals.named(*ends[runtime.NAME]) if runtime.NAME in ends else {}
     return Evaluation(
-        metrics=scores.of_each(actual, found, scale)
-        | {"verdict": verdict, "intervals": comparison.overall(covered)},
+        metrics=scores.of_each(actual, by_name, scale)
+        | {"verdict": verdict, "intervals": comparison.overall(coverage)},
         breakdown=breakdown,
-        coverage=covered,
-        predictions=scores.predictions(stamps, actual, found | bounds),
+        coverage=coverage,
+        predictions=scores.predictions(stamps, actual, by_name | bounds),
         windows=len(actual),
     )

@@ -1,4 +1,4 @@
-"""A trained network with all that its folder holds. Imports TensorFlow."""
+"""Build the network to train, and package a trained one. Imports TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,23 +17,32 @@ from household.pipeline.params import Params
 
 
 class Fitted(NamedTuple):
+    """Hold a trained network and what is needed to use it.
+
+    Attributes:
+        model: The network as a Keras model.
+        graph: The same network as ONNX.
+        intervals: The prediction intervals; None if there were too few validation windows.
+        record: The contents of forecaster.json, without the hashes of the other files.
+    """
+
     model: Model
-    graph: onnx.ModelProto  # the same network
+    graph: onnx.ModelProto
     intervals: Intervals | None
-    record: dict[str, Any]  # what forecaster.json says, but for the hashes of the other files
+    record: dict[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Writes the folder, which `household.forecast.trained.read` takes."""
+        """Write the model to `folder`, for `household.forecast.trained.read`."""
         network.save(self.model, folder / trained.NETWORK)
         graph.write(folder / trained.GRAPH, self.graph)
         intervals.write(folder / trained.INTERVALS, self.intervals)
-        made = (trained.NETWORK, trained.GRAPH, trained.INTERVALS)
-        hashes = {name: files.sha256(folder / name) for name in made}
+        names = (trained.NETWORK, trained.GRAPH, trained.INTERVALS)
+        hashes = {name: files.sha256(folder / name) for name in names}
         files.write_json(folder / trained.RECORD, self.record | {"sha256": hashes})
 
 
 def started(params: Params, data: Data, earlier: Trained | None = None) -> Model:
-    """The network to be trained on `data`, with the weights of `earlier` where it goes on."""
+    """Return the network to train on `data`, with the weights of `earlier` for a warm start."""
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     network.make_repeatable(params.seed, shape, params.train)
     model = network.build(shape, data.scaling, params.train)
@@ -51,22 +60,29 @@ def finished(
     source: Mapping[str, Any],
     earlier: Trained | None = None,
 ) -> Fitted:
-    """What belongs to `model`, trained on `data` of the columns `features`.
+    """Package a trained network with its ONNX graph, prediction intervals and record.
 
-    `trained_on` is what it saw of each meter, `source` the record of where the data is from.
+    Args:
+        model: The trained network.
+        params: The parameters.
+        data: What it was trained on.
+        features: The columns of the series.
+        trained_on: What it saw of each meter.
+        source: The record of the fetch stage.
+        earlier: The model of a warm start.
     """
     shape = network.shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    made = graph.build(shape, data.scaling, params.train, weights)
-    session = runtime.session(graph.encoded(made))
-    found = intervals.learn(data.train, data.validation, shape, partial(runtime.forecast, session))
+    onnx_model = graph.build(shape, data.scaling, params.train, weights)
+    session = runtime.session(graph.encoded(onnx_model))
+    bands = intervals.learn(data.train, data.validation, shape, partial(runtime.forecast, session))
     record = artifact.description(
         params,
         features,
         data.scaling,
         source,
         trained_on,
-        intervals.LEVELS if found else (),
+        intervals.LEVELS if bands else (),
         earlier.lineage if earlier else (),
     )
-    return Fitted(model, made, found, record)
+    return Fitted(model, onnx_model, bands, record)

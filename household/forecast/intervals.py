@@ -1,14 +1,18 @@
-"""Between which values the power will be: conformal intervals around a forecast.
+"""Compute conformal prediction intervals, calibrated for each state of the household.
 
-Power is quiet for hours and then jumps, so an interval has to be as wide as the state of the house
-asks for. The state has three figures: how much the power has moved of late, its last value, and how
-far from that the forecast goes. Each is cut into quarters, which gives 64 cells. In each cell the
-errors in training say how far below and above the forecast the power may lie, at each step of the
-horizon; the errors in the validation part, which the network has not learnt from, then say by what
-factor these have to be stretched, so that as large a share of them lies within as was asked for.
-Vovk, Gammerman and Shafer (2005), Algorithmic learning in a random world; Romano, Patterson and
-Candès (2019), Conformalized quantile regression, NeurIPS 32, here with quantiles of the cells and
-a factor in place of a sum, as Sesia and Candès (2020), A comparison of some conformal quantile
+Power is quiet for hours and then jumps, so an interval has to be as wide as the state requires
+(Mondrian conformal prediction):
+
+1. Describe each window by three features: the mean absolute change of the power in the last
+   minutes, the last value, and the distance of the forecast from it.
+2. Sort the windows into 4 x 4 x 4 bins by the quartiles of these features.
+3. In each bin, take quantiles of the errors of the training windows, for each step of the horizon.
+4. Stretch them by the factor that gives the asked coverage on the validation windows, which the
+   network was not trained on.
+
+Vovk, Gammerman and Shafer (2005), Algorithmic learning in a random world. Romano, Patterson and
+Candès (2019), Conformalized quantile regression, NeurIPS 32, here with quantiles of the bins and a
+factor instead of a sum, as Sesia and Candès (2020), A comparison of some conformal quantile
 regression methods, Stat 9(1).
 """
 
@@ -29,61 +33,80 @@ from household.meter.series import Values
 from household.pipeline import files
 
 LEVELS = (0.8, 0.95)
-# Minutes of late.
+# Minutes of the mean absolute change.
 RECENT = 15
-CUTS = (0.25, 0.5, 0.75)
-CELLS = (len(CUTS) + 1) ** 3
-# Windows in a cell, of which fewer say too little of their quantiles.
-FEWEST = 100
-# Training windows, of which more do not change quantiles.
-LEARNT = 20_000
-# Validation windows, of which more would take more memory than they say.
-CALIBRATED = 1_000_000
-# kW; the meter tells power to 0.001 kW, and a width of 0 could not be stretched.
-NARROWEST = 0.002
+QUARTILES = (0.25, 0.5, 0.75)
+N_BINS = (len(QUARTILES) + 1) ** 3
+# Fewest windows in a bin for quantiles of its own.
+MIN_BIN_SIZE = 100
+# More training windows than this do not change the quantiles.
+MAX_TRAIN_WINDOWS = 20_000
+# More validation windows than this take memory without improving the calibration.
+MAX_CALIBRATION_WINDOWS = 1_000_000
+# Smallest half width in kW. Meters resolve 0.001 kW, and a width of 0 cannot be stretched.
+MIN_HALF_WIDTH_KW = 0.002
 
 Float = npt.NDArray[np.float32]
 
 
 class Part(Protocol):
-    """What is needed of windows to learn from: `household.forecast.pieces.Part` has it."""
+    """Describe what is needed of a split: `household.forecast.pieces.Part` has it."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Return the number of windows."""
 
-    def read(self) -> Iterator[tuple[Values, Starts]]: ...
+    def read(self) -> Iterator[tuple[Values, Starts]]:
+        """Yield a series (minutes, features) and the starts of windows in it."""
 
 
 class Sample(NamedTuple):
-    """Windows with a forecast and what came of it."""
+    """Hold windows with their forecasts and what happened.
 
-    state: Float  # (windows, 3)
-    forecast: Power  # (windows, horizon), in kW
-    actual: Power  # (windows, horizon), in kW
+    Attributes:
+        state: The features of each window: (windows, 3).
+        forecast: The forecast power in kW: (windows, horizon).
+        actual: The actual power in kW: (windows, horizon).
+    """
+
+    state: Float
+    forecast: Power
+    actual: Power
 
 
 class Intervals(NamedTuple):
-    """How far from a forecast the power may lie, in kW."""
+    """Hold how far the power may be from a forecast, in kW.
 
-    cuts: Float  # (3, 3): between the quarters of each figure of the state
-    below: Float  # (levels, cells, horizon), 0 or less
-    above: Float  # (levels, cells, horizon), 0 or more
-    least: float  # the power is never below: 0, or -inf where the meter counts both ways
+    Attributes:
+        cuts: The quartiles of each feature of the state: (3, 3).
+        below: The lower bounds minus the forecast: (levels, bins, horizon), negative.
+        above: The upper bounds minus the forecast: (levels, bins, horizon), positive.
+        least: The smallest possible power: 0, or -inf if the meter also counts export.
+    """
+
+    cuts: Float
+    below: Float
+    above: Float
+    least: float
 
     def around(
         self, values: Values, starts: Starts, lookback: int, forecast: Power
     ) -> tuple[Float, Float]:
-        """The lower and the upper ends for each level: (levels, windows, horizon) each.
+        """Return the lower and upper bounds in kW: (levels, windows, horizon) each.
 
-        Of the windows at `starts` of a series, with the forecast of each, in kW.
+        Args:
+            values: The series: (minutes, features).
+            starts: The starts of the windows.
+            lookback: Their number of input minutes.
+            forecast: Their forecasts in kW: (windows, horizon).
         """
-        cell = _cells(state(values, starts, lookback, forecast), self.cuts)
-        lower, upper = forecast + self.below[:, cell], forecast + self.above[:, cell]
+        bins = _bin_index(state(values, starts, lookback, forecast), self.cuts)
+        lower, upper = forecast + self.below[:, bins], forecast + self.above[:, bins]
         return np.maximum(lower, np.float32(self.least)), upper
 
 
 def sample(values: Values, starts: Starts, shape: Shape, forecast: Power) -> Sample:
-    """The windows at `starts` of a series whose targets are known, with a forecast of each."""
+    """Return the windows at `starts` with their forecasts and actual power."""
     return Sample(
         state(values, starts, shape.lookback, forecast),
         forecast,
@@ -92,14 +115,18 @@ def sample(values: Values, starts: Starts, shape: Shape, forecast: Power) -> Sam
 
 
 def state(values: Values, starts: Starts, lookback: int, forecast: Power) -> Float:
-    """The three figures of the state of each window, in kW: (windows, 3)."""
-    recent = min(RECENT + 1, lookback)
-    power = values[windows.input_minutes(starts + (lookback - recent), recent), 0]
+    """Return the three features of the state of each window, in kW: (windows, 3).
+
+    They are the mean absolute change in the last minutes, the last value and the mean absolute
+    distance of the forecast from it.
+    """
+    length = min(RECENT + 1, lookback)
+    power = values[windows.input_minutes(starts + (lookback - length), length), 0]
     last = power[:, -1]
-    # Of a single minute nothing has moved.
-    changes = np.abs(np.diff(power, axis=1)) if recent > 1 else np.zeros((len(power), 1))
-    ahead = np.abs(forecast - last[:, np.newaxis])
-    return np.column_stack([changes.mean(axis=1), last, ahead.mean(axis=1)]).astype(np.float32)
+    # A lookback of one minute has no change.
+    changes = np.abs(np.diff(power, axis=1)) if length > 1 else np.zeros((len(power), 1))
+    distance = np.abs(forecast - last[:, np.newaxis])
+    return np.column_stack([changes.mean(axis=1), last, distance.mean(axis=1)]).astype(np.float32)
 
 
 def learn(
@@ -108,95 +135,118 @@ def learn(
     shape: Shape,
     forecast: Callable[[Values, Starts], Power],
 ) -> Intervals | None:
-    """The intervals around what `forecast` gives for windows of a series: see `calibrate`."""
+    """Fit prediction intervals to the forecasts of `forecast`; see `calibrate`.
+
+    Args:
+        train: The training windows.
+        validation: The validation windows.
+        shape: The shape of the windows.
+        forecast: Returns the forecasts (windows, horizon) of windows of a series.
+
+    Returns:
+        The intervals; None if there are too few validation windows.
+    """
     if not validation.size:
         return None
     return calibrate(
-        _some(train, shape, forecast, LEARNT), _some(validation, shape, forecast, CALIBRATED)
+        _some(train, shape, forecast, MAX_TRAIN_WINDOWS),
+        _some(validation, shape, forecast, MAX_CALIBRATION_WINDOWS),
     )
 
 
 def _some(
-    part: Part, shape: Shape, forecast: Callable[[Values, Starts], Power], most: int
+    part: Part, shape: Shape, forecast: Callable[[Values, Starts], Power], size: int
 ) -> Sample:
-    """About `most` of the windows of `part`, spread over all of it."""
-    every = max(1, part.size // most)
+    """Forecast about `size` windows, evenly spaced over `part`."""
+    stride = max(1, part.size // size)
     samples = []
     for values, starts in part.read():
-        chosen = np.sort(starts)[::every]
-        samples.append(sample(values, chosen, shape, forecast(values, chosen)))
+        selected = np.sort(starts)[::stride]
+        samples.append(sample(values, selected, shape, forecast(values, selected)))
     return Sample(*map(np.concatenate, zip(*samples, strict=True)))
 
 
 def calibrate(train: Sample, validation: Sample) -> Intervals | None:
-    """Intervals that hold a share of each of `LEVELS`; None for too small a validation part."""
+    """Return intervals with a coverage of each of `LEVELS`; None for too few validation windows."""
     n = len(validation.actual)
     if math.ceil((n + 1) * max(LEVELS)) > n:
         return None
-    cuts = np.quantile(train.state, CUTS, axis=0).T.astype(np.float32)
+    cuts = np.quantile(train.state, QUARTILES, axis=0).T.astype(np.float32)
     errors = train.actual - train.forecast
-    cells = _cells(train.state, cuts)
-    sizes = np.bincount(cells, minlength=CELLS)
-    ends = np.empty((2, len(LEVELS), CELLS, errors.shape[1]))
+    bins = _bin_index(train.state, cuts)
+    sizes = np.bincount(bins, minlength=N_BINS)
+    bounds = np.empty((2, len(LEVELS), N_BINS, errors.shape[1]))
     tails = np.array([[(1 - level) / 2, (1 + level) / 2] for level in LEVELS])
-    for cell, size in enumerate(sizes):
-        of = errors[cells == cell] if size >= FEWEST else errors
-        ends[:, :, cell] = np.moveaxis(np.quantile(of, tails, axis=0), 1, 0)
-    below, above = np.minimum(ends[0], -NARROWEST), np.maximum(ends[1], NARROWEST)
-    held = _cells(validation.state, cuts)
-    missed = validation.actual - validation.forecast
-    for place, level in enumerate(LEVELS):
-        stretch = np.maximum(missed / above[place, held], missed / below[place, held])
+    for i, size in enumerate(sizes):
+        bin_errors = errors[bins == i] if size >= MIN_BIN_SIZE else errors
+        bounds[:, :, i] = np.moveaxis(np.quantile(bin_errors, tails, axis=0), 1, 0)
+    below, above = (
+        np.minimum(bounds[0], -MIN_HALF_WIDTH_KW),
+        np.maximum(bounds[1], MIN_HALF_WIDTH_KW),
+    )
+    validation_bins = _bin_index(validation.state, cuts)
+    validation_errors = validation.actual - validation.forecast
+    for level_index, level in enumerate(LEVELS):
+        stretch = np.maximum(
+            validation_errors / above[level_index, validation_bins],
+            validation_errors / below[level_index, validation_bins],
+        )
         factor = np.sort(stretch, axis=0)[math.ceil((n + 1) * level) - 1]
-        below[place] *= factor
-        above[place] *= factor
+        below[level_index] *= factor
+        above[level_index] *= factor
     least = 0.0 if min(train.actual.min(), validation.actual.min()) >= 0 else -math.inf
     return Intervals(cuts, below.astype(np.float32), above.astype(np.float32), least)
 
 
 def named(lower: Float, upper: Float, unit: str = "") -> dict[str, Float]:
-    """Both ends of each level, by names such as low_80 and high_80."""
+    """Return the bounds of each level by names such as low_80 and high_80."""
     return {
-        f"{end}_{level:.0%}".removesuffix("%") + unit: of[place]
-        for place, level in enumerate(LEVELS)
-        for end, of in (("low", lower), ("high", upper))
+        f"{name}_{level:.0%}".removesuffix("%") + unit: bounds[i]
+        for i, level in enumerate(LEVELS)
+        for name, bounds in (("low", lower), ("high", upper))
     }
 
 
-def _cells(state: Float, cuts: Float) -> npt.NDArray[np.int64]:
-    """The cell of each state: (windows,)."""
+def _bin_index(state: Float, cuts: Float) -> npt.NDArray[np.int64]:
+    """Return the bin of each state: (windows,)."""
     quarters = [
         np.searchsorted(cut, figure, side="right")
         for cut, figure in zip(cuts, state.T, strict=True)
     ]
-    return np.ravel_multi_index(tuple(quarters), (len(CUTS) + 1,) * len(quarters))
+    return np.ravel_multi_index(tuple(quarters), (len(QUARTILES) + 1,) * len(quarters))
 
 
 def coverage(actual: Power, lower: Float, upper: Float) -> float:
-    """The share of the minutes whose power lies within."""
+    """Return the share of the minutes whose power lies within the interval."""
     return float(np.mean((actual >= lower) & (actual <= upper)))
 
 
 def width(lower: Float, upper: Float) -> float:
-    """The mean width, in kW."""
+    """Return the mean width in kW."""
     return float(np.mean(np.subtract(upper, lower, dtype=np.float64)))
 
 
 def winkler(actual: Power, lower: Float, upper: Float, level: float) -> float:
-    """The mean score of Winkler, in kW: the width, and a penalty where the power lies outside.
+    """Return the mean Winkler score in kW. Lower is better, and the true quantiles score best.
 
-    That is 2 / (1 - level) times how far outside. The smallest is had by the true quantiles.
-    Winkler (1972), A decision-theoretic approach to interval estimation, Journal of the American
-    Statistical Association 67; Gneiting and Raftery (2007), Strictly proper scoring rules,
+    The score of a minute is the width, plus 2 / (1 - level) times the distance outside the
+    interval. Winkler (1972), A decision-theoretic approach to interval estimation, Journal of the
+    American Statistical Association 67. Gneiting and Raftery (2007), Strictly proper scoring rules,
     prediction, and estimation, the same 102, equation 43.
+
+    Args:
+        actual: The actual power.
+        lower: The lower bounds.
+        upper: The upper bounds.
+        level: The asked coverage.
     """
     outside = np.maximum(lower - actual, 0) + np.maximum(actual - upper, 0)
     return width(lower, upper) + 2 / (1 - level) * float(np.mean(outside, dtype=np.float64))
 
 
 def write(path: Path, intervals: Intervals | None) -> None:
-    """Writes arrays by their names, none where there are no intervals."""
-    # Not by numpy.savez, of which builds of Python make other bytes.
+    """Write the arrays of `intervals` by name; an empty archive if there are none."""
+    # Not by numpy.savez, whose bytes differ between builds of Python.
     with files.atomic_write(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name, value in (intervals._asdict() if intervals else {}).items():
             array = io.BytesIO()
@@ -205,7 +255,10 @@ def write(path: Path, intervals: Intervals | None) -> None:
 
 
 def read(path: Path) -> Intervals | None:
-    with np.load(path, allow_pickle=False) as held:
-        if not held.files:
+    """Return the intervals at `path`; None if the archive is empty."""
+    with np.load(path, allow_pickle=False) as archive:
+        if not archive.files:
             return None
-        return Intervals(held["cuts"], held["below"], held["above"], held["least"].item())
+        return Intervals(
+            archive["cuts"], archive["below"], archive["above"], archive["least"].item()
+        )

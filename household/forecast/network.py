@@ -1,4 +1,4 @@
-"""The LSTM, and how a series is fed to it. Imports TensorFlow: for train and evaluate alone."""
+"""Build the LSTM and set up TensorFlow."""
 
 import os
 from collections.abc import Iterator
@@ -12,33 +12,33 @@ import numpy.typing as npt
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Drops what C++ writes to standard error, below the reach of any setting."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    """Discard what C++ code writes to standard error, which no setting can turn off."""
+    saved = os.dup(2)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
-# TensorFlow and Keras read these at import. Keras would else take whatever backend and precision
-# the user has set for other work, in the environment or in ~/.keras.
+# TensorFlow and Keras read these at import. Otherwise Keras would use any backend and precision
+# that the user has set for other work, in the environment or in ~/.keras.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = os.devnull
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# TensorFlow would else take all the memory of a GPU, which another training may want too.
+# Otherwise TensorFlow would reserve all memory of a GPU, which another training may need too.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-# A member's layers follow each other in one thread: on two cores with a thread each, the third of
-# three members would begin when another is through, and one core have nothing to do till the end.
+# The layers of an ensemble member run one after another in one thread. With a thread for each of
+# two cores, the third member would start when another ends, and one core would then be idle.
 if (os.cpu_count() or 1) < 3:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "3")
-# TensorFlow greets everyone who has no GPU with a page of warnings; train says what it runs on.
+# Silence TensorFlow's GPU warnings; `train` prints the device.
 with _without_stderr():
     import keras
     import tensorflow as tf
-# Nor is a process that trains several networks, as a search does, to be warned of each graph.
+# Silence the warning for each further graph, of which a search builds many.
 tf.get_logger().setLevel("ERROR")
 
 from household.forecast import artifact, pieces, windows
@@ -51,44 +51,44 @@ from household.pipeline.params import Train
 
 Model: TypeAlias = keras.Model
 FORECAST_BATCH = 4096
-# The largest product of matrices that no cache and no number of cores changes, see `is_portable`:
-# the terms of a sum, and the rows. Both were found by emulating other processors.
+# Limits of `is_portable` for a matrix product: terms of a sum, and rows. Both were found by
+# emulating other processors.
 MOST_TERMS, MOST_ROWS = 400, 64
 
 
 def is_portable(shape: Shape, settings: Train) -> bool:
     """Return whether a training gives the same bytes on every x86-64 processor with AVX2.
 
-    TensorFlow cuts a large product of matrices to the first-level cache and shares it out among the
-    cores, and each way to cut it rounds differently. A training that reads few rows a step, into
-    layers of few units, has no such product. The longest sums are over the four gates of each unit
-    of an LSTM, and over the minutes of a stretch and of the horizon.
+    TensorFlow splits a large matrix product by the size of the first-level cache and by the number
+    of cores, and each way to split it rounds differently. A training with small batches and small
+    layers has no such product. The longest sums are over the four gates of each LSTM unit, over the
+    minutes of a chunk and over the horizon.
     """
-    terms = max(4 * max(settings.units), stretch(settings), shape.horizon)
-    return terms <= MOST_TERMS and settings.batch_size <= MOST_ROWS
+    longest_sum = max(4 * max(settings.units), stretch(settings), shape.horizon)
+    return longest_sum <= MOST_TERMS and settings.batch_size <= MOST_ROWS
 
 
 def name_difference(shape: Shape, settings: Train) -> str:
-    """Return why a training on another machine may round otherwise, "" where it may not."""
+    """Return why a training on another machine may round differently, "" if it may not."""
     if device() != "the CPU":
-        return f"{device()} is no CPU"
+        return f"{device()} is not a CPU"
     if not arithmetic.has_avx2():
         return "this processor has no AVX2"
     if len(ranks.read().addresses) > 1:
-        return "several processes train"
+        return "several workers train"
     if not is_portable(shape, settings):
         return (
-            f"more than {MOST_ROWS} stretches a batch, {MOST_TERMS // 4} units a layer, or "
-            f"{MOST_TERMS} minutes a stretch or ahead depend on the cache and the cores"
+            f"more than {MOST_ROWS} chunks a batch, {MOST_TERMS // 4} units a layer, or "
+            f"{MOST_TERMS} minutes a chunk or ahead depend on the cache and the cores"
         )
     return ""
 
 
 def make_repeatable(seed: int, shape: Shape, settings: Train) -> None:
-    """Seed the random numbers, and take operations and threads that give the same bits again."""
+    """Seed the random numbers and use deterministic operations and threads."""
     if is_portable(shape, settings):
-        # Raised where TensorFlow is at work already: by an earlier training of this process, or
-        # over several processes or GPUs.
+        # RuntimeError means that TensorFlow has started: in an earlier training of this process, or
+        # for several processes or GPUs.
         with suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
     keras.utils.set_random_seed(seed)
@@ -96,13 +96,16 @@ def make_repeatable(seed: int, shape: Shape, settings: Train) -> None:
 
 
 def strategy() -> tf.distribute.Strategy:
-    """How the training is spread: over several processes, as TF_CONFIG says, or GPUs of this one.
+    """Return how to distribute the training over the processes of TF_CONFIG or over GPUs.
 
-    Before anything else is asked of TensorFlow. Raises Failure where another process is not there.
+    Call this before anything else in TensorFlow.
+
+    Raises:
+        Failure: Another process does not answer.
     """
-    processes = ranks.read()
-    if len(processes.addresses) > 1:
-        ranks.meet(processes)
+    workers = ranks.read()
+    if len(workers.addresses) > 1:
+        ranks.meet(workers)
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.get_visible_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
@@ -110,7 +113,7 @@ def strategy() -> tf.distribute.Strategy:
 
 
 def device() -> str:
-    """What the network runs on, in words."""
+    """Return the name of the device on which the network runs."""
     names = [
         tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU")
         for gpu in tf.config.get_visible_devices("GPU")
@@ -119,24 +122,28 @@ def device() -> str:
 
 
 def shape(model: keras.Model) -> Shape:
-    """The shape of the windows that `model` was built for."""
+    """Return the shape of the windows for which `model` was built."""
     return Shape(model.input_shape[1], model.output_shape[1])
 
 
 def stretch(settings: Train) -> int:
-    """The minutes with a loss that a training reads in a row; 1 where each is a window's target."""
+    """Return the length of a chunk in minutes; 1 for a loss at the end of each window."""
     return settings.stretch if settings.supervision == "every_minute" else 1
 
 
 def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
-    """The network, from readings in their own units to kW, not compiled.
+    """Build the network, from readings in their own units to kW. It is not compiled.
 
-    Takes (windows, lookback, features) and gives (windows, horizon), the target in each of the
-    minutes after. Between stand `settings.members` alike, which differ in the weights that they
-    start with, and the mean of what they give: Hansen and Salamon (1990), Neural network
-    ensembles, IEEE Transactions on Pattern Analysis and Machine Intelligence 12(10). Each has one
-    LSTM for each of `settings.units`, each followed by dropout, and a linear unit for each minute
-    of the horizon.
+    It maps (windows, lookback, features) to (windows, horizon), the target in each of the following
+    minutes. `settings.members` networks that differ in their initial weights are averaged. Each has
+    an LSTM layer for each of `settings.units`, followed by dropout, and a linear unit for each step
+    of the horizon. Hansen and Salamon (1990), Neural network ensembles, IEEE Transactions on
+    Pattern Analysis and Machine Intelligence 12(10).
+
+    Args:
+        shape: The shape of the windows.
+        scaling: The scaling of the features.
+        settings: The parameters of the train stage.
     """
     layers = _Layers(keras.layers.LSTM, keras.layers.Dense, keras.layers.Average)
     model = _network(shape, scaling, settings, 1, layers)
@@ -148,9 +155,9 @@ def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
 
 
 def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """Draw orthogonal rows, no more than `columns`, as Keras does for an LSTM.
+    """Draw a matrix with orthogonal rows, no more than `columns`, as Keras does for an LSTM.
 
-    Keras lets TensorFlow decompose the matrix, which cuts it to the cache of the processor.
+    Keras lets TensorFlow decompose the matrix, whose result depends on the cache of the processor.
     Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks, ICLR.
     """
@@ -160,39 +167,45 @@ def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
 
 
 def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
-    """The same weights in the same order, to be trained: each member with forecasts of its own.
+    """Build the training model: the same weights in the same order, with an output for each member.
 
-    Forecasts what comes after each of the `minutes` of a stretch from those up to it:
-    (stretches, minutes, features) to (stretches, minutes, members * horizon), all of a member's
-    side by side. Where `minutes` is 1 it takes windows: (windows, lookback, features) to
-    (windows, members * horizon).
+    It forecasts from each of the `minutes` of a chunk what comes after: (chunks, minutes, features)
+    to (chunks, minutes, members * horizon), the steps of a member side by side. If `minutes` is 1
+    it takes windows: (windows, lookback, features) to (windows, members * horizon).
+
+    Args:
+        shape: The shape of the windows.
+        scaling: The scaling of the features.
+        settings: The parameters of the train stage.
+        minutes: The length of a chunk.
     """
     layers = _Layers(FusedLSTM, BatchedDense, keras.layers.Concatenate)
-    if tf.config.get_visible_devices("GPU"):  # where Keras takes the LSTM of cuDNN
+    if tf.config.get_visible_devices("GPU"):  # on which Keras uses the LSTM of cuDNN
         layers = layers._replace(lstm=keras.layers.LSTM, dense=keras.layers.Dense)
     return _network(shape, scaling, settings, minutes, layers)
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
-    """The layer of Keras with a whole sequence in one operation of TensorFlow.
+    """Run Keras's LSTM layer as one TensorFlow operation for a whole sequence.
 
-    The weights are the same, and so are outputs and gradients but for rounding. Keras runs a loop
-    of many small operations a minute, which on a CPU costs more than their arithmetic does where
-    layers and batches are as small as those of the defaults.
+    Weights, outputs and gradients are the same except for rounding. Keras instead runs a loop of
+    many small operations a minute. On a CPU, with layers and batches as small as the defaults, that
+    costs more than the arithmetic.
     """
 
     def call(self, sequences: tf.Tensor, initial_state: Any = None, **_: Any) -> tf.Tensor:
+        """Return the outputs of the layer: (batch, units) or (batch, minutes, units)."""
         kernel = tf.concat([self.cell.kernel, self.cell.recurrent_kernel], axis=0)
-        nothing = tf.zeros((tf.shape(sequences)[0], self.units))
-        hidden, cell = initial_state or (nothing, nothing)
+        zeros = tf.zeros((tf.shape(sequences)[0], self.units))
+        hidden, cell = initial_state or (zeros, zeros)
         no_peephole = tf.zeros(self.units)
-        # Not BlockLSTMV2, which has the gates in the order of Keras: TensorFlow computes its
-        # gradient as if they were in the order of the first version.
+        # BlockLSTMV2 takes the gates in the order of Keras, but TensorFlow computes its gradient as
+        # if they were in the order of BlockLSTM.
         *_, outputs = tf.raw_ops.BlockLSTM(
             seq_len_max=tf.constant(sequences.shape[1], tf.int64),
             x=tf.transpose(sequences, (1, 0, 2)),
-            w=_first_version(kernel),
-            b=_first_version(self.cell.bias),
+            w=_to_block_lstm_order(kernel),
+            b=_to_block_lstm_order(self.cell.bias),
             h_prev=hidden,
             cs_prev=cell,
             wci=no_peephole,
@@ -205,27 +218,28 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
 
 
 class BatchedDense(keras.layers.Dense):  # type: ignore[misc]
-    """The layer of Keras with a product of matrices for each stretch of a batch.
+    """Run Keras's dense layer as a separate matrix product for each chunk of a batch.
 
-    Keras makes one matrix of all stretches, which is too long a sum for `is_portable`.
+    Keras joins all chunks into one matrix, whose sum is too long for `is_portable`.
     """
 
     def call(self, hidden: tf.Tensor, **_: Any) -> tf.Tensor:
+        """Return the outputs of the layer: (batch, minutes, units)."""
         return tf.matmul(hidden, self.kernel) + self.bias
 
 
 class _Layers(NamedTuple):
-    """The layers of a network, the last of which joins what the members give."""
+    """Hold the layer types of a network; `joined` joins the outputs of the members."""
 
     lstm: type[keras.layers.LSTM]
     dense: type[keras.layers.Dense]
     joined: type[keras.layers.Layer]
 
 
-def _first_version(weights: tf.Tensor) -> tf.Tensor:
-    """From the order of the gates in Keras to that of BlockLSTM: input, cell, forget, output."""
-    entry, forget, cell, output = tf.split(weights, 4, axis=-1)
-    return tf.concat([entry, cell, forget, output], axis=-1)
+def _to_block_lstm_order(weights: tf.Tensor) -> tf.Tensor:
+    """Reorder the gates of an LSTM from Keras to BlockLSTM: input, cell, forget, output."""
+    input_gate, forget_gate, cell, output_gate = tf.split(weights, 4, axis=-1)
+    return tf.concat([input_gate, cell, forget_gate, output_gate], axis=-1)
 
 
 def _network(
@@ -238,8 +252,8 @@ def _network(
     features = len(scaling.center)
     length = pieces.length(shape, minutes)
     readings = keras.Input((length, features), name="readings")
-    # Keras lets a single column pass where several are expected, and the center would then be
-    # broadcast over it: a number that is wrong without a word. The reshaping refuses it.
+    # Keras accepts a single column where several are expected and would broadcast the center over
+    # it, which gives a silently wrong number. The reshaping refuses it.
     exact = keras.layers.Reshape((length, features), name="exact")(readings)
     scaled = keras.layers.Rescaling(
         (1 / scaling.scale).tolist(), (-scaling.center / scaling.scale).tolist(), name="scaled"
@@ -247,8 +261,8 @@ def _network(
     if settings.changes:
         scaled = _with_changes(scaled)
     members = [
-        _member(scaled, shape.horizon, settings, minutes, layers, number)
-        for number in range(1, settings.members + 1)
+        _member(scaled, shape.horizon, settings, minutes, layers, member)
+        for member in range(1, settings.members + 1)
     ]
     linear = layers.joined(name="members")(members) if len(members) > 1 else members[0]
     offset = 0.0 if settings.target == "change" else float(scaling.center[0])
@@ -266,7 +280,7 @@ def _member(
     layers: _Layers,
     number: int,
 ) -> keras.KerasTensor:
-    """The LSTM layers, up to the linear units."""
+    """Build the layers of an ensemble member, up to its linear units."""
     hidden = inputs
     for depth, units in enumerate(settings.units, 1):
         last = depth == len(settings.units)
@@ -275,13 +289,13 @@ def _member(
         )
         hidden = layer(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
-    # A forecast that starts as persistence has the least to learn.
-    first = "zeros" if settings.target == "change" else "glorot_uniform"
-    return layers.dense(horizon, kernel_initializer=first, name=f"linear_{number}")(hidden)
+    # With zeros the forecast starts as persistence, so the network only learns the difference.
+    initializer = "zeros" if settings.target == "change" else "glorot_uniform"
+    return layers.dense(horizon, kernel_initializer=initializer, name=f"linear_{number}")(hidden)
 
 
 def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:
-    """Each feature, and its change from the minute before, 0 in the first: twice the features."""
+    """Append to each feature its change from the minute before, 0 in the first minute."""
     changes = keras.layers.Subtract(name="differences")(
         [
             keras.layers.Cropping1D((1, 0), name="now")(scaled),
@@ -293,8 +307,8 @@ def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
-    """The target's value in the last input minute of each forecast."""
-    # Layers and not a slice, whose name in the file would depend on how many there were before.
+    """Return the target's value in the last input minute of each forecast."""
+    # Layers instead of a slice, whose name in the file would depend on the slices made before.
     _, length, features = readings.shape
     grid = keras.layers.Reshape((length, features, 1), name="grid")(readings)
     last = keras.layers.Cropping2D(((length - minutes, 0), (0, features - 1)), name="last")(grid)
@@ -302,9 +316,13 @@ def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
 
 
 def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> tf.data.Dataset:
-    """The inputs of the windows at `starts`, in that order: batches (batch, lookback, features).
+    """Return the inputs of the windows at `starts`, in that order: (batch, lookback, features).
 
-    Each is gathered from the series `values` (minutes, features) only when it is due.
+    Args:
+        values: The series: (minutes, features).
+        starts: The starts of the windows.
+        lookback: Their number of input minutes.
+        batch_size: The number of windows in a batch.
     """
     minutes = tf.constant(values)
     order = tf.data.Dataset.from_tensor_slices(starts).batch(batch_size)
@@ -312,11 +330,11 @@ def batches(values: Values, starts: Starts, lookback: int, batch_size: int) -> t
 
 
 def shuffled(seed: int, epoch: int) -> pieces.Shuffle:
-    """The order that the seed and the epoch's number have set, the same on every machine."""
+    """Return a shuffle that depends only on the seed and the epoch, on every machine."""
 
-    def shuffle(array: Starts, number: int, below: int) -> Starts:
-        key = tf.constant([seed, epoch + number * 2**32], tf.int64)
-        shift = tf.random.stateless_uniform([], key, maxval=below, dtype=tf.int32)
+    def shuffle(array: Starts, buffer_index: int, max_shift: int) -> Starts:
+        key = tf.constant([seed, epoch + buffer_index * 2**32], tf.int64)
+        shift = tf.random.stateless_uniform([], key, maxval=max_shift, dtype=tf.int32)
         order = tf.random.experimental.stateless_shuffle(array + shift, key)
         return order.numpy()
 
@@ -328,27 +346,37 @@ def _inputs(minutes: tf.Tensor, starts: tf.Tensor, lookback: int) -> tf.Tensor:
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Writes `model` so that `keras.models.load_model` reads it; the same model, the same bytes."""
+    """Write `model` for `keras.models.load_model`, the same network to the same bytes."""
     with files.atomic_write(path) as partial:
         model.save(partial)
         artifact.make_canonical(partial)
 
 
 def load(path: Path) -> keras.Model:
-    """The model that `save` wrote; raises Failure for any other file, one that holds code too."""
+    """Return the model that `save` wrote.
+
+    Raises:
+        Failure: It is any other file, or one that holds code.
+    """
     try:
         return keras.models.load_model(path, safe_mode=True)
-    # Keras raises whatever what it reads leads it to.
+    # Depending on the contents, Keras raises any kind of exception.
     except Exception as error:
-        raise Failure(f"{path}: no network of the train stage ({error!r})") from None
+        raise Failure(f"{path}: not a network of the train stage ({error!r})") from None
 
 
 def forecast(
     model: keras.Model, values: Values, starts: Starts, progress: bool = False
 ) -> npt.NDArray[np.float32]:
-    """The model's forecasts for each window of the series `values`, in kW: (windows, horizon).
+    """Return the forecasts of `model` for windows of a series, in kW: (windows, horizon).
 
-    The target minutes need not be there yet: the last start is len(values) - lookback.
+    The target minutes need not exist: the last possible start is len(values) - lookback.
+
+    Args:
+        model: The network.
+        values: The series: (minutes, features).
+        starts: The starts of the windows.
+        progress: Whether to show a progress bar.
     """
     inputs = batches(values, starts, model.input_shape[1], FORECAST_BATCH)
     return model.predict(inputs, verbose=int(progress))

@@ -1,4 +1,4 @@
-"""Scores of a forecast: small pure functions of two arrays of one shape, in kW."""
+"""Score forecasts: pure functions of two arrays of the same shape, in kW."""
 
 from collections.abc import Mapping
 
@@ -10,36 +10,40 @@ from household.meter import series
 
 Power = npt.NDArray[np.float32]
 REFERENCE = "persistence"
-# The model of evaluate.against.
+# The name of the model in evaluate.against.
 EARLIER = "earlier LSTM"
 
 
 def rmse(actual: Power, forecast: Power) -> float:
-    """The root of the mean squared error, in kW."""
+    """Return the root mean squared error in kW."""
     return float(np.sqrt(np.mean(np.square(_error(actual, forecast)))))
 
 
 def mae(actual: Power, forecast: Power) -> float:
-    """The mean absolute error, in kW."""
+    """Return the mean absolute error in kW."""
     return float(np.mean(np.abs(_error(actual, forecast))))
 
 
 def mase(actual: Power, forecast: Power, scale: float) -> float | None:
-    """The mean absolute scaled error: the MAE over `scale`, that of persistence in training.
+    """Return the mean absolute scaled error: the MAE over `scale`; None if `scale` is 0.
 
-    `scale` is of forecasts one minute ahead, whatever the horizon.
-    None where `scale` is 0, since a series that never changes has no scale.
-    Hyndman and Koehler (2006), Another look at measures of forecast accuracy, International
-    Journal of Forecasting 22(4), equation for q_t with m = 1.
+    Hyndman and Koehler (2006), Another look at measures of forecast accuracy, International Journal
+    of Forecasting 22(4), equation for q_t with m = 1.
+
+    Args:
+        actual: The actual power.
+        forecast: The forecast.
+        scale: The MAE of persistence one minute ahead in training, whatever the horizon.
     """
     return mae(actual, forecast) / scale if scale else None
 
 
 def skill(rmse: float, reference: float) -> float | None:
-    """1 - RMSE / RMSE of the reference: above 0 is better than it; None where that makes no error.
+    """Return 1 - RMSE / RMSE of the reference. Positive is better than the reference.
 
-    Murphy (1988), Skill scores based on the mean square error and their relationships to the
-    correlation coefficient, Monthly Weather Review 116, here on the root of the error.
+    None if the reference makes no error. Murphy (1988), Skill scores based on the mean square error
+    and their relationships to the correlation coefficient, Monthly Weather Review 116, here applied
+    to the root of the error.
     """
     return 1 - rmse / reference if reference else None
 
@@ -47,7 +51,13 @@ def skill(rmse: float, reference: float) -> float | None:
 def of_each(
     actual: Power, forecasts: Mapping[str, Power], scale: float
 ) -> dict[str, dict[str, float | None]]:
-    """The scores of each forecast by its name, persistence among them; `scale` is the MASE's."""
+    """Return the scores of each forecast by forecaster.
+
+    Args:
+        actual: The actual power.
+        forecasts: The forecasts by forecaster, with persistence among them.
+        scale: The scale of MASE in kW.
+    """
     reference = rmse(actual, forecasts[REFERENCE])
     return {
         name: {
@@ -61,30 +71,33 @@ def of_each(
 
 
 def rounded(score: float | None) -> float | None:
-    """To six decimals: beyond, a trained network's scores depend on the processor."""
+    """Round a score to six decimals, since further ones depend on the processor."""
     return None if score is None else round(score, 6)
 
 
 def predictions(
     timestamps: npt.NDArray[np.datetime64], actual: Power, forecasts: Mapping[str, Power]
 ) -> pa.Table:
-    """A row for each target minute of each window: its time, its power and each forecast of it."""
+    """Return a row for each target minute of each window: time, actual power and each forecast."""
     return by_minute(timestamps, {"actual": actual, **forecasts})
 
 
 def by_minute(
     timestamps: npt.NDArray[np.datetime64], power: Mapping[str, npt.NDArray[np.float32]]
 ) -> pa.Table:
-    """A row for each target minute of each window: its time, and columns of power in kW.
+    """Return a row for each target minute of each window: its time and columns of power in kW.
 
-    Arrays are (windows, horizon). Where the horizon is more than a minute, `step` counts its
-    minutes from 1.
+    A column `step` counts the minutes of the horizon from 1, if there are several.
+
+    Args:
+        timestamps: The time of each target minute: (windows, horizon).
+        power: The power by column: (windows, horizon).
     """
     fields = [
         pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
     ]
     table = pa.table(
-        [timestamps.ravel(), *(each.ravel() for each in power.values())],
+        [timestamps.ravel(), *(values.ravel() for values in power.values())],
         schema=pa.schema([series.TIMESTAMP, *fields]),
     )
     count, horizon = timestamps.shape

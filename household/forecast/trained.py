@@ -1,4 +1,4 @@
-"""The folder of a trained model, read again; `household.forecast.artifact` says what is in it."""
+"""Load a saved model; `household.forecast.artifact` describes its folder."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,52 +18,67 @@ NETWORK, GRAPH, INTERVALS = "network.keras", "network.onnx", "intervals.npz"
 
 
 class Trained(NamedTuple):
-    """A model in a folder, whose files are those that were trained."""
+    """Hold a saved model whose files have the recorded hashes.
+
+    Attributes:
+        folder: Where it is saved.
+        record: The contents of forecaster.json.
+    """
 
     folder: Path
-    record: dict[str, Any]  # forecaster.json
+    record: dict[str, Any]
 
     @property
     def features(self) -> list[str]:
+        """Return the names of the features that the model reads."""
         return [feature["name"] for feature in self.record["input"]["features"]]
 
     @property
     def scaling(self) -> Scaling:
-        """What stands in the network, whose weights fit no other."""
+        """Return the scaling that is part of the network; its weights fit no other."""
         features = self.record["input"]["features"]
-        center, scale = zip(*((each["center"], each["scale"]) for each in features), strict=True)
+        center, scale = zip(
+            *((feature["center"], feature["scale"]) for feature in features), strict=True
+        )
         return Scaling(np.array(center), np.array(scale))
 
     @property
     def lineage(self) -> list[dict[str, Any]]:
-        """The trainings that its weights went through, the latest first, for what goes on."""
-        own = {"sha256": self.record["sha256"][NETWORK], "trained_on": self.record["trained_on"]}
-        return [own, *self.record["lineage"]]
+        """Return the trainings of the weights, for a model that continues from them."""
+        latest = {"sha256": self.record["sha256"][NETWORK], "trained_on": self.record["trained_on"]}
+        return [latest, *self.record["lineage"]]
 
     def forecast(self, features: list[str], values: Values, starts: Starts, shape: Shape) -> Power:
-        """Its forecasts for the windows of `shape` at `starts`, in kW: (windows, horizon).
+        """Return its forecasts for windows, in kW: (windows, horizon).
 
-        `values` (minutes, features) has the columns `features`. Raises Failure where the windows
-        lack what it reads, or ask for another horizon.
+        Args:
+            features: The columns of `values`.
+            values: The series: (minutes, features).
+            starts: The starts of the windows.
+            shape: The shape of the windows.
+
+        Raises:
+            Failure: The windows lack what the model reads, or have another horizon.
         """
         session = runtime.load(self.folder / GRAPH)
-        own = runtime.shape(session)
+        own_shape = runtime.shape(session)
         lacking = [name for name in self.features if name not in features]
-        if lacking or own.lookback > shape.lookback or own.horizon != shape.horizon:
+        if lacking or own_shape.lookback > shape.lookback or own_shape.horizon != shape.horizon:
             raise Failure(
-                f"{self.folder}: the model there reads {own.lookback} minutes of "
-                f"{', '.join(self.features)} and forecasts {own.horizon}, but the windows here "
-                f"hold {shape.lookback} of {', '.join(features)} and {shape.horizon}; evaluate it "
-                "with windows that hold as much"
+                f"{self.folder}: the model reads {own_shape.lookback} minutes of "
+                f"{', '.join(self.features)} and forecasts {own_shape.horizon}, but the windows "
+                f"have {shape.lookback} minutes of {', '.join(features)} and {shape.horizon}; "
+                "use windows that fit the model"
             )
-        places = [features.index(name) for name in self.features]
-        later = np.int32(shape.lookback - own.lookback)
-        return runtime.forecast(session, values[:, places], starts + later)
+        indices = [features.index(name) for name in self.features]
+        shift = np.int32(shape.lookback - own_shape.lookback)
+        return runtime.forecast(session, values[:, indices], starts + shift)
 
     def learnt_from(self, stamps: Any) -> int:
-        """How many of the times `stamps` are not after the last minute that it was trained on.
+        """Return how many of the times `stamps` are not after the last minute of the training.
 
-        Raises Failure where the record does not say which that is.
+        Raises:
+            Failure: The record does not name that minute.
         """
         try:
             last = np.datetime64(self.record["trained_on"]["last"])
@@ -73,9 +88,10 @@ class Trained(NamedTuple):
 
 
 def read(folder: Path, *names: str) -> Trained:
-    """The model in `folder`, of which the files `names` are to be used.
+    """Return the model in `folder`, after checking the hashes of the files `names`.
 
-    Raises Failure where there is none, or where one of them is not the one that was trained.
+    Raises:
+        Failure: There is no model, or a file is not the one that was saved with it.
     """
     try:
         record = files.read_json(folder / RECORD)
@@ -83,11 +99,11 @@ def read(folder: Path, *names: str) -> Trained:
             found, expected = files.sha256(folder / name), record["sha256"][name]
             if found != expected:
                 raise Failure(
-                    f"{folder / name}: its sha256 is {found}, but {RECORD} beside it was written "
-                    f"for {expected}; copy the whole folder again from where it was trained"
+                    f"{folder / name}: its sha256 is {found}, but {RECORD} next to it expects "
+                    f"{expected}; copy the whole folder again from where it was trained"
                 )
         model = Trained(folder, record)
-        _ = model.features  # which everyone who reads it asks for
+        _ = model.features  # raises for a record of another kind
     except Failure:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -96,14 +112,14 @@ def read(folder: Path, *names: str) -> Trained:
 
 
 def none_there(folder: Path, error: Exception) -> Failure:
-    """What to say where a folder holds no model, or half of one."""
+    """Return the Failure for a folder that does not hold a whole model."""
     if not folder.is_dir():
-        found = "no such folder"
+        problem = "no such folder"
     elif not (folder / RECORD).is_file():
-        found = f"no {RECORD} in this folder"
+        problem = f"no {RECORD} in this folder"
     else:
-        found = f"no model of this version ({error!r})"
+        problem = f"not a model of this version ({error!r})"
     return Failure(
-        f"{folder}: {found}; give the folder that the train stage leaves, models/lstm, with "
+        f"{folder}: {problem}; use the output folder of the train stage, models/lstm, with "
         f"{RECORD}, {GRAPH}, {NETWORK} and {INTERVALS}"
     )

@@ -1,4 +1,4 @@
-"""The training of the network, epoch by epoch; one that was stopped goes on where it was."""
+"""Train the network epoch by epoch. An interrupted training resumes where it was."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from household.forecast import network  # before Keras, whose settings it makes
+from household.forecast import network  # before Keras, which it configures
 
 # isort: split
 import keras
@@ -29,9 +29,9 @@ from household.pipeline import ranks
 from household.pipeline.failure import Failure
 from household.pipeline.params import Train
 
-# Enough for a curve, and few enough for a page of plots.
+# Enough for a curve and few enough for a plot.
 HISTORY_ROWS = 100
-# Some milliseconds lie between two calls of TensorFlow; Ctrl-C waits for the end of one.
+# Steps for each call of TensorFlow, which costs some milliseconds. Ctrl-C waits for its end.
 STEPS_A_CALL = 16
 PARTS = ("train", "validation")
 Report = Callable[[pa.Table], None]
@@ -39,7 +39,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Data(NamedTuple):
-    """What a training learns from."""
+    """Hold what a training learns from."""
 
     scaling: Scaling
     train: Part
@@ -47,7 +47,7 @@ class Data(NamedTuple):
 
 
 def optimizer(settings: Train, steps: int) -> keras.Optimizer:
-    """The optimizer of a training of `steps` steps; its gradients come clipped."""
+    """Return the optimizer for a training of `steps` steps. It expects clipped gradients."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
@@ -59,7 +59,7 @@ def optimizer(settings: Train, steps: int) -> keras.Optimizer:
 
 
 def loss(settings: Train) -> Loss:
-    """Of targets and outputs (..., n), the mean over the last axis."""
+    """Return the loss function, which averages over the last axis of targets and outputs."""
     losses: dict[str, Loss] = {
         "mse": keras.losses.mean_squared_error,
         "mae": keras.losses.mean_absolute_error,
@@ -68,24 +68,34 @@ def loss(settings: Train) -> Loss:
     return losses[settings.loss]
 
 
-def clipped(gradients: list[tf.Tensor], longest: float | None) -> list[tf.Tensor]:
-    """Gradients whose length, of all of them together, is `longest` where it was more."""
-    if longest is None:
+def clipped(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tensor]:
+    """Scale the gradients down to a joint norm of at most `max_norm`."""
+    if max_norm is None:
         return gradients
-    length = tf.sqrt(tf.reduce_sum(tf.stack([tf.reduce_sum(tf.square(of)) for of in gradients])))
-    within, _ = tf.clip_by_global_norm(gradients, longest, length)
-    return within
+    norm = tf.sqrt(
+        tf.reduce_sum(tf.stack([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
+    )
+    scaled, _ = tf.clip_by_global_norm(gradients, max_norm, norm)
+    return scaled
 
 
 class Steps:
-    """The steps of a training, each of one batch."""
+    """Take training steps, one for each batch."""
 
     def __init__(
         self, learner: keras.Model, settings: Train, steps: int, strategy: tf.distribute.Strategy
     ) -> None:
+        """Prepare the steps of a training.
+
+        Args:
+            learner: The training model.
+            settings: The parameters of the train stage.
+            steps: The number of steps of the whole training.
+            strategy: How the training is distributed.
+        """
         self.learner = learner
         self._loss, self._members = loss(settings), settings.members
-        self._longest = settings.clip_norm
+        self._max_norm = settings.clip_norm
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         self.optimizer = optimizer(settings, steps)
         self.optimizer.build(learner.trainable_variables)
@@ -95,28 +105,30 @@ class Steps:
             tf.TensorSpec([None, *learner.output_shape[1:-1], None]),
             tf.TensorSpec([None, *learner.output_shape[1:-1]]),
         ]
-        several = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
-        # None has a loop or a condition in Python, for which autograph would read its source.
+        stacked = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
+        # Without autograph, which only functions with Python loops or conditions need.
         function = partial(tf.function, autograph=False)
-        self._take = function(self._steps, several)
+        self._take = function(self._steps, stacked)
         self._share = function(self._shared, batch)
-        self._measure = function(self._lost, batch)
+        self._measure = function(self._weighted_loss, batch)
 
     def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
-        """Learns from batches of one size in turn; returns the loss of each, over its weights."""
+        """Train on batches of equal size, one after another; return the mean loss of each."""
         if self._replicas == 1:
-            taken = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
+            losses = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
         else:
-            taken = np.array([self._share(*self._even(batch)).numpy() for batch in batches])
-        return taken.astype(np.float64)
+            losses = np.array(
+                [self._share(*self._pad_to_replicas(batch)).numpy() for batch in batches]
+            )
+        return losses.astype(np.float64)
 
     def measure(self, batches: Iterator[Batch]) -> float:
-        """The mean loss over all weights, without learning."""
-        lost = counted = 0.0
+        """Return the mean loss of `batches` without training."""
+        total = weight = 0.0
         for batch in batches:
-            lost += float(self._measure(*batch))
-            counted += float(batch.weights.sum(dtype=np.float64))
-        return lost / counted
+            total += float(self._measure(*batch))
+            weight += float(batch.weights.sum(dtype=np.float64))
+        return total / weight
 
     def _steps(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         batches = (inputs, targets, weights)
@@ -125,16 +137,18 @@ class Steps:
     def _step(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         inputs, targets, weights = batch
         with tf.GradientTape() as tape:
-            lost = self._lost(inputs, targets, weights, training=True)
+            lost = self._weighted_loss(inputs, targets, weights, training=True)
             mean = tf.math.divide_no_nan(lost, tf.reduce_sum(weights))
         gradients = tape.gradient(mean, self.learner.trainable_variables)
-        self.optimizer.apply(clipped(gradients, self._longest), self.learner.trainable_variables)
+        self.optimizer.apply(clipped(gradients, self._max_norm), self.learner.trainable_variables)
         return mean
 
-    def _even(self, batch: Batch) -> Batch:
-        """With rows without a weight at its end, so that each replica has as many."""
-        more = -len(batch.inputs) % self._replicas
-        return Batch(*(np.pad(of, [(0, more)] + [(0, 0)] * (of.ndim - 1)) for of in batch))
+    def _pad_to_replicas(self, batch: Batch) -> Batch:
+        """Pad a batch with rows of weight 0, so that each replica gets as many."""
+        n_pad = -len(batch.inputs) % self._replicas
+        return Batch(
+            *(np.pad(array, [(0, n_pad)] + [(0, 0)] * (array.ndim - 1)) for array in batch)
+        )
 
     def _shared(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         total = tf.reduce_sum(weights)
@@ -144,26 +158,26 @@ class Steps:
     def _part(
         self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
     ) -> tf.Tensor:
-        """A step by one of several replicas, which has every so many rows of the batch."""
+        """Take a step on one of several replicas, with its share of the rows."""
         replica = tf.distribute.get_replica_context()
-        own = np.s_[replica.replica_id_in_sync_group :: self._replicas]
+        rows = np.s_[replica.replica_id_in_sync_group :: self._replicas]
         with tf.GradientTape() as tape:
-            lost = self._lost(inputs[own], targets[own], weights[own], training=True)
+            lost = self._weighted_loss(inputs[rows], targets[rows], weights[rows], training=True)
             part = tf.math.divide_no_nan(lost, total)
         gradients = tape.gradient(part, self.learner.trainable_variables)
-        # Here and not in the optimizer: what is clipped is the sum of all. That sums them up too.
+        # Clip the sum over all replicas here. The optimizer would sum the clipped gradients.
         summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        shares = [of / self._replicas for of in clipped(summed, self._longest)]
+        shares = [gradient / self._replicas for gradient in clipped(summed, self._max_norm)]
         self.optimizer.apply(shares, self.learner.trainable_variables)
         return part
 
-    def _lost(
+    def _weighted_loss(
         self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """The sum of the losses, each times its weight."""
+        """Return the sum of the losses, each times its weight."""
         outputs = self.learner(inputs, training=training)
-        of_each_member = tf.concat([targets] * self._members, axis=-1)
-        return tf.reduce_sum(self._loss(of_each_member, outputs) * weights)
+        targets_of_members = tf.concat([targets] * self._members, axis=-1)
+        return tf.reduce_sum(self._loss(targets_of_members, outputs) * weights)
 
 
 def fit(
@@ -176,20 +190,29 @@ def fit(
     warm: bool = False,
     strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-    """Trains `model` in place.
+    """Train `model` in place.
 
-    The weights of the epoch with the lowest validation loss are kept, the last ones where there
-    is no validation part. After each epoch `report` is given the losses so far (epoch, part, loss),
-    and the state is written to `kept`: a training of the same data, settings and code that finds
-    it there goes on from it, to the same weights. Where it is `warm`, `model` comes trained, and
-    its weights are kept if no epoch has a lower validation loss. Raises Failure where the loss is
-    no number. A Ctrl-C leaves `model` with the best weights so far, the last ones before there are
-    any.
+    The weights of the epoch with the lowest validation loss are kept; the last ones if there is no
+    validation split. After each epoch the state is written to `kept`. A training of the same data,
+    settings and code that finds it there resumes from it and gives the same weights. Ctrl-C leaves
+    `model` with the best weights so far, or the last ones before the first validation.
 
-    With a `strategy` of several replicas each has a part of every batch: the weights are those of
-    one but for rounding, and but for dropout, of which each draws its own. All ranks of one take
-    part in all that is said here; the first alone reports, and writes to `kept`, where the others
-    have to see it.
+    With several replicas each batch is divided among them. The weights equal those of one process
+    except for rounding and for dropout, which each replica draws separately. Only the first worker
+    reports and writes the checkpoint, in a folder that all workers share.
+
+    Args:
+        model: The network; for a warm start with trained weights.
+        data: The scaling and the splits.
+        settings: The parameters of the train stage.
+        seed: Seeds the shuffle.
+        kept: The path of the checkpoint.
+        report: Called after each epoch with the losses so far, rows (epoch, part, loss).
+        warm: Whether to keep the initial weights if no epoch has a lower validation loss.
+        strategy: How the training is distributed; by default on one device.
+
+    Raises:
+        Failure: The loss is NaN or infinite, or the workers differ or are lost.
     """
     strategy = strategy or tf.distribute.get_strategy()
     shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
@@ -205,74 +228,74 @@ def fit(
             return None
         return steps.measure(ahead(pieces.batches(data.validation, shape, minutes, size)))
 
-    due = key(model, data, settings, seed)
-    keep: Callable[[State], None] = partial(checkpoint.write, kept, due)
+    fingerprint = key(model, data, settings, seed)
+    keep: Callable[[State], None] = partial(checkpoint.write, kept, fingerprint)
     if ranks.read().own:
-        keep = report = _leave_it
-    watch = _Epochs(steps, count, settings, keep, report)
-    found = checkpoint.read(kept, due)
+        keep = report = _ignore
+    progress = _Progress(steps, count, settings, keep, report)
+    state = checkpoint.read(kept, fingerprint)
     if strategy.num_replicas_in_sync > 1:
-        _agree(strategy, due, found.epochs if found else 0)
-    if found is not None:
-        watch.restore(found)
-        # DVC has removed the table of losses that the stopped training left.
-        report(watch.losses())
-        print(f"train: goes on after epoch {found.epochs} of {epochs}, from {kept}", flush=True)
-    elif warm and (first := validation()) is not None:
-        watch.begin(first)
+        _check_workers_agree(strategy, fingerprint, state.epochs if state else 0)
+    if state is not None:
+        progress.restore(state)
+        # DVC has removed the losses of the interrupted training.
+        report(progress.losses())
+        print(f"train: resuming after epoch {state.epochs} of {epochs} ({kept})", flush=True)
+    elif warm and (initial_loss := validation()) is not None:
+        progress.begin(initial_loss)
     try:
-        with _together(strategy):
-            while not watch.over:
-                shuffle = network.shuffled(seed, watch.done)
-                watch.begin_epoch()
+        with _as_failure(strategy):
+            while not progress.over:
+                shuffle = network.shuffled(seed, progress.done)
+                progress.begin_epoch()
                 batches = pieces.batches(data.train, shape, minutes, size, shuffle)
-                for several in ahead(_of_one_size(batches)):
-                    watch.add(steps.take(several), several)
-                watch.end_epoch(validation())
+                for group in ahead(_group_by_size(batches)):
+                    progress.add(steps.take(group), group)
+                progress.end_epoch(validation())
     finally:
-        # What there is so far, where a Ctrl-C stops it.
-        model.set_weights(watch.best or learner.get_weights())
+        # Also after Ctrl-C.
+        model.set_weights(progress.best or learner.get_weights())
 
 
 @contextmanager
-def _together(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Raises Failure where a rank of the strategy is lost."""
+def _as_failure(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Raise Failure if another worker is lost in the block."""
     try:
         yield
     except tf.errors.OpError as error:
         if strategy.num_replicas_in_sync == 1:
             raise
         raise Failure(
-            f"another rank is gone ({type(error).__name__}); start all of them again: they go on "
-            "after the last epoch that was whole"
+            f"lost connection to another worker ({type(error).__name__}); restart all workers to "
+            "resume after the last complete epoch"
         ) from None
 
 
-def _leave_it(_: Any) -> None:
-    """What the first rank does for all."""
+def _ignore(_: Any) -> None:
+    """Do nothing: only the first worker writes."""
 
 
-def _agree(strategy: tf.distribute.Strategy, key: str, epochs: int) -> None:
-    """Raises Failure where a rank has other data, settings or code, or another state to go on."""
-    own = int(key[:12], 16) + epochs
-    of_each = strategy.run(tf.identity, (tf.constant(own, tf.int64),))
-    total = strategy.reduce(tf.distribute.ReduceOp.SUM, of_each, axis=None)
-    if int(total) != own * strategy.num_replicas_in_sync:
+def _check_workers_agree(strategy: tf.distribute.Strategy, key: str, epochs: int) -> None:
+    """Raise Failure if a worker has other data, settings, code or another checkpoint."""
+    fingerprint = int(key[:12], 16) + epochs
+    by_replica = strategy.run(tf.identity, (tf.constant(fingerprint, tf.int64),))
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, by_replica, axis=None)
+    if int(total) != fingerprint * strategy.num_replicas_in_sync:
         raise Failure(
-            "the ranks have other data, parameters, code or devices, or do not see the same state "
-            "of the training; give all of them the same folder"
+            "workers differ in data, parameters, code, devices or checkpoint; start all of them in "
+            "the same folder"
         )
 
 
-def _of_one_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
-    """The batches of each call: some of one size, the last of an epoch, which may be smaller."""
-    for _, same in itertools.groupby(batches, key=lambda batch: len(batch.inputs)):
-        while several := list(itertools.islice(same, STEPS_A_CALL)):
-            yield several
+def _group_by_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    """Group batches of equal size for a call; the last batch of an epoch may be smaller."""
+    for _, batches_of_size in itertools.groupby(batches, key=lambda batch: len(batch.inputs)):
+        while group := list(itertools.islice(batches_of_size, STEPS_A_CALL)):
+            yield group
 
 
 def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
-    """One for all that the weights depend on, code and libraries included."""
+    """Return a fingerprint of everything that determines the trained weights."""
     record = [
         settings.model_dump(),
         seed,
@@ -280,13 +303,13 @@ def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
         [keras.__version__, tf.__version__, np.__version__, network.device()],
     ]
     modules = (__file__, network.__file__, pieces.__file__)
-    code = [Path(str(each)).read_bytes() for each in modules]
+    code = [Path(str(file)).read_bytes() for file in modules]
     contents = [*data.scaling, *data.train.key, b"validation", *data.validation.key]
     return checkpoint.key([json.dumps(record).encode(), *code, *model.get_weights(), *contents])
 
 
-class _Epochs:
-    """Follows a training: its losses, its best weights, what is shown and what is kept of it."""
+class _Progress:
+    """Track a training: losses, best weights, progress bar and checkpoint."""
 
     def __init__(
         self,
@@ -299,30 +322,33 @@ class _Epochs:
         self.done = 0
         self.best: list[Any] = []
         self._best_loss, self._waited = math.inf, 0
-        # (epoch, place in PARTS, loss); the epoch is a count from 0 that grows within each as well.
+        # (epoch, index in PARTS, loss), where the epoch is a fraction within each epoch.
         self._rows: list[tuple[float, int, float]] = []
         self._learner, self._optimizer = steps.learner, steps.optimizer
         self._count, self._settings = count, settings
-        # Rows of each epoch, of as many steps as one another: a short last one would be a spike.
+        # Rows for each epoch, of equally many steps, since a shorter last row would be noisier.
         self._rows_an_epoch = max(1, min(count, HISTORY_ROWS // settings.epochs))
         self._keep, self._report = keep, report
 
     @property
     def over(self) -> bool:
+        """Return whether the training has ended, by its epochs or its patience."""
         patience = self._settings.patience
         return self.done == self._settings.epochs or bool(patience and self._waited >= patience)
 
     def losses(self) -> pa.Table:
+        """Return the losses so far as rows (epoch, part, loss)."""
         epoch, part, loss = zip(*self._rows, strict=True)
-        return pa.table({"epoch": epoch, "part": [PARTS[each] for each in part], "loss": loss})
+        return pa.table({"epoch": epoch, "part": [PARTS[i] for i in part], "loss": loss})
 
     def begin(self, loss: float) -> None:
-        """Takes the weights that the model comes with, and their validation loss, as the best."""
+        """Take the initial weights and their validation loss as the best so far."""
         self.best, self._best_loss = self._learner.get_weights(), loss
         self._rows.append((0.0, 1, loss))
-        print(f"train: begins with validation {loss:.4f}", flush=True)
+        print(f"train: initial validation loss {loss:.4f}", flush=True)
 
     def restore(self, state: State) -> None:
+        """Continue from the state of a checkpoint."""
         for variable, value in zip(self._learner.variables, state.network, strict=True):
             variable.assign(value)
         for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
@@ -332,8 +358,9 @@ class _Epochs:
         self._rows = [(epoch, int(part), loss) for epoch, part, loss in state.losses.tolist()]
 
     def begin_epoch(self) -> None:
+        """Reset the sums and the progress bar for the next epoch."""
         self._step = 0
-        # Sums of losses, each times the weight of its batch, and of these weights.
+        # Sums of the weighted losses and of the weights, for the next row and for the epoch.
         self._of_row, self._of_epoch = np.zeros(2), np.zeros(2)
         self._bar = tqdm(
             total=self._count,
@@ -344,7 +371,7 @@ class _Epochs:
         )
 
     def add(self, losses: npt.NDArray[np.float64], batches: Sequence[Batch]) -> None:
-        """Takes down the loss of each step, with the batch that it was of."""
+        """Record the loss of each step and its batch."""
         for loss, batch in zip(losses, batches, strict=True):
             weight = float(batch.weights.sum(dtype=np.float64))
             self._of_row += (loss * weight, weight)
@@ -358,25 +385,27 @@ class _Epochs:
         self._bar.update(len(batches))
 
     def end_epoch(self, validation: float | None) -> None:
+        """Record the validation loss, keep the best weights and write the checkpoint.
+
+        Raises:
+            Failure: A loss is NaN or infinite.
+        """
         self._bar.close()
         total, weight = self._of_epoch
         mean = total / weight
         if not math.isfinite(mean) or not math.isfinite(validation or 0.0):
-            raise Failure(
-                "the loss is no longer a number: the training went astray; "
-                "lower train.learning_rate"
-            )
+            raise Failure("training diverged (loss is NaN or infinite); lower train.learning_rate")
         self.done += 1
-        said = f"train: epoch {self.done} of {self._settings.epochs}, loss {mean:.4f}"
+        line = f"train: epoch {self.done}/{self._settings.epochs}, loss {mean:.4f}"
         if validation is not None:
             self._rows.append((float(self.done), 1, validation))
             self._waited += 1
-            said += f", validation {validation:.4f}"
+            line += f", val_loss {validation:.4f}"
             if validation < self._best_loss:
                 self.best, self._best_loss = self._learner.get_weights(), validation
                 self._waited = 0
-                said += ", the best so far"
-        print(said, flush=True)
+                line += " (best)"
+        print(line, flush=True)
         self._report(self.losses())
         self._keep(
             State(

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees as a baseline. Needs the extra `trees`: lock/trees.txt."""
+"""Compute LightGBM's forecast as a baseline. Needs the extra `trees`: lock/trees.txt."""
 
 import os
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from household.forecast.scores import Power
 from household.forecast.windows import Starts
 from household.pipeline.failure import Failure
 
-# LightGBM reads this at import. Its threads would else burn a core each while they wait: two
-# trainings at once on two cores took four to seventeen times as long as one.
+# LightGBM reads this at import. Otherwise its threads would use a core each while they wait: two
+# trainings at once on two cores took 4 to 17 times as long as one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 NAME = "LightGBM"
 ROUNDS = 300
 SETTINGS = {
-    "objective": "regression",  # squared error, which RMSE and the skill are of
+    "objective": "regression",  # squared error, which RMSE and skill measure
     "learning_rate": 0.06,
     "num_leaves": 63,
     "min_data_in_leaf": 40,
@@ -31,20 +31,29 @@ SETTINGS = {
 
 
 def boosted(given: Given, starts: Starts) -> Power:
-    """The last value plus the change that LightGBM's trees give for all minutes and features.
+    """Forecast the last value plus the change that gradient-boosted trees predict.
 
-    With a horizon of more than a minute the step is one input more, and of each training window
-    the trees see one step, drawn at random: trees for each step alone would take as many times
-    longer.
+    They read all input minutes and features. With a horizon of several minutes the step is an
+    additional input, and the trees see one random step of each training window. Separate trees for
+    each step would take as many times longer. Ke et al. (2017), LightGBM: a highly efficient
+    gradient boosting decision tree, NeurIPS 30.
 
-    Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 30.
-    Raises Failure where LightGBM is not installed.
+    Raises:
+        Failure: LightGBM is not installed.
     """
     return forecast(train(given), given, starts)
 
 
 def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> Any:
-    """LightGBM's booster; `after_each` of the trees is called with what LightGBM tells of it."""
+    """Return LightGBM's booster, trained on `given.train`.
+
+    Args:
+        given: The series and the training windows.
+        after_each: A callback of LightGBM, called after each tree.
+
+    Raises:
+        Failure: LightGBM is not installed.
+    """
     try:
         import lightgbm  # noqa: PLC0415 (an extra, and a second to import)
     except ModuleNotFoundError:
@@ -54,29 +63,36 @@ def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> A
         ) from None
 
     class Inputs(lightgbm.Sequence):
-        """The windows as rows, each gathered when it is due; only their bins stay in memory."""
+        """Gather windows as rows on demand, since only their bins are kept in memory."""
 
         batch_size = baselines.CHUNK
 
         def __len__(self) -> int:
             return len(starts)
 
-        def __getitem__(self, which: Any) -> npt.NDArray[np.float64]:
+        def __getitem__(self, indices: Any) -> npt.NDArray[np.float64]:
             rows: npt.NDArray[np.float64] = _inputs(
-                given, np.atleast_1d(starts[which]), np.atleast_1d(drawn[which])
+                given, np.atleast_1d(starts[indices]), np.atleast_1d(steps[indices])
             )
-            return rows if isinstance(which, slice | list) else rows[0]
+            return rows if isinstance(indices, slice | list) else rows[0]
 
     starts = np.sort(given.train)
-    drawn = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
+    steps = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
     last = windows.last_input_minutes(starts, given.shape.lookback)
-    change = given.values[last + 1 + drawn, 0] - given.values[last, 0]
+    change = given.values[last + 1 + steps, 0] - given.values[last, 0]
     data = lightgbm.Dataset(Inputs(), change)
     return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
 
 
 def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -> Power:
-    """What the first `rounds` of the trees of `booster` give: (windows, horizon), in kW."""
+    """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
+
+    Args:
+        booster: LightGBM's booster.
+        given: The series.
+        starts: The starts of the windows.
+        rounds: The number of trees.
+    """
     change = [
         np.column_stack(
             [
@@ -90,7 +106,7 @@ def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -
 
 
 def _inputs(given: Given, starts: Starts, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """All minutes and features of each window, and its step where there are several."""
+    """Return all input minutes and features of each window, and its step if there are several."""
     inputs = windows.inputs(given.values, starts, given.shape.lookback).astype(np.float64)
     rows = inputs.reshape(len(starts), -1)
     return rows if given.shape.horizon == 1 else np.hstack([rows, steps[:, np.newaxis]])

@@ -1,4 +1,4 @@
-"""A meter's minutes that count, and the windows in them."""
+"""Build the series of complete minutes of a meter, and find its windows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,25 +17,39 @@ from household.pipeline.params import Window
 
 
 class Job(NamedTuple):
-    """A meter whose windows are to be found."""
+    """Describe a meter whose windows are to be found.
+
+    Attributes:
+        parsed: The parsed minutes.
+        series: The file to write the complete minutes to.
+        windows: The file to write the starts of the windows to.
+        features: The columns that every minute must have.
+        settings: The parameters of the window stage.
+    """
 
     parsed: Path
-    series: Path  # a file to be written: the minutes in which each of the features has a value
-    windows: Path  # another: the start of each window in them
+    series: Path
+    windows: Path
     features: list[str]
     settings: Window
 
 
 class Found(NamedTuple):
+    """Count the complete minutes and the windows of a meter."""
+
     minutes: int
     windows: int
 
 
 def cut(job: Job) -> Found:
-    """Writes the minutes that count and the windows; raises Failure where there is no window."""
-    found, window = windows.Series(), job.settings
+    """Write the complete minutes and the starts of the windows of a meter; count both.
 
-    # One at a time: the minutes of decades are more than a laptop's memory.
+    Raises:
+        Failure: There is no window.
+    """
+    finder, window = windows.Series(), job.settings
+
+    # One month at a time, since decades of minutes do not fit into a laptop's memory.
     def tables() -> Iterator[pa.Table]:
         return months.read(job.parsed, ["timestamp", *job.features])
 
@@ -43,17 +57,17 @@ def cut(job: Job) -> Found:
         schema = series.schema(job.features)
         with pq.ParquetWriter(partial, schema, **files.encoding(schema)) as parquet:
             for table in ahead(series.valid(tables, job.features, window.fraction)):
-                found.add(arrays.of(table["timestamp"]))
+                finder.add(arrays.of(table["timestamp"]))
                 parquet.write_table(table)
-        if TARGET not in job.features or not found.minutes:
-            due = " and ".join(job.features or window.features)
-            raise Failure(f"{job.parsed}: no minute has a value for {due}")
-        starts = found.starts(windows.Shape(window.lookback, window.horizon), window.gaps)
+        if TARGET not in job.features or not finder.minutes:
+            missing = " and ".join(job.features or window.features)
+            raise Failure(f"{job.parsed}: no minute has a value for {missing}")
+        starts = finder.starts(windows.Shape(window.lookback, window.horizon), window.gaps)
         if not len(starts):
             raise Failure(
-                f"{found.minutes:,} minutes hold no window of window.lookback {window.lookback} "
-                f"and window.horizon {window.horizon} with window.gaps {window.gaps}; shorten "
-                "them, or use more minutes (window.fraction, fetch.source)"
+                f"no window of window.lookback {window.lookback} and window.horizon "
+                f"{window.horizon} in {finder.minutes:,} minutes with window.gaps {window.gaps}; "
+                "shorten them, or use more minutes (window.fraction, fetch.source)"
             )
     windows.write(job.windows, starts)
-    return Found(found.minutes, len(starts))
+    return Found(finder.minutes, len(starts))

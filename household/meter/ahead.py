@@ -1,4 +1,4 @@
-"""Work on the next item while the last one is used: half the time where both take as long."""
+"""Prepare the next item while the current one is used."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +8,14 @@ Item = TypeVar("Item")
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same, each made in a thread of its own while the one before is in use.
+    """Yield `items`, preparing each in a separate thread while the one before is used.
 
-    What `items` raises is raised here, after all that came before.
+    This halves the time where preparing and using an item take equally long. An exception that
+    `items` raises is raised here, after the items before it.
     """
     with ThreadPoolExecutor(1) as thread:
         end = object()
-        due = thread.submit(next, items, end)
-        while (item := due.result()) is not end:
-            due = thread.submit(next, items, end)
+        future = thread.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = thread.submit(next, items, end)
             yield item  # type: ignore[misc]

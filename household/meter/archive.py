@@ -1,4 +1,4 @@
-"""The zip of a source: a text of readings, and what else is in it."""
+"""Verify a downloaded zip and open the text inside."""
 
 import zipfile
 import zlib
@@ -9,26 +9,31 @@ from typing import IO
 
 from household.pipeline.failure import Failure
 
-# The text in UCI's own zip; in another one it is the only text, whatever its name.
+# The text in UCI's zip. Another zip holds exactly one text, of any name.
 MEMBER = "household_power_consumption.txt"
 TEXTS = (".csv", ".txt")
-# What a Mac adds to a zip, and what makes one an Excel workbook.
+# The folder that macOS adds to a zip, and the file that identifies an Excel workbook.
 MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
-# The member of UCI's own file, by which that file is known whatever zip holds it.
+# Size and checksum of UCI's text, which identify it in any zip.
 UCI_BYTES = 132_960_755
 UCI_CRC32 = 0x969F48C7
 
-# A century of minutes is 3.4 GB; the texts of the source shrink to a sixth, never to a hundredth.
+# A century of minutes is 3.4 GB. Such texts compress to a sixth, never to a hundredth.
 MAX_BYTES = 8 << 30
 MAX_RATIO = 100
 _BLOCK = 1 << 20
 
 
 def verify(path: Path, origin: str) -> None:
-    """Reads the whole archive at `path` once; `origin` is what messages call that file.
+    """Read the whole archive once to check it.
 
-    Raises Failure where the file is no zip, is damaged or encrypted, does not hold one text, or
-    would unpack to more than a record of minutes can be.
+    Args:
+        path: The archive.
+        origin: The name of the archive in messages.
+
+    Raises:
+        Failure: The file is not a zip, is damaged or encrypted, does not hold exactly one text, or
+            would unpack to more than a series of minutes can be.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -43,18 +48,18 @@ def verify(path: Path, origin: str) -> None:
             if member.file_size > MAX_BYTES or ratio > MAX_RATIO:
                 raise Failure(
                     f"{origin}: {name} would unpack from {member.compress_size:,} to "
-                    f"{member.file_size:,} bytes, which no record of minutes does; refused"
+                    f"{member.file_size:,} bytes, which is too much for a series of minutes"
                 )
             with archive.open(member) as text:
                 while text.read(_BLOCK):
                     pass
-    # What zipfile raises where the offsets and flags in a damaged zip lead it.
+    # Damaged offsets and flags make zipfile raise any of these.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise Failure(f"{origin}: {_not_a_zip(path, error)}") from None
 
 
 def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the members that may be the text: those of UCI's name, else all that end as a text."""
+    """Return the members named like UCI's text, or else all with the suffix of a text."""
     texts = [
         member
         for member in archive.infolist()
@@ -69,20 +74,20 @@ def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
-    """Raise Failure where a zip does not hold one text."""
+    """Raise Failure unless the zip holds exactly one text."""
     names = [member.filename for member in _find_texts(archive)]
     if len(names) == 1:
         return
     if EXCEL in archive.namelist():
-        raise Failure(f"{origin}: an Excel workbook; save it as .csv and give that")
+        raise Failure(f"{origin}: an Excel workbook; save it as .csv and use that")
     if not names:
         found = ", ".join(archive.namelist()[:3]) or "nothing"
         raise Failure(f"{origin}: expected a .csv or .txt in the zip, found {found}; zip the text")
     if len(set(names)) < len(names):
-        raise Failure(f"{origin}: {names[0]} stands in the zip twice; zip one alone")
+        raise Failure(f"{origin}: {names[0]} appears twice in the zip; keep one")
     raise Failure(
-        f"{origin}: {len(names)} texts in the zip, {', '.join(names[:3])}; zip the one that counts "
-        "alone"
+        f"{origin}: expected one text in the zip, found {len(names)}: {', '.join(names[:3])}; "
+        "keep one"
     )
 
 
@@ -90,14 +95,14 @@ def _not_a_zip(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PK"):
-        return f"not a whole zip ({error}); fetch it again"
+        return f"truncated or damaged zip ({error}); download it again"
     if start.startswith(b"PAR1"):
-        return "a Parquet file; give the same as .csv, or as a zip with one"
-    return f"not a zip: it starts with {start!r}; give a .csv, a .txt, or a zip with one of them"
+        return "a Parquet file; convert it to .csv or to a zip with a .csv"
+    return f"not a zip: it starts with {start!r}; use a .csv, a .txt or a zip with one of them"
 
 
 def is_uci(path: Path) -> bool:
-    """Whether the zip at `path`, once verified, holds the text that UCI published in 2012."""
+    """Return whether a verified zip holds the text that UCI published in 2012."""
     with zipfile.ZipFile(path) as archive:
         member = _find_text(archive)
     return member.file_size == UCI_BYTES and member.CRC == UCI_CRC32
@@ -105,6 +110,6 @@ def is_uci(path: Path) -> bool:
 
 @contextmanager
 def text(path: Path) -> Iterator[IO[bytes]]:
-    """The text inside the archive at `path`, unpacked as it is read; its `name` is its owner's."""
+    """Open the text inside a verified zip, unpacked as it is read; `name` is its file name."""
     with zipfile.ZipFile(path) as archive, archive.open(_find_text(archive)) as stream:
         yield stream

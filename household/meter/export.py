@@ -1,4 +1,4 @@
-"""Reads what any meter or app exports, by a layout that says how its text is written."""
+"""Read the delimited text of any meter or app, in a layout described by parameters."""
 
 import csv
 import re
@@ -19,42 +19,42 @@ from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
 NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
-# Of a time as ISO 8601: what a clock at that place shows, and fraction and zone, which are dropped.
+# A timestamp as ISO 8601: date and local time, then a fraction and an offset, which are dropped.
 ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
 ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
 TICKS = {"epoch": 1, "epoch_ms": 1000}
 UTC = "+00:00"
-# What a time has to be in a format that is not one of strptime.
+# Descriptions for messages of the formats that are not strptime formats.
 FORMATS = {
     "iso": "written like 2007-03-31 23:59",
     "epoch": "a number of seconds since 1970",
     "epoch_ms": "a number of milliseconds since 1970",
 }
-# Columns beside those of a layout that name the sensor or the meter of a reading.
+# Columns outside the layout that name the sensor or meter of a reading.
 ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
-# Of the names in such a column so many are kept, which is enough to know that there are several.
+# Number of names to collect from such a column, enough to tell that there are several.
 MOST_NAMES = 3
 HINTS = {"minute": "set parse.layout.resample to minute, which averages them"}
 
 
 class Layout(NamedTuple):
-    """How a text of readings is written; `parse.layout` in params.yaml explains each."""
+    """Describe how a text of readings is written; see `parse.layout` in params.yaml."""
 
     delimiter: str
     decimal: str
     time: tuple[str, ...]
     format: str
-    columns: Mapping[str, str]  # of the header, by ours; of those that there are
+    columns: Mapping[str, str]  # header by column name, without the columns that the meter lacks
     kilowatts: float
     missing: tuple[str, ...]
     resample: str | None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Layout":
-        """From a record as params.yaml has it, in which a column that is not there is null."""
+        """Return the layout of a record as in params.yaml, where a missing column is null."""
         columns = {name: header for name, header in record["columns"].items() if header}
-        lists = {"time": tuple(record["time"]), "missing": tuple(record["missing"])}
-        return cls(**{**record, **lists, "columns": columns})
+        tuples = {"time": tuple(record["time"]), "missing": tuple(record["missing"])}
+        return cls(**{**record, **tuples, "columns": columns})
 
 
 UCI = Layout(
@@ -70,13 +70,16 @@ UCI = Layout(
 
 
 class Export:
-    """The minutes of a text in `layout`, read once from start to end.
+    """Read a text in `layout` once from start to end.
 
-    Iterating gives tables of series.SCHEMA in time order, null in the columns that the layout has
-    not. `offset` is how far the clock of the last reading so far is ahead of UTC, such as +01:00;
-    None where the text does not say. `entities` are the columns that name what a reading is of,
-    with the first names in them. Bad lines and what `name` and `remedy` are for: see
-    `household.meter.reader.Reader`; `hints` are remedies for faults of some kinds.
+    Iterate over it for tables of series.SCHEMA in time order, with nulls in the columns that the
+    layout lacks. Bad lines are handled as by `household.meter.reader.Reader`.
+
+    Attributes:
+        skipped: Number of bad lines skipped, by fault.
+        offset: Offset from UTC of the last timestamp read, such as +01:00; None if the text has
+            none.
+        entities: Columns that name the sensor or meter of a reading, with the first names in each.
     """
 
     def __init__(
@@ -89,6 +92,16 @@ class Export:
         remedy: str = reader.REMEDY,
         hints: Mapping[str, str] = HINTS,
     ) -> None:
+        """Prepare to read a text.
+
+        Args:
+            text: The text, at its start.
+            layout: How the text is written.
+            skip: Whether to skip bad lines instead of raising Failure.
+            name: The name of the text in messages.
+            remedy: What messages advise to do about a bad line.
+            hints: Further advice by fault.
+        """
         self.skipped: Counter[str] = Counter()
         self.offset: str | None = None
         self._text, self._layout, self._skip = text, layout, skip
@@ -98,127 +111,128 @@ class Export:
 
     def __iter__(self) -> Iterator[pa.Table]:
         header = self._header()
-        line, rest, some = 2, None, False
+        line, pending, has_readings = 2, None, False
         for block in reader.whole_lines(self._text, self._name):
             stamps, values = self._readings(block, header, line)
             line += block.count(b"\n")
             if self._layout.resample:
-                if rest is not None:
-                    stamps, values = np.append(rest[0], stamps), np.vstack([rest[1], values])
+                if pending is not None:
+                    stamps, values = np.append(pending[0], stamps), np.vstack([pending[1], values])
                 minutes = stamps.astype("datetime64[m]")
-                # The last minute may go on in the next block.
-                whole = int(np.searchsorted(minutes, minutes[-1])) if len(minutes) else 0
-                rest = stamps[whole:], values[whole:]
-                stamps, values = by_minute(stamps[:whole], values[:whole])
+                # The last minute may continue in the next block.
+                n_complete = int(np.searchsorted(minutes, minutes[-1])) if len(minutes) else 0
+                pending = stamps[n_complete:], values[n_complete:]
+                stamps, values = by_minute(stamps[:n_complete], values[:n_complete])
             if len(stamps):
-                some = True
+                has_readings = True
                 yield self._table(stamps, values)
-        if rest is not None and len(rest[0]):
-            some = True
-            yield self._table(*by_minute(*rest))
-        if not some:
-            raise Failure(f"{self._name}: no readings below the header; give one that has some")
+        if pending is not None and len(pending[0]):
+            has_readings = True
+            yield self._table(*by_minute(*pending))
+        if not has_readings:
+            raise Failure(f"{self._name}: header but no readings")
 
     def _header(self) -> list[str]:
         line = self._text.readline(reader.BLOCK_BYTES)
         header, absent = fields(line, self._layout)
         if absent:
-            due = [*self._layout.time, *self._layout.columns.values()]
+            expected = [*self._layout.time, *self._layout.columns.values()]
             raise Failure(
-                f"{self._name} line 1: expected {', '.join(due)}, each once, with "
-                f"{self._layout.delimiter!r} between; not so {', '.join(absent)} in "
-                f"{reader.shown(line)}; correct parse.layout (docs/meters.md)"
+                f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
+                f"separated by {self._layout.delimiter!r}; missing or repeated: "
+                f"{', '.join(absent)} (found {reader.shown(line)}). Correct parse.layout "
+                "(docs/meters.md)"
             )
         return header
 
     def _readings(
         self, block: bytes, header: list[str], line: int
     ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
-        """Times (readings,) and values (readings, columns), NaN for a missing one."""
+        """Return times (readings,) and values (readings, columns), NaN where missing."""
         layout = self._layout
-        due = [*layout.time, *layout.columns.values()]
+        columns = [*layout.time, *layout.columns.values()]
         others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
-        entities = [name for name in others if name not in due]
-        rows, left_out = self._rows(block, header, [*due, *entities], line)
+        entities = [name for name in others if name not in columns]
+        rows, malformed = self._rows(block, header, [*columns, *entities], line)
         for column in entities:
             names = pc.utf8_trim_whitespace(rows[column]).unique().to_pylist()
-            kept = self.entities.setdefault(column, [])
-            new = [name for name in names if name and name not in kept]
-            kept += new[: MOST_NAMES - len(kept)]
-        for row in left_out:
+            known = self.entities.setdefault(column, [])
+            new = [name for name in names if name and name not in known]
+            known += new[: MOST_NAMES - len(known)]
+        for row in malformed:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
-                self._fault("fields", line + row.number - 1, reason, row.text.encode())
-        when = pc.binary_join_element_wise(*(rows[each] for each in layout.time), " ")
-        stamps = times(when, layout.format)
+                self._reject("fields", line + row.number - 1, reason, row.text.encode())
+        texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time), " ")
+        stamps = times(texts, layout.format)
         numbers = [
             number(rows[header], layout, layout.kilowatts if name == TARGET else 1.0)
             for name, header in layout.columns.items()
         ]
-        kinds = self._kinds(stamps, [wrong for _, wrong in numbers])
-        # An empty line is no reading, and no fault.
-        blank = np.all([arrays.of(pc.equal(rows[each], "")) for each in due], axis=0)
+        kinds = self._classify(stamps, [wrong for _, wrong in numbers])
+        # An empty line is neither a reading nor a fault.
+        blank = np.all([arrays.of(pc.equal(rows[column], "")) for column in columns], axis=0)
         good = (kinds == "") & ~blank
         faulty = ~good & ~blank
         if faulty.any():
             lines = block.split(b"\n")
-            places = np.delete(np.arange(len(lines)), [row.number - 1 for row in left_out])
+            line_numbers = np.delete(np.arange(len(lines)), [row.number - 1 for row in malformed])
             for row in np.flatnonzero(faulty):
-                place, kind = int(places[row]), str(kinds[row])
+                i, kind = int(line_numbers[row]), str(kinds[row])
                 expected = FORMATS.get(layout.format, f"in the format {layout.format}")
                 reason = REASONS[kind].format(expected)
-                self._fault(kind, line + place, reason, lines[place])
+                self._reject(kind, line + i, reason, lines[i])
         stamps = stamps[good]
-        values = np.column_stack([found for found, _ in numbers])[good]
+        values = np.column_stack([values for values, _ in numbers])[good]
         if len(stamps):
             self._last = stamps[-1]
             self.offset = parse_utc_offset(
-                when[int(np.flatnonzero(good)[-1])].as_py(), layout.format
+                texts[int(np.flatnonzero(good)[-1])].as_py(), layout.format
             )
         return stamps, values
 
     def _rows(
-        self, block: bytes, header: list[str], due: list[str], line: int
+        self, block: bytes, header: list[str], columns: list[str], line: int
     ) -> tuple[pa.Table, list[Any]]:
-        """The columns `due` as texts, and the rows that have another number of fields."""
-        left_out: list[Any] = []
+        """Return `columns` as strings, and the rows with a wrong number of fields."""
+        malformed: list[Any] = []
 
-        def leave_out(row: Any) -> str:
-            left_out.append(row)
+        def skip_row(row: Any) -> str:
+            malformed.append(row)
             return "skip"
 
-        # pyarrow would end a line at a lone \r too.
+        # pyarrow would also end a line at a lone \r.
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
         size = 2 * len(block)
         try:
             rows = pa.csv.read_csv(
                 pa.py_buffer(block),
-                # In one thread, so that a row knows its number.
+                # With several threads pyarrow does not number the rows.
                 pa.csv.ReadOptions(column_names=header, block_size=size, use_threads=False),
                 pa.csv.ParseOptions(
                     delimiter=self._layout.delimiter,
                     ignore_empty_lines=False,
-                    invalid_row_handler=leave_out,
+                    invalid_row_handler=skip_row,
                 ),
                 pa.csv.ConvertOptions(
-                    include_columns=due,
-                    column_types=dict.fromkeys(due, pa.string()),
+                    include_columns=columns,
+                    column_types=dict.fromkeys(columns, pa.string()),
                     strings_can_be_null=False,
                 ),
             )
         except pa.ArrowInvalid as error:
             end = line + block.count(b"\n") - 1
             raise Failure(
-                f"{self._name} lines {line} to {end}: no text of this kind ({error}); give UTF-8"
+                f"{self._name} lines {line} to {end}: not delimited UTF-8 text ({error})"
             ) from None
-        return rows, left_out
+        return rows, malformed
 
-    def _kinds(
+    def _classify(
         self, stamps: npt.NDArray[np.datetime64], wrong: list[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.str_]:
-        """Of each reading its fault, "" where there is none."""
+        """Return the fault of each reading, "" if it has none."""
         kinds = np.full(len(stamps), "", "U12")
-        # Of a time that is none the fault is its own.
+        # A time that cannot be read must not make the readings after it look out of order.
         known = np.where(np.isnat(stamps), np.datetime64(reader.BEFORE_ALL, "ms"), stamps)
         earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
         if not self._layout.resample:
@@ -229,7 +243,7 @@ class Export:
         kinds[np.any(wrong, axis=0)] = "number"
         return kinds
 
-    def _fault(self, kind: str, line: int, reason: str, text: bytes) -> None:
+    def _reject(self, kind: str, line: int, reason: str, text: bytes) -> None:
         if not self._skip:
             hint = f"{self._hints[kind]}, or " if kind in self._hints else ""
             raise Failure(
@@ -240,10 +254,10 @@ class Export:
     def _table(
         self, stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
     ) -> pa.Table:
-        held = dict(zip(self._layout.columns, values.T, strict=True))
+        by_name = dict(zip(self._layout.columns, values.T, strict=True))
         columns = [
-            pa.array(held[name].astype(np.float32), from_pandas=True)
-            if name in held
+            pa.array(by_name[name].astype(np.float32), from_pandas=True)
+            if name in by_name
             else pa.nulls(len(stamps), pa.float32())
             for name in series.NAMES
         ]
@@ -251,26 +265,35 @@ class Export:
 
 
 def fields(line: bytes, layout: Layout) -> tuple[list[str], list[str]]:
-    """The fields of a header, and those of the layout that are not there or more than once."""
+    """Return the fields of a header, and those of the layout that are missing or repeated."""
     text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "backslashreplace").strip()
-    found = [each.strip() for each in next(csv.reader([text], delimiter=layout.delimiter), [])]
-    due = [*layout.time, *layout.columns.values()]
-    return found, [each for each in due if found.count(each) != 1]
+    header = [name.strip() for name in next(csv.reader([text], delimiter=layout.delimiter), [])]
+    expected = [*layout.time, *layout.columns.values()]
+    return header, [name for name in expected if header.count(name) != 1]
 
 
 REASONS = {
     "time": "the time is not {}",
-    "minute": "the time is no whole minute",
+    "minute": "the time is not a whole minute",
     "number": "a value is not a number",
-    "duplicate": "the minute stands twice",
-    "out_of_order": "the time goes back",
+    "duplicate": "duplicate minute",
+    "out_of_order": "not in time order",
 }
 
 
 def by_minute(
     stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
-    """The mean of the readings in each minute that has some, of each column; NaN of none."""
+    """Average the readings of each minute.
+
+    Args:
+        stamps: Times (readings,), in order.
+        values: Values (readings, columns), NaN where missing.
+
+    Returns:
+        The minutes that have a reading (minutes,), and the mean of each column in them (minutes,
+        columns), NaN where no reading has a value.
+    """
     minutes, firsts = np.unique(stamps.astype("datetime64[m]"), return_index=True)
     if not len(minutes):
         return minutes, values
@@ -281,23 +304,28 @@ def by_minute(
 
 
 def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
-    """Each text as a time, to the millisecond; NaT where it is none."""
+    """Return each text as a time (rows,) to the millisecond, NaT where it is not valid.
+
+    Args:
+        texts: Timestamps as text.
+        form: "iso", "epoch", "epoch_ms" or a format of strptime.
+    """
     if form in TICKS:
         ticks = floats(texts)
         known = np.abs(ticks) < 1e15
-        whole = (np.where(known, ticks, 0) * (1000 / TICKS[form])).round()
-        stamps = whole.astype(np.int64).astype("datetime64[ms]")
+        milliseconds = (np.where(known, ticks, 0) * (1000 / TICKS[form])).round()
+        stamps = milliseconds.astype(np.int64).astype("datetime64[ms]")
         return np.where(known, stamps, np.datetime64("NaT", "ms"))
     if form == "iso":
         texts = pc.replace_substring_regex(texts, ISO, r"\1 \2")
-        without = pc.match_substring_regex(texts, r" [0-9]{2}:[0-9]{2}$")
-        texts = pc.if_else(without, pc.binary_join_element_wise(texts, "00", ":"), texts)
+        without_seconds = pc.match_substring_regex(texts, r" [0-9]{2}:[0-9]{2}$")
+        texts = pc.if_else(without_seconds, pc.binary_join_element_wise(texts, "00", ":"), texts)
         form = "%Y-%m-%d %H:%M:%S"
-    found = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
-    stamps = np.array(found.to_numpy())
-    # What it makes of 31 February is 3 March; Python knows better.
-    early = np.flatnonzero(arrays.of(pc.less_equal(pc.day(found), 3).fill_null(False)))
-    for row in early:
+    parsed = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
+    stamps = np.array(parsed.to_numpy())
+    # Arrow reads 31 February as 3 March. Python refuses it.
+    first_days = np.flatnonzero(arrays.of(pc.less_equal(pc.day(parsed), 3).fill_null(False)))
+    for row in first_days:
         try:
             datetime.strptime(texts[int(row)].as_py(), form)
         except ValueError:
@@ -306,34 +334,46 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
 
 
 def parse_utc_offset(text: str, form: str) -> str | None:
-    """Return how far the clock of a time is ahead of UTC, such as +01:00.
+    """Return the offset from UTC of a timestamp, such as +01:00; None if it has none.
 
-    `form` is the format of `text`, as `times` takes it. None where the time does not say.
+    Args:
+        text: The timestamp.
+        form: Its format, as in `times`.
     """
     if form in TICKS or "%z" in form:
         return UTC
-    found = ZONE.search(text.strip()) if form == "iso" else None
-    if not found:
+    offset = ZONE.search(text.strip()) if form == "iso" else None
+    if not offset:
         return None
-    digits = found[1].replace("Z", "+00").replace(":", "").ljust(5, "0")
+    digits = offset[1].replace("Z", "+00").replace(":", "").ljust(5, "0")
     return f"{digits[:3]}:{digits[3:]}"
 
 
 def number(
     texts: pa.ChunkedArray, layout: Layout, factor: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """`factor` times each text as a number, NaN for a missing one, and which are neither."""
+    """Parse numbers.
+
+    Args:
+        texts: The numbers as text.
+        layout: The decimal separator and the texts of a missing value.
+        factor: What to multiply each number by.
+
+    Returns:
+        The numbers (rows,), NaN where missing, and whether each text is neither a number nor
+        missing.
+    """
     trimmed = pc.utf8_trim_whitespace(texts)
     missing = arrays.of(pc.is_in(trimmed, pa.array(layout.missing, pa.string())))
     if layout.decimal == ",":
-        # A point may then stand between thousands, and is no number to guess at.
+        # A point may then separate thousands, so refuse it rather than guess.
         trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")
-    found = floats(trimmed) * factor
-    known = np.abs(found) <= reader.FLOAT32_MAX
-    return np.where(missing, np.nan, found), ~known & ~missing
+    numbers = floats(trimmed) * factor
+    is_valid = np.abs(numbers) <= reader.FLOAT32_MAX
+    return np.where(missing, np.nan, numbers), ~is_valid & ~missing
 
 
 def floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """Each text as a number, NaN where it is none."""
-    shaped = pc.match_substring_regex(texts, NUMBER)
-    return arrays.of(pc.if_else(shaped, texts, None).cast(pa.float64()).fill_null(np.nan))
+    """Return each text as a number, NaN where it is not one."""
+    is_number = pc.match_substring_regex(texts, NUMBER)
+    return arrays.of(pc.if_else(is_number, texts, None).cast(pa.float64()).fill_null(np.nan))

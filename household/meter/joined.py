@@ -1,4 +1,4 @@
-"""Several records of one meter as one, in time."""
+"""Merge several files of one meter by time."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from household.pipeline.failure import Failure
 
 
 class Head(NamedTuple):
-    """What is next of a record."""
+    """Hold the next rows of a file."""
 
     name: str
     table: pa.Table
@@ -20,23 +20,28 @@ class Head(NamedTuple):
 
     @property
     def stamps(self) -> npt.NDArray[np.datetime64]:
+        """Return the times of the rows: (rows,)."""
         return arrays.of(self.table["timestamp"])
 
     def after(self, rows: int) -> "Head | None":
-        """The head once the first `rows` are taken; None at the end of the record."""
+        """Return the head after the first `rows`; None at the end of the file."""
         return _head(self.name, self.table[rows:], self.rest)
 
 
 def joined(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table]:
-    """The rows of all `records` in time order, those that several have once.
+    """Yield the rows of all files in time order, once where several files have the same row.
 
-    Each record, by the name that messages call it, gives tables of one schema whose `timestamp`
-    grows from row to row. Raises Failure where two have other values for the same minute.
+    Args:
+        records: For each file, by its name in messages, tables of one schema with increasing
+            `timestamp`.
+
+    Raises:
+        Failure: Two files have different values for the same minute.
     """
     heads = [_head(name, next(rest, None), rest) for name, rest in records.items()]
-    while left := sorted(filter(None, heads), key=lambda head: head.stamps[0]):
-        first, *others = left
-        # A row of another record stands before those from here on, or with them.
+    while remaining := sorted(filter(None, heads), key=lambda head: head.stamps[0]):
+        first, *others = remaining
+        # The rows of the first file up to here come before all rows of the other files.
         rows = np.searchsorted(first.stamps, others[0].stamps[0]) if others else len(first.stamps)
         if rows:
             yield first.table[:rows]
@@ -46,33 +51,35 @@ def joined(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table]:
 
 
 def _head(name: str, table: pa.Table | None, rest: Iterator[pa.Table]) -> Head | None:
-    """Of a record that goes on with `table` and `rest`; None where they hold no row."""
+    """Return the head of the rows in `table` and then `rest`; None if there are none."""
     while table is not None and not table.num_rows:
         table = next(rest, None)
     return None if table is None else Head(name, table, rest)
 
 
 def _merged(one: Head, other: Head) -> tuple[Head, Head | None]:
-    """`one` with the rows of `other` up to the last of both that are there, and what is left."""
-    until = min(one.stamps[-1], other.stamps[-1])
-    taken = int(np.searchsorted(other.stamps, until, side="right"))
-    stamps = other.stamps[:taken]
-    _, own, theirs = np.intersect1d(one.stamps, stamps, assume_unique=True, return_indices=True)
-    rows = other.table[:taken]
-    ours, same = (
-        one.table.take(arrays.column(own, pa.int64())),
-        rows.take(arrays.column(theirs, pa.int64())),
+    """Merge the rows of `other` into `one` as far as both have been read; return both heads."""
+    last = min(one.stamps[-1], other.stamps[-1])
+    n_merged = int(np.searchsorted(other.stamps, last, side="right"))
+    stamps = other.stamps[:n_merged]
+    _, one_rows, other_rows = np.intersect1d(
+        one.stamps, stamps, assume_unique=True, return_indices=True
     )
-    if not ours.equals(same):
+    rows = other.table[:n_merged]
+    mine, same = (
+        one.table.take(arrays.column(one_rows, pa.int64())),
+        rows.take(arrays.column(other_rows, pa.int64())),
+    )
+    if not mine.equals(same):
         (row, *_) = (
-            row for row in range(len(own)) if not ours.slice(row, 1).equals(same.slice(row, 1))
+            row for row in range(len(one_rows)) if not mine.slice(row, 1).equals(same.slice(row, 1))
         )
         raise Failure(
-            f"{one.name} and {other.name} have other values for the minute "
-            f"{np.datetime_as_string(stamps[theirs[row]], unit='m')}; give one that is right"
+            f"{one.name} and {other.name} have different values for the minute "
+            f"{np.datetime_as_string(stamps[other_rows[row]], unit='m')}; remove the wrong one"
         )
-    new = np.setdiff1d(np.arange(taken), theirs)
+    new = np.setdiff1d(np.arange(n_merged), other_rows)
     table = pa.concat_tables([one.table, rows.take(arrays.column(new, pa.int64()))]).sort_by(
         "timestamp"
     )
-    return one._replace(table=table), other.after(taken)
+    return one._replace(table=table), other.after(n_merged)

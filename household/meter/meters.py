@@ -1,4 +1,4 @@
-"""Where the data of each meter is: that of one at a path itself, of several in a folder there."""
+"""Find the files of each meter: the path itself for one meter, a folder at the path for several."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,38 +11,38 @@ from household.pipeline import files
 from household.pipeline.failure import Failure
 
 FOLDER = "meters"
-# The name of the only one.
+# The name of a single meter.
 ONE = "power"
 
 Job = TypeVar("Job")
 Made = TypeVar("Made")
-# Where the file of a meter is to be written, by its name.
+# Return the path of a meter's file by the meter's name.
 Place = Callable[[str], Path]
 
 
 def several(path: Path) -> bool:
-    """Whether there is a folder of meters at `path`."""
+    """Return whether there is a folder of meters at `path`."""
     return (path / FOLDER).is_dir()
 
 
 def held(path: Path) -> dict[str, Path]:
-    """What there is of each meter at `path`, by its name, in the order of the names."""
+    """Return the path of each meter at `path`, by meter, sorted by name."""
     if not several(path):
         return {ONE: path}
-    return {each.stem: each for each in sorted((path / FOLDER).iterdir())}
+    return {file.stem: file for file in sorted((path / FOLDER).iterdir())}
 
 
 def place(folder: Path, meter: str) -> Path:
-    """Of the Parquet file of a meter in `folder`."""
+    """Return the path of a meter's Parquet file in `folder`."""
     return folder / FOLDER / f"{meter}.parquet"
 
 
 @contextmanager
 def written(several: bool, *paths: Path) -> Iterator[list[Place]]:
-    """Gives for each of `paths` where to write the file of a meter.
+    """Yield, for each of `paths`, a function that returns where to write a meter's file.
 
-    A single one is to be at the path itself; of several the folder takes the place of what is at
-    the path when the block ends well.
+    A single meter is written to the path itself. Several meters are written to a folder that
+    replaces the path on success.
     """
     if not several:
         yield [_always(path) for path in paths]
@@ -65,35 +65,44 @@ def _in(folder: Path) -> Place:
 def each(
     function: Callable[[Job], Made], jobs: Mapping[str, Job], *, skip: bool, doing: str
 ) -> tuple[dict[str, Made], dict[str, str]]:
-    """What `function` makes of each meter's job, and the meters left out with the reason.
+    """Apply `function` to the job of each meter.
 
-    A meter for which it raises Failure is left out with `skip`; without, that ends the work, with
-    the meter's name. So does a lack of any that is left. `doing` is what the progress is called.
+    Args:
+        function: What to do for a meter.
+        jobs: Its argument, by meter.
+        skip: Whether to skip meters for which `function` raises Failure.
+        doing: The name of the stage in messages and progress.
+
+    Returns:
+        The results by meter, and the reasons by skipped meter.
+
+    Raises:
+        Failure: `function` failed for a meter and `skip` is False, or no meter is left.
     """
     if list(jobs) == [ONE]:
         return {ONE: function(jobs[ONE])}, {}
-    made: dict[str, Made] = {}
-    left_out: dict[str, str] = {}
-    tried = workers.each(partial(_tried, function), list(jobs.values()), doing)
-    for meter, result in zip(jobs, tried, strict=True):
+    results: dict[str, Made] = {}
+    skipped: dict[str, str] = {}
+    attempts = workers.each(partial(_tried, function), list(jobs.values()), doing)
+    for meter, result in zip(jobs, attempts, strict=True):
         if isinstance(result, Failure) and not skip:
             raise Failure(
-                f"meter {meter}: {result} (with parse.on_bad_line skip such a meter is left out)"
+                f"meter {meter}: {result} (set parse.on_bad_line to skip to leave this meter out)"
             )
         if isinstance(result, Failure):
-            left_out[meter] = str(result)
+            skipped[meter] = str(result)
         else:
-            made[meter] = result
-    if not made:
-        meter, reason = next(iter(left_out.items()))
-        raise Failure(f"none of the {len(jobs):,} meters is left; {meter}: {reason}")
-    for meter, reason in left_out.items():
-        print(f"{doing}: meter {meter} is left out: {reason}")
-    return made, left_out
+            results[meter] = result
+    if not results:
+        meter, reason = next(iter(skipped.items()))
+        raise Failure(f"all {len(jobs):,} meters failed; {meter}: {reason}")
+    for meter, reason in skipped.items():
+        print(f"{doing}: skipped meter {meter}: {reason}")
+    return results, skipped
 
 
 def _tried(function: Callable[[Job], Made], job: Job) -> Made | Failure:
-    """What `function` makes of a job, or its Failure, so that the other meters go on."""
+    """Return the result of `function`, or its Failure, so that the other meters are still done."""
     try:
         return function(job)
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""A meter's text as typed Parquet, and what there is to know of it."""
+"""Parse the text of a meter to typed Parquet and report on its quality."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,26 +11,33 @@ from household.pipeline.params import Parse
 
 
 class Job(NamedTuple):
-    """A meter to be parsed."""
+    """Describe a meter to be parsed.
 
-    raw: Path  # a zip, or a folder of them that are joined in time
-    parsed: Path  # a file to be written; where `raw` is a folder, one to be filled
+    Attributes:
+        raw: A zip, or a folder of zips that are merged by time.
+        parsed: The file to write; the folder to fill if `raw` is a folder.
+        settings: The parameters of the parse stage.
+    """
+
+    raw: Path
+    parsed: Path
     settings: Parse
 
 
 def parse(job: Job) -> dict[str, Any]:
-    """Writes the minutes; returns their quality: see `household.meter.quality.Quality.record`.
+    """Write the minutes of a meter; return the record of `household.meter.quality.Quality`.
 
-    Raises Failure for what is no record of minutes; a file is not left then.
+    Raises:
+        Failure: The text is not a series of minutes. No file is left then.
     """
-    found = quality.Quality()
-    one = job.raw.is_dir()
-    records = Records(sorted(job.raw.glob("*.zip")) if one else [job.raw], job.settings)
-    write = months.write if one else months.write_one
+    report = quality.Quality()
+    is_folder = job.raw.is_dir()
+    records = Records(sorted(job.raw.glob("*.zip")) if is_folder else [job.raw], job.settings)
+    write = months.write if is_folder else months.write_one
     for month in write(job.parsed, ahead(iter(records))):
-        found.add(month)
+        report.add(month)
     try:
-        return found.record(records.skipped, records.name, records.entities)
+        return report.record(records.skipped, records.name, records.entities)
     except Failure:
         if job.parsed.is_file():
             job.parsed.unlink()

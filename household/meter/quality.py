@@ -1,4 +1,4 @@
-"""What there is to know of the parsed minutes before they are used."""
+"""Report on the quality of the parsed minutes before they are used."""
 
 import math
 from collections import Counter
@@ -15,15 +15,15 @@ from household.pipeline.columns import TARGET
 from household.pipeline.failure import Failure
 
 MINUTE = np.timedelta64(1, "m")
-# kW that the mean of no household's power is above.
+# Mean power in kW that no household exceeds.
 MOST_MEAN = 100
-# Power falls about as often as it rises. A register falls where it is set back to 0, once a day at
-# the most, which is seen in an hour of rises.
+# Power falls about as often as it rises. A register of energy only falls when it is reset, at most
+# once a day. So few falls after MANY rises mean a register.
 MANY, RESETS = 60, 0.01
 
 
 class Quality:
-    """What there is to know of the minutes, from tables of series.SCHEMA in time order."""
+    """Collect figures on the quality of a series, from tables of series.SCHEMA in time order."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -36,6 +36,7 @@ class Quality:
         self._columns = {name: Extent() for name in series.NAMES}
 
     def add(self, table: pa.Table) -> None:
+        """Take the next table into account."""
         stamps = arrays.of(table["timestamp"]).astype("datetime64[m]")
         if not self._rows:
             self._first = stamps[0]
@@ -49,9 +50,9 @@ class Quality:
         self._gaps.append(gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
         power = np.append(self._last_power, arrays.of(table[TARGET].drop_null()))
-        change = np.diff(power)
-        self._rises += int((change > 0).sum())
-        self._falls += int((change < 0).sum())
+        changes = np.diff(power)
+        self._rises += int((changes > 0).sum())
+        self._falls += int((changes < 0).sum())
         self._last_power = power[-1:]
         self._last = stamps[-1]
         self._rows += table.num_rows
@@ -61,16 +62,20 @@ class Quality:
     def record(
         self, skipped: Mapping[str, int], name: str, entities: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
-        """The quality as numbers and texts; `skipped` counts lines that were left out, by fault.
+        """Return the figures as a record for JSON.
 
-        `name` is what messages call the readings; `entities` are the columns that name the sensor
-        of a reading and hold several names, with these. `doubts` says in words why the readings may
-        not be the power of one household.
+        A minute is missing if its row has no value or if it has no row. `gaps` counts the runs of
+        missing minutes, the longest of them in minutes, the minutes without a row (`absent_rows`),
+        and the missing minutes of each day (`by_day`). `caveats` says why the readings may not be
+        the power of one household.
 
-        A minute is without a value where its row says so or where there is no row for it. `gaps`
-        are the stretches without one: their number, the longest in minutes, the rows not there,
-        and `by_day` the minutes on each day that has some. Raises Failure where the usual step
-        from row to row is not a minute.
+        Args:
+            skipped: Number of skipped lines, by fault.
+            name: The name of the readings in messages.
+            entities: Columns that name sensors and hold several names, with these names.
+
+        Raises:
+            Failure: Rows are usually not one minute apart.
         """
         self._check_step(name)
         after = gaps(np.array([self._known, self._last + MINUTE]))
@@ -84,84 +89,88 @@ class Quality:
             "first": str(self._first),
             "last": str(self._last),
             "skipped_lines": {fault: skipped.get(fault, 0) for fault in reader.FAULTS},
-            "missing": {name: of.missing for name, of in self._columns.items()},
+            "missing": {name: extent.missing for name, extent in self._columns.items()},
             "gaps": {
                 "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
                 "count": len(lengths),
                 "longest_minutes": int(lengths.max(initial=0)),
                 "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
             },
-            "columns": {name: of.record() for name, of in self._columns.items()},
-            "doubts": list(self._doubts(entities)),
+            "columns": {name: extent.record() for name, extent in self._columns.items()},
+            "caveats": list(self._caveats(entities)),
         }
 
-    def _doubts(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    def _caveats(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
         power = self._columns[TARGET].record()
         if power["mean"] is not None and power["mean"] > MOST_MEAN:
             yield (
-                f"the mean power is {power['mean']:,.0f} kW, where a house has 0.2 to 2; "
-                "parse.layout.kilowatts turns what the meter writes into kW"
+                f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
+                "parse.layout.kilowatts converts the unit of the meter to kW"
             )
         if self._rises >= MANY and self._falls < RESETS * self._rises:
             yield (
-                f"the power rises {self._rises:,} times and falls {self._falls:,} times, as the "
-                "register of a meter that counts kWh does; give a column of power"
+                f"the power rises {self._rises:,} times and falls {self._falls:,} times, like "
+                "the register of a meter that counts kWh; use a column of power"
             )
         for column, names in entities.items():
             yield (
-                f"the column {column} names several, {', '.join(names)}, which are taken for "
-                "one; give the readings of one"
+                f"the column {column} names several sensors, {', '.join(names)}, which are "
+                "read as one; use the readings of one"
             )
 
     def _check_step(self, name: str) -> None:
-        """A lookback counts minutes, so most rows must be a minute apart."""
-        at_most, middle = 0, (self._rows - 1) / 2
+        """Raise Failure unless most rows are one minute apart, since a lookback counts minutes."""
+        count, middle = 0, (self._rows - 1) / 2
         for step in sorted(self._steps):
-            at_most += self._steps[step]
-            if at_most >= middle:
+            count += self._steps[step]
+            if count >= middle:
                 break
         else:
             return
         if step != 1:
             raise Failure(
-                f"{name}: a row is usually {step} minutes after the one before, and the forecast "
-                "is made from minutes; give a reading a minute, or more often with "
-                "parse.layout.resample: minute (docs/meters.md)"
+                f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
+                "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
             )
 
 
 def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
-    """The quality of the minutes of several meters, from the record of each by its name.
+    """Combine the records of several meters.
 
-    The same figures of all of them together, and beside them `meters`, those of each but for the
-    days of its gaps, and `left_out`, why which meters were.
+    Args:
+        records: The record of each meter, by meter.
+        left_out: The reason for each skipped meter.
+
+    Returns:
+        A record of all meters together; in addition `meters`, their own records without the gaps by
+        day, and `left_out`.
     """
-    of_each = list(records.values())
+    all_records = list(records.values())
     by_day: Counter[str] = Counter()
-    for record in of_each:
+    for record in all_records:
         by_day.update(record["gaps"]["by_day"])
     return {
-        "rows": sum(record["rows"] for record in of_each),
-        "first": min(record["first"] for record in of_each),
-        "last": max(record["last"] for record in of_each),
-        "skipped_lines": _sums(of_each, "skipped_lines"),
-        "missing": _sums(of_each, "missing"),
+        "rows": sum(record["rows"] for record in all_records),
+        "first": min(record["first"] for record in all_records),
+        "last": max(record["last"] for record in all_records),
+        "skipped_lines": _sums(all_records, "skipped_lines"),
+        "missing": _sums(all_records, "missing"),
         "gaps": {
             "by_day": dict(sorted(by_day.items())),
-            "count": sum(record["gaps"]["count"] for record in of_each),
-            "longest_minutes": max(record["gaps"]["longest_minutes"] for record in of_each),
-            "absent_rows": sum(record["gaps"]["absent_rows"] for record in of_each),
+            "count": sum(record["gaps"]["count"] for record in all_records),
+            "longest_minutes": max(record["gaps"]["longest_minutes"] for record in all_records),
+            "absent_rows": sum(record["gaps"]["absent_rows"] for record in all_records),
         },
-        "columns": {name: _extent(of_each, name) for name in series.NAMES},
-        "doubts": [
-            f"meter {meter}: {doubt}"
+        "columns": {name: _extent(all_records, name) for name in series.NAMES},
+        "caveats": [
+            f"meter {meter}: {caveat}"
             for meter, record in records.items()
-            for doubt in record["doubts"]
+            for caveat in record["caveats"]
         ],
         "left_out": dict(left_out),
         "meters": {
             meter: record
-            | {"gaps": {key: of for key, of in record["gaps"].items() if key != "by_day"}}
+            | {"gaps": {key: gap for key, gap in record["gaps"].items() if key != "by_day"}}
             for meter, record in records.items()
         },
     }
@@ -172,42 +181,50 @@ def _sums(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
 
 
 def _extent(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
-    """Of a column of all meters, as `Extent.record`."""
-    some = [
+    """Combine the extents of a column over all meters, as in `Extent.record`."""
+    extents = [
         (record["columns"][name], record["rows"] - record["missing"][name])
         for record in records
         if record["columns"][name]["mean"] is not None
     ]
-    if not some:
+    if not extents:
         return {"min": None, "mean": None, "max": None}
-    total = math.fsum(of["mean"] * known for of, known in some)
+    total = math.fsum(extent["mean"] * count for extent, count in extents)
     return {
-        "min": min(of["min"] for of, _ in some),
-        "mean": round(total / sum(known for _, known in some), 6),
-        "max": max(of["max"] for of, _ in some),
+        "min": min(extent["min"] for extent, _ in extents),
+        "mean": round(total / sum(count for _, count in extents), 6),
+        "max": max(extent["max"] for extent, _ in extents),
     }
 
 
 class Gaps(NamedTuple):
-    begins: npt.NDArray[np.datetime64]  # the first minute of each
+    """List runs of missing minutes.
+
+    Attributes:
+        begins: The first minute of each gap: (gaps,).
+        lengths: The length of each gap in minutes: (gaps,).
+    """
+
+    begins: npt.NDArray[np.datetime64]
     lengths: npt.NDArray[np.int64]
 
 
 def gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
-    """Between minutes that have a value."""
-    without = np.diff(known) // MINUTE - 1
-    at = np.flatnonzero(without)
-    return Gaps(known[at] + MINUTE, without[at])
+    """Return the gaps between minutes (minutes,) that have a value."""
+    n_missing = np.diff(known) // MINUTE - 1
+    rows = np.flatnonzero(n_missing)
+    return Gaps(known[rows] + MINUTE, n_missing[rows])
 
 
 class Extent:
-    """Smallest, mean and largest value of a column; None where there is no value."""
+    """Find the minimum, mean and maximum of a column."""
 
     def __init__(self) -> None:
         self.missing = self._count = 0
         self._sum, self._least, self._most = 0.0, np.float32(np.inf), np.float32(-np.inf)
 
     def add(self, column: pa.ChunkedArray) -> None:
+        """Take the next values into account."""
         self.missing += column.null_count
         values = arrays.of(column.drop_null())
         if len(values):
@@ -217,12 +234,13 @@ class Extent:
             self._most = max(self._most, values.max())
 
     def record(self) -> dict[str, float | None]:
+        """Return the three figures, None if the column has no value."""
         if not self._count:
             return {"min": None, "mean": None, "max": None}
         return {
-            # By way of its text, a float32 is the decimal that the source had.
+            # Converting a float32 by its text gives the decimal number of the source.
             "min": float(str(self._least)),
-            # Beyond six decimals the sum depends on the processor.
+            # Further decimals of the sum depend on the processor.
             "mean": round(self._sum / self._count, 6),
             "max": float(str(self._most)),
         }

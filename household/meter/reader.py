@@ -1,8 +1,8 @@
-"""Reads the text of the source into typed tables.
+"""Read text in UCI's layout into typed tables.
 
-Blocks of lines go through pyarrow's typed reader. A block that pyarrow refuses, or whose rows do
-not all make sense, is read again line by line: harmless oddities are written plainly, and a line
-that holds no minute is named, or skipped and counted.
+Blocks of lines go through pyarrow's typed reader. A block that pyarrow refuses, or that is not in
+time order, is read again line by line. Harmless oddities are rewritten in canonical form; a bad
+line is reported, or skipped and counted.
 """
 
 import re
@@ -24,28 +24,30 @@ from household.pipeline import arrays
 from household.pipeline.failure import Failure
 
 BLOCK_BYTES = 8 << 20
-CSV_BYTES = 1 << 20  # of a block, for each of pyarrow's threads in turn
+CSV_BYTES = 1 << 20  # part of a block that one of pyarrow's threads reads at once
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 EPOCH = datetime(1970, 1, 1)
 BEFORE_ALL = datetime(1, 1, 1)
-# The header and some more.
+# Longer than the header.
 SHOWN_BYTES = 160
-# What \s would match and a text of this layout may hold around its fields.
+# Whitespace allowed around fields.
 BLANKS = b" \t\r"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 REMEDY = "correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
 
 
 class Text(Protocol):
-    """What is needed of a text: a file has it, and so has one that is still written."""
+    """Describe a text: a file, or a file that is still being written."""
 
-    def readline(self, limit: int, /) -> bytes: ...
+    def readline(self, limit: int, /) -> bytes:
+        """Return the next line, at most `limit` bytes of it."""
 
-    def read(self, limit: int, /) -> bytes: ...
+    def read(self, limit: int, /) -> bytes:
+        """Return the next bytes, at most `limit` of them."""
 
 
 class Fault(Exception):
-    """Why a line holds no minute; `kind` is the name under which such lines are counted."""
+    """Say why a line is bad; `kind` is the name under which such lines are counted."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -56,15 +58,17 @@ FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")
 
 
 class Reader:
-    """The minutes of a text in the layout of UCI's data set 235, read once from start to end.
+    """Read a text in the layout of UCI's data set 235 once from start to end.
 
-    Iterating gives tables of series.SCHEMA in time order. A line that holds no minute raises
-    Failure with its number and text, or, with `skip`, is left out and counted by its fault in
-    `skipped`. A text of another layout, or without a minute, raises Failure in either case.
-    Messages call the text `name` and end with what to do about a line, `remedy`.
+    Iterate over it for tables of series.SCHEMA in time order. A bad line raises Failure with its
+    number and text, or is skipped and counted. A text of another layout, or without a reading,
+    raises Failure in either case.
+
+    Attributes:
+        skipped: Number of bad lines skipped, by fault.
     """
 
-    # This layout has neither: see `household.meter.export.Export`.
+    # This layout has neither; see `household.meter.export.Export`.
     offset: str | None = None
     entities: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -76,12 +80,20 @@ class Reader:
         name: str = archive.MEMBER,
         remedy: str = REMEDY,
     ) -> None:
+        """Prepare to read a text.
+
+        Args:
+            text: The text, at its start.
+            skip: Whether to skip bad lines instead of raising Failure.
+            name: The name of the text in messages.
+            remedy: What messages advise to do about a bad line.
+        """
         self.skipped: Counter[str] = Counter()
         self._text = text
         self._skip = skip
         self._name = name
         self._remedy = remedy
-        self._line = 2  # number of the first line that is not read yet, once the header is
+        self._line = 2  # number of the next line, once the header is read
         self._last = BEFORE_ALL  # the latest minute read
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -89,18 +101,18 @@ class Reader:
         for block in whole_lines(self._text, self._name):
             table = typed(block)
             if table is None or not follows(table, self._last):
-                table = typed(b"".join(self._plain_lines(block)))
+                table = typed(b"".join(self._canonical_lines(block)))
                 if table is None:
-                    raise AssertionError("a line that was read is refused in its block")
+                    raise AssertionError("a block of canonical lines was refused")
             self._line += block.count(b"\n")
             if table.num_rows:
                 self._last = table["timestamp"][-1].as_py()
                 yield table
         if self._last == BEFORE_ALL:
-            raise Failure(f"{self._name}: no minutes below the header; give one that has some")
+            raise Failure(f"{self._name}: header but no readings")
 
-    def _plain_lines(self, block: bytes) -> Iterator[bytes]:
-        """The lines of `block` that hold a minute, written as pyarrow's reader takes them."""
+    def _canonical_lines(self, block: bytes) -> Iterator[bytes]:
+        """Yield the good lines of `block` in the canonical form that pyarrow reads."""
         last = self._last
         for number, line in enumerate(block.split(b"\n")[:-1], self._line):
             if not line.strip(BLANKS):
@@ -108,9 +120,9 @@ class Reader:
             try:
                 stamp, plain = read_line(line)
                 if stamp == last:
-                    raise Fault("duplicate", f"minute {stamp} stands twice")
+                    raise Fault("duplicate", f"duplicate minute {stamp}")
                 if stamp < last:
-                    raise Fault("out_of_order", f"minute {stamp} comes after {last}")
+                    raise Fault("out_of_order", f"minute {stamp} after {last}: not in time order")
             except Fault as fault:
                 if not self._skip:
                     raise Failure(
@@ -123,59 +135,69 @@ class Reader:
 
 
 def whole_lines(text: Text, name: str) -> Iterator[bytes]:
-    """Cuts what is left of `text` into blocks of whole lines; the last gets an end if it has none.
+    """Yield the rest of `text` in blocks of whole lines, each line ended by a line feed.
 
-    Raises Failure, in which the text is called `name`, where a line is longer than a block.
+    Args:
+        text: The text, after its header.
+        name: The name of the text in messages.
+
+    Raises:
+        Failure: A line is longer than a block.
     """
-    rest, line = b"", 2
+    pending, line = b"", 2
     while chunk := text.read(BLOCK_BYTES):
         end = chunk.find(b"\n")
-        if len(rest) + (end if end >= 0 else len(chunk)) > BLOCK_BYTES:
+        if len(pending) + (end if end >= 0 else len(chunk)) > BLOCK_BYTES:
             raise Failure(
                 f"{name} line {line}: longer than {BLOCK_BYTES:,} bytes; "
-                "give a text with one minute a line"
+                "use a text with one reading a line"
             )
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            block = rest + chunk[:cut]
+        stop = chunk.rfind(b"\n") + 1
+        if stop:
+            block = pending + chunk[:stop]
             line += block.count(b"\n")
             yield block
-            rest = chunk[cut:]
+            pending = chunk[stop:]
         else:
-            rest += chunk
-    if rest:
-        yield rest + b"\n"
+            pending += chunk
+    if pending:
+        yield pending + b"\n"
 
 
 def check_header(line: bytes, name: str = archive.MEMBER) -> None:
+    """Check the header of a text in UCI's layout.
+
+    Raises:
+        Failure: It is another header.
+    """
     fields = [field.strip() for field in line.removeprefix(BYTE_ORDER_MARK).split(b";")]
     if fields != [name.encode() for name in series.HEADER]:
         raise Failure(
-            f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; describe how "
-            "your meter writes in parse.layout of params.yaml (docs/meters.md)"
+            f"{name} line 1: expected {';'.join(series.HEADER)}, found {shown(line)}; describe "
+            "the layout of your file by parse.layout in params.yaml (docs/meters.md)"
         )
 
 
 def typed(block: bytes) -> pa.Table | None:
-    """A block of whole lines as a table of series.SCHEMA; None where any line is not plain."""
+    """Return a block of lines as a table of series.SCHEMA; None if a line is not canonical."""
     if not block:
         return series.SCHEMA.empty_table()
-    # pyarrow would drop the mark of a text that starts here, where another was appended to one.
+    # pyarrow would drop a byte order mark, which marks a second file appended to the first.
     if block.startswith(BYTE_ORDER_MARK):
         return None
-    repeated = pa.dictionary(pa.int32(), pa.string())
+    dictionary = pa.dictionary(pa.int32(), pa.string())
     try:
         read = pa.csv.read_csv(
             pa.py_buffer(block),
             pa.csv.ReadOptions(column_names=series.HEADER, block_size=CSV_BYTES),
             pa.csv.ParseOptions(delimiter=";", quote_char=False, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
-                column_types={"Date": repeated, "Time": repeated}
+                column_types={"Date": dictionary, "Time": dictionary}
                 | {column.source: pa.float32() for column in series.COLUMNS},
                 null_values=["?", ""],
             ),
         )
-        # pyarrow would end a line at a lone \r too.
+        # pyarrow would also end a line at a lone \r.
         if read.num_rows != block.count(b"\n"):
             return None
         days = decoded(read["Date"], day_number)
@@ -186,12 +208,12 @@ def typed(block: bytes) -> pa.Table | None:
     if not all(pc.all(pc.is_finite(column)).as_py() in (True, None) for column in values):
         return None
     stamps = (days * 1_440 + minutes).astype("datetime64[m]").astype("datetime64[ms]")
-    stamp = series.TIMESTAMP.type
-    return pa.table([arrays.column(stamps, stamp), *values], schema=series.SCHEMA)
+    kind = series.TIMESTAMP.type
+    return pa.table([arrays.column(stamps, kind), *values], schema=series.SCHEMA)
 
 
 def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
-    """Each text turned into a whole number, each distinct text only once."""
+    """Return `number` of each text (rows,), computed once for each distinct text."""
     chunk = texts.combine_chunks()
     numbers = np.array([number(text) for text in chunk.dictionary.to_pylist()], np.int64)
     return numbers[arrays.of(chunk.indices)]
@@ -199,26 +221,35 @@ def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray
 
 @cache
 def day_number(date: str) -> int:
-    """The days since 1970 of a date such as 16/12/2006 or 1/1/2007; else ValueError."""
-    found = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", date)
-    if not found:
+    """Return the days since 1970 of a date such as 16/12/2006 or 1/1/2007.
+
+    Raises:
+        ValueError: It is not such a date.
+    """
+    match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", date)
+    if not match:
         raise ValueError(f"date {date[:40]!r} is not day/month/year")
     try:
-        return (datetime(int(found[3]), int(found[2]), int(found[1])) - EPOCH).days
+        return (datetime(int(match[3]), int(match[2]), int(match[1])) - EPOCH).days
     except ValueError:
         raise ValueError(f"date {date!r} is not in the calendar") from None
 
 
 @cache
 def minute_of_day(time: str) -> int:
-    """The minute of the day of a time such as 17:24:00; else ValueError."""
-    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9]):00", time)
-    if not found:
+    """Return the minute of the day of a time such as 17:24:00.
+
+    Raises:
+        ValueError: It is not such a time.
+    """
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9]):00", time)
+    if not match:
         raise ValueError(f"time {time[:40]!r} is not a whole minute, hh:mm:00")
-    return int(found[1]) * 60 + int(found[2])
+    return int(match[1]) * 60 + int(match[2])
 
 
 def follows(table: pa.Table, last: datetime) -> bool:
+    """Return whether the times of `table` increase and all come after `last`."""
     stamps = arrays.of(table["timestamp"])
     return bool(
         stamps[0] > np.datetime64(last, "s") and np.all(np.diff(stamps) > np.timedelta64(0, "m"))
@@ -226,34 +257,44 @@ def follows(table: pa.Table, last: datetime) -> bool:
 
 
 def read_line(line: bytes) -> tuple[datetime, bytes]:
-    """The minute of a line, and the line as pyarrow's reader takes it; raises Fault."""
+    """Return the minute of a line, and the line in the canonical form that pyarrow reads.
+
+    Raises:
+        Fault: The line is bad.
+    """
     try:
         fields = [field.strip() for field in line.decode("ascii").split(";")]
     except UnicodeDecodeError:
-        raise Fault("unreadable", "bytes that are not text") from None
+        raise Fault("unreadable", "bytes that are not ASCII text") from None
     if len(fields) != len(series.HEADER):
         raise Fault("fields", f"{len(fields)} fields, expected {len(series.HEADER)}")
     try:
         stamp = EPOCH + timedelta(days=day_number(fields[0]), minutes=minute_of_day(fields[1]))
     except ValueError as error:
         raise Fault("time", str(error)) from None
-    for place, (column, field) in enumerate(zip(series.COLUMNS, fields[2:], strict=True), 2):
+    for i, (column, field) in enumerate(zip(series.COLUMNS, fields[2:], strict=True), 2):
         if field not in ("?", ""):
-            fields[place] = plain_number(column.source, field)
+            fields[i] = plain_number(column.source, field)
     return stamp, ";".join(fields).encode() + b"\n"
 
 
 def plain_number(name: str, field: str) -> str:
+    """Return a number in the canonical form that pyarrow reads.
+
+    Raises:
+        Fault: It is not a number, or out of the range of float32.
+    """
     try:
-        # float() would take the digit groups of Python's own source.
+        # float() would accept Python's underscores between digits.
         value = float("_" if "_" in field else field)
     except ValueError:
         raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
-    if not abs(value) <= FLOAT32_MAX:  # NaN compares as False, so is out of range too
+    if not abs(value) <= FLOAT32_MAX:  # also refuses NaN, which compares as False
         raise Fault("number", f"{name} {field[:40]!r} is out of range")
     return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)
 
 
 def shown(line: bytes) -> str:
+    """Return the start of a line, quoted for a message."""
     text = line[:SHOWN_BYTES].decode("utf-8", "backslashreplace").rstrip()
     return repr(text) + ("..." if len(line) > SHOWN_BYTES else "")

@@ -1,4 +1,4 @@
-"""The zips of a meter as one record of minutes."""
+"""Read all zips of a meter as one series of minutes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,10 @@ from household.pipeline.params import Parse
 
 
 class Records:
-    """The minutes of all `zips` of a meter, read once.
+    """Read the minutes of all `zips` of a meter once.
 
-    Iterating gives tables of series.SCHEMA in time order, and raises Failure as
-    `household.meter.reader.Reader` and `household.meter.joined.joined` do; `skipped` counts the
-    lines that were left out so far, by their fault.
+    Iterate over it for tables of series.SCHEMA in time order. Raises Failure as
+    `household.meter.reader.Reader` and `household.meter.joined.joined` do.
     """
 
     def __init__(self, zips: Sequence[Path], settings: Parse) -> None:
@@ -46,18 +45,19 @@ class Records:
 
     @property
     def name(self) -> str:
-        """The names in messages of the first texts, once they are read."""
+        """Return the names of the first two texts for messages, once they are read."""
         return " and ".join(self._names[:2])
 
     @property
     def entities(self) -> dict[str, list[str]]:
-        """The columns that name the sensor of a reading and hold several names, with these."""
-        found: dict[str, dict[str, None]] = {}
-        for each in self._readers:
-            for column, names in each.entities.items():
-                found.setdefault(column, {}).update(dict.fromkeys(names))
-        return {column: list(names) for column, names in found.items() if len(names) > 1}
+        """Return the columns that name sensors and hold several names, with these names."""
+        by_column: dict[str, dict[str, None]] = {}
+        for reader in self._readers:
+            for column, names in reader.entities.items():
+                by_column.setdefault(column, {}).update(dict.fromkeys(names))
+        return {column: list(names) for column, names in by_column.items() if len(names) > 1}
 
     @property
     def skipped(self) -> Counter[str]:
+        """Return how many lines have been skipped so far, by fault."""
         return sum((reader.skipped for reader in self._readers), Counter())

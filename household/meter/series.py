@@ -1,4 +1,4 @@
-"""The minutes of a household as a table: names, types and units, written down once."""
+"""Define the series of a meter: names, types and units of its columns."""
 
 import math
 import sys
@@ -18,6 +18,8 @@ Values = npt.NDArray[np.float32]
 
 
 class Column(NamedTuple):
+    """Describe a column: our name, UCI's name, unit and meaning."""
+
     name: Feature
     source: str
     unit: str
@@ -63,42 +65,48 @@ SCHEMA = pa.schema(
 
 
 def schema(features: Sequence[str]) -> pa.Schema:
-    """The schema of a series of valid minutes: the timestamp and `features`, never null."""
+    """Return the schema of a series of complete minutes: timestamp and `features`, never null."""
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
 def present(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
-    """Those of `features` that have a value at all in files of SCHEMA: a meter may lack others."""
-    groups = [file.row_group(place) for file in parsed for place in range(file.num_row_groups)]
-    places = {name: SCHEMA.get_field_index(name) for name in features}
+    """Return those of `features` with at least one value in the `parsed` files."""
+    groups = [file.row_group(i) for file in parsed for i in range(file.num_row_groups)]
+    indices = {name: SCHEMA.get_field_index(name) for name in features}
     return [
         name
-        for name, place in places.items()
-        if any(group.column(place).statistics.null_count < group.num_rows for group in groups)
+        for name, i in indices.items()
+        if any(group.column(i).statistics.null_count < group.num_rows for group in groups)
     ]
 
 
 def valid(
     tables: Callable[[], Iterator[pa.Table]], features: Sequence[str], fraction: float = 1.0
 ) -> Iterator[pa.Table]:
-    """The first `fraction` of the minutes in which each of `features` has a value, as tables.
+    """Yield the first `fraction` of the minutes in which all `features` have a value.
 
-    `tables` gives those of a series anew each time, with columns of SCHEMA. The result has those of
-    `schema(features)` and ceil(fraction * n) rows, the count at which the tutorial's reader stops.
+    Args:
+        tables: Returns the tables of a series, with columns of SCHEMA, from the start at each call.
+        features: The columns to keep.
+        fraction: Which share of the n complete minutes to yield. As in the tutorial, that is the
+            first ceil(fraction * n).
+
+    Yields:
+        Tables of `schema(features)`.
     """
 
     def complete() -> Iterator[pa.Table]:
         for table in tables():
             yield table.select(["timestamp", *features]).drop_null()
 
-    left = sys.maxsize
+    n_left = sys.maxsize
     if fraction < 1:
-        left = math.ceil(fraction * sum(table.num_rows for table in complete()))
+        n_left = math.ceil(fraction * sum(table.num_rows for table in complete()))
     for table in complete():
-        yield table[:left].cast(schema(features))
-        left -= min(left, table.num_rows)
+        yield table[:n_left].cast(schema(features))
+        n_left -= min(n_left, table.num_rows)
 
 
 def values(table: pa.Table) -> Values:
-    """The features of a series, whose first column is the timestamp, as an array."""
+    """Return the features of a series, without the timestamp, as an array (minutes, features)."""
     return np.column_stack([arrays.of(table[name]) for name in table.column_names[1:]])

@@ -1,9 +1,9 @@
-"""A simulated household, minute by minute, in the text layout of the UCI data set.
+"""Simulate a household minute by minute, in the text layout of the UCI data set.
 
-The same bytes on every machine: all loads are whole watts, random draws are uniform ones of
-PCG64, and floats meet only operations that IEEE 754 rounds exactly (+ - * / and the square root).
-Others, such as a normal draw, differ from one processor or C library to the next in the last bit,
-and so does the order in which floats are summed; the one cosine is rounded to four decimals.
+The bytes are the same on every machine. All loads are whole watts, random draws are uniform ones of
+PCG64, and floats only meet operations that IEEE 754 rounds exactly (+ - * / and the square root).
+Other operations, such as a normal draw or the order of a sum, differ between processors and C
+libraries in the last bit. The only cosine is rounded to four decimals.
 """
 
 import datetime as dt
@@ -24,24 +24,35 @@ Seconds = npt.NDArray[np.int64]
 
 DAY = 1440
 KITCHEN, LAUNDRY, HEATER, ELSEWHERE = range(4)
-# The share of minutes without a value in the four years of the source.
+# Minutes without a value, of all minutes, in the four years of the source.
 MISSING, OF_ROWS = 25_979, 2_075_259
-# Of all missing minutes, the share in stretches of so many minutes: days, hours, single ones.
-STRETCHES = ((0.6, 720, 7200), (0.3, 30, 480), (0.1, 1, 3))
+# Shares of the missing minutes in gaps of (share, minimum, maximum) minutes: days, hours, minutes.
+GAPS = ((0.6, 720, 7200), (0.3, 30, 480), (0.1, 1, 3))
 ROWS_A_BLOCK = 50_000
 
 
 class Appliance(NamedTuple):
-    """What switches on by chance, runs for a while and switches off, one run at a time."""
+    """Describe an appliance that switches on at random and runs for a while, one run at a time.
+
+    Attributes:
+        meter: KITCHEN, LAUNDRY, HEATER or ELSEWHERE.
+        watts: Smallest and largest power of a run.
+        minutes: Shortest and longest run.
+        starts_a_day: Starts on a winter day, including those that fall into another run.
+        by_hour: For each hour from midnight, how likely a start is, from 0 to 9.
+        summer: Starts in midsummer, as a share of those in midwinter.
+        on: Seconds for which a thermostat or a program switches it on; (0, 0) if always on.
+        off: Seconds for which it is then off.
+    """
 
     meter: int
     watts: tuple[int, int]
     minutes: tuple[int, int]
-    starts_a_day: float  # on a winter day, before those that fall into another run
-    by_hour: str  # for each hour from midnight on, how likely a start is, from 0 to 9
-    summer: float  # starts in midsummer, as a share of those in midwinter
-    on: tuple[int, int] = (0, 0)  # seconds for which a thermostat or a program has it on
-    off: tuple[int, int] = (0, 0)  # and off, over and over while it runs; 0 where it stays on
+    starts_a_day: float
+    by_hour: str
+    summer: float
+    on: tuple[int, int] = (0, 0)
+    off: tuple[int, int] = (0, 0)
 
 
 MORNING_EVENING = "111113999100000028996300"
@@ -65,15 +76,15 @@ APPLIANCES = (
     Appliance(KITCHEN, (2100, 2500), (10, 80), 1.8, MEALS, 0.9, (240, 960), (80, 330)),
     Appliance(LAUNDRY, (2000, 2400), (30, 110), 1.5, WASHING, 0.9, (30, 700), (30, 2000)),
 )
-# From one time to the next in a run, on and off last so many percent more or less.
+# Within a run, the seconds on and off vary by up to so many percent.
 PERCENT = 10
 STANDBY_WATTS = 225
 FRIDGE_WATTS, FRIDGE_ON, FRIDGE_OFF = 84, (14, 24), (24, 44)
-# Of other households: of ten, how many have each appliance, and as many percent of its watts, its
-# starts a day and the standby and fridge of the first one, and so many hours earlier or later.
+# Other households differ from the first: how many of ten own an appliance, the range of its watts
+# and of its starts in percent of the first household's, and the shift of its hours.
 OWNERS, WATTS_PERCENT, STARTS_PERCENT, HOURS = 8, (70, 130), (40, 170), (-2, 2)
 
-# Voltage at no load by hour of the day, in V: low when the whole street cooks.
+# Voltage without load by hour of the day, in V: low when the neighbourhood cooks.
 GRID_VOLTS = (244, 243, 245, 245, 244, 243, 244, 242, 241, 241, 240, 241,
               242, 243, 244, 244, 244, 241, 240, 239, 240, 241, 242, 244)  # fmt: skip
 VOLTS_LOST_A_KILOWATT = 1.05
@@ -81,7 +92,7 @@ VOLTS_LOST_A_KILOWATT = 1.05
 
 @dataclass(frozen=True)
 class Minutes:
-    """One entry a minute, arrays (minutes,), in the last digit that the source gives."""
+    """Hold simulated readings: arrays (minutes,) in units of the last digit that UCI writes."""
 
     start: dt.date
     active_power: Integers  # W
@@ -95,7 +106,7 @@ class Minutes:
 
 
 class Habits(NamedTuple):
-    """What a household has, and how it lives with it."""
+    """Hold the appliances of a household and its constant loads in W."""
 
     appliances: tuple[Appliance, ...]
     standby: int  # W
@@ -103,53 +114,59 @@ class Habits(NamedTuple):
 
 
 def habits(household: int, draw: np.random.Generator) -> Habits:
-    """Of the household of that number: of 0 as written down above, of others drawn from there."""
+    """Return the habits of a household: those above for household 0, drawn ones for others."""
     if not household:
         return Habits(APPLIANCES, STANDBY_WATTS, FRIDGE_WATTS)
 
     def percent(watts: int) -> int:
         return watts * int(draw.integers(*WATTS_PERCENT, endpoint=True)) // 100
 
-    owned = []
+    appliances = []
     for appliance in APPLIANCES:
-        has = draw.integers(10) < OWNERS
-        least, most = appliance.watts
-        later = int(draw.integers(*HOURS, endpoint=True))
-        often = int(draw.integers(*STARTS_PERCENT, endpoint=True))
-        stronger = percent(least) - least
-        owned.append(
+        is_owned = draw.integers(10) < OWNERS
+        lowest, highest = appliance.watts
+        shift = int(draw.integers(*HOURS, endpoint=True))
+        frequency = int(draw.integers(*STARTS_PERCENT, endpoint=True))
+        more_watts = percent(lowest) - lowest
+        appliances.append(
             appliance._replace(
-                watts=(least + stronger, most + stronger),
-                starts_a_day=appliance.starts_a_day * often / 100 if has else 0.0,
-                by_hour=appliance.by_hour[-later:] + appliance.by_hour[:-later],
+                watts=(lowest + more_watts, highest + more_watts),
+                starts_a_day=appliance.starts_a_day * frequency / 100 if is_owned else 0.0,
+                by_hour=appliance.by_hour[-shift:] + appliance.by_hour[:-shift],
             )
         )
-    return Habits(tuple(owned), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
+    return Habits(tuple(appliances), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
 
 
 def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> Minutes:
-    """A household for round(days * 1440) minutes from midnight of `start` on.
+    """Simulate a household for round(days * 1440) minutes from midnight of `start`.
 
-    One of another number has another life and other habits. Raises ValueError where the time is
-    less than one minute.
+    Args:
+        seed: Seeds all draws.
+        days: The length, which may be a fraction of a day.
+        start: The first day.
+        household: The index of the household; each has other habits.
+
+    Raises:
+        ValueError: `days` is less than one minute.
     """
     n = round(days * DAY)
     if n < 1:
-        raise ValueError(f"{days} days are not a minute")
-    # A stream of its own for each part: a change to one leaves the draws of the others alone.
+        raise ValueError(f"{days} days are less than a minute")
+    # Each part draws from a separate stream, so a change of one does not change the others.
     root = np.random.SeedSequence([seed, household] if household else seed)
-    *streams, last = map(np.random.default_rng, root.spawn(len(APPLIANCES) + 8))
-    draws, lived = iter(streams), habits(household, last)
+    *streams, habits_stream = map(np.random.default_rng, root.spawn(len(APPLIANCES) + 8))
+    draws, household_habits = iter(streams), habits(household, habits_stream)
     cold, busy = seasons(n, start, next(draws))
     meters = np.zeros((4, n), np.int32)
-    for appliance in lived.appliances:
+    for appliance in household_habits.appliances:
         meters[appliance.meter] += switched(appliance, n, cold, busy, next(draws))
     fridge = cycling(n, next(draws))
-    meters[LAUNDRY] += fridge * lived.fridge
-    meters[ELSEWHERE] += lived.standby + wander(n, 180, 40, next(draws))
+    meters[LAUNDRY] += fridge * household_habits.fridge
+    meters[ELSEWHERE] += household_habits.standby + wander(n, 180, 40, next(draws))
     flutter(meters, next(draws))
 
-    # The source gives even watts; what is left over is not metered by any of the three.
+    # UCI writes even watts. No sub-meter measures the remainder.
     active = meters.sum(axis=0, dtype=np.int32) // 2 * 2
     reactive = reactive_power(fridge, active, next(draws))
     volts = voltage(active, next(draws))
@@ -171,10 +188,10 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> M
 def seasons(
     n: int, start: dt.date, draw: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """For each day how cold it is, from 0 in mid July to 1 in mid January, and how busy."""
+    """Return for each day how cold it is, from 0 in mid July to 1 in mid January, and how busy."""
     days = np.arange(-(-n // DAY))
-    of_year = (start.timetuple().tm_yday - 15 + days) / 365.25
-    cold = 0.5 + np.round(np.cos(2 * np.pi * of_year), 4) / 2
+    year_fraction = (start.timetuple().tm_yday - 15 + days) / 365.25
+    cold = 0.5 + np.round(np.cos(2 * np.pi * year_fraction), 4) / 2
     leaves = draw.random(len(days)) < 0.012
     returns = np.where(leaves, days + draw.integers(2, 9, len(days)), 0)
     away = np.maximum.accumulate(returns) > days
@@ -190,17 +207,17 @@ def switched(
     busy: npt.NDArray[np.float64],
     draw: np.random.Generator,
 ) -> Integers:
-    """The mean watts of an appliance in each minute."""
+    """Return the mean power of an appliance in each minute, in W: (n,)."""
     by_hour = np.array([int(digit) for digit in appliance.by_hour])
-    in_hour = appliance.starts_a_day / 60 * by_hour / by_hour.sum()
-    by_day = busy * (appliance.summer + (1 - appliance.summer) * cold)
-    chance = (by_day[:, np.newaxis] * in_hour).repeat(60)[:n]
+    chance_by_hour = appliance.starts_a_day / 60 * by_hour / by_hour.sum()
+    daily_factor = busy * (appliance.summer + (1 - appliance.summer) * cold)
+    chance = (daily_factor[:, np.newaxis] * chance_by_hour).repeat(60)[:n]
     starts = np.flatnonzero(draw.random(n) < chance)
     shortest, longest = appliance.minutes
-    # Squared, so that short runs are the more frequent.
-    lasts = 60 * (shortest + (longest - shortest) * draw.random(len(starts)) ** 2)
+    # Squared, so that short runs are more frequent.
+    durations = 60 * (shortest + (longest - shortest) * draw.random(len(starts)) ** 2)
     begins = 60 * starts + draw.integers(0, 60, len(starts))
-    begins, ends = one_at_a_time(begins, begins + lasts.astype(np.int64))
+    begins, ends = one_at_a_time(begins, begins + durations.astype(np.int64))
     watts = draw.integers(*appliance.watts, len(begins), endpoint=True)
     if appliance.on[1]:
         begins, ends, run = phases(begins, ends, appliance, draw)
@@ -209,27 +226,33 @@ def switched(
 
 
 def one_at_a_time(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
-    """The runs without those that would begin while another is on."""
-    free, kept = 0, []
-    for place, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
-        if begin >= free:
-            free = end
-            kept.append(place)
-    return begins[kept], ends[kept]
+    """Drop the runs that would begin during an earlier run."""
+    free_from, kept_runs = 0, []
+    for i, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
+        if begin >= free_from:
+            free_from = end
+            kept_runs.append(i)
+    return begins[kept_runs], ends[kept_runs]
 
 
 def phases(
     begins: Seconds, ends: Seconds, appliance: Appliance, draw: np.random.Generator
 ) -> tuple[Seconds, Seconds, Seconds]:
-    """When it is on in each run from `begins` to `ends`: begins, ends, and the run of each.
+    """Return the phases in which a run is switched on: begins, ends and the run of each phase.
 
-    How long it is on and off is drawn for each run, and varies little within it.
+    The seconds on and off are drawn for each run and vary little within it.
+
+    Args:
+        begins: The start of each run in seconds.
+        ends: The end of each run in seconds.
+        appliance: The appliance.
+        draw: The random numbers.
     """
     shortest_cycle = (appliance.on[0] + appliance.off[0]) * (100 - PERCENT) // 100
-    most = int((ends - begins).max(initial=0)) // shortest_cycle + 1
+    max_cycles = int((ends - begins).max(initial=0)) // shortest_cycle + 1
     on, off = (
         draw.integers(*seconds, (len(begins), 1), endpoint=True)
-        * draw.integers(100 - PERCENT, 100 + PERCENT, (len(begins), most), endpoint=True)
+        * draw.integers(100 - PERCENT, 100 + PERCENT, (len(begins), max_cycles), endpoint=True)
         // 100
         for seconds in (appliance.on, appliance.off)
     )
@@ -239,8 +262,15 @@ def phases(
 
 
 def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, n: int) -> Integers:
-    """The mean in each of `n` minutes of loads of so many watts, each between two seconds."""
-    # Watt seconds: of all minutes after a switch, and of what is left of its own.
+    """Return the mean power in each of `n` minutes, in W.
+
+    Args:
+        begins: The start of each load in seconds.
+        ends: The end of each load in seconds.
+        watts: The power of each load.
+        n: The number of minutes.
+    """
+    # Watt seconds: `whole` of all minutes after a switch, `rest` of the remainder of its minute.
     whole, rest = np.zeros(n + 2, np.int64), np.zeros(n + 2, np.int64)
     for seconds, change in ((begins, watts), (ends, -watts)):
         minute = np.minimum(seconds // 60, n)
@@ -250,7 +280,7 @@ def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, n: int) -> Intege
 
 
 def cycling(n: int, draw: np.random.Generator) -> Integers:
-    """1 in the minutes in which the fridge runs, else 0."""
+    """Return 1 for each minute in which the fridge runs, 0 for others."""
     cycles = n // (FRIDGE_ON[0] + FRIDGE_OFF[0]) + 1
     lengths = np.column_stack(
         [
@@ -262,7 +292,14 @@ def cycling(n: int, draw: np.random.Generator) -> Integers:
 
 
 def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integers:
-    """Straight lines between levels within -swing and swing, a level every so many minutes."""
+    """Return a line through random levels in each of `n` minutes.
+
+    Args:
+        n: The number of minutes.
+        minutes: The distance between two levels.
+        swing: The largest absolute level.
+        draw: The random numbers.
+    """
     levels = draw.integers(-swing, swing, n // minutes + 2, endpoint=True)
     share = np.arange(n) % minutes
     before = levels[:-1].repeat(minutes)[:n]
@@ -271,23 +308,23 @@ def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integ
 
 
 def flutter(meters: Integers, draw: np.random.Generator) -> None:
-    """Moves each load a little from minute to minute, the more the larger it is, in place."""
+    """Add noise to each load in place, in proportion to the load."""
     for meter, load in enumerate(meters):
         deviation = draw.integers(-64, 65, len(load)) + draw.integers(-64, 65, len(load))
-        # No minute is like the last, but for the quietest.
+        # Only the smallest loads stay equal from minute to minute.
         meters[meter] += (load * deviation // 3600).astype(np.int32)
 
 
 def reactive_power(fridge: Integers, active: Integers, draw: np.random.Generator) -> Integers:
-    """var: motors and electronics, and nothing below what the source's meter shows."""
+    """Return the reactive power in var: motors and electronics, 0 below what UCI's meter shows."""
     n = len(active)
-    of_motors = 20 + 100 * fridge + active // 25
-    of_motors += wander(n, 120, 130, draw) + wander(n, 8, 40, draw)
-    return np.where(of_motors < 46, 0, of_motors // 2 * 2).astype(np.int32)
+    reactive = 20 + 100 * fridge + active // 25
+    reactive += wander(n, 120, 130, draw) + wander(n, 8, 40, draw)
+    return np.where(reactive < 46, 0, reactive // 2 * 2).astype(np.int32)
 
 
 def voltage(active: Integers, draw: np.random.Generator) -> Integers:
-    """Hundredths of a volt: the grid's day and weather, less what the house's own load takes."""
+    """Return hundredths of a volt: the grid by hour with drift, minus the drop by the load."""
     n = len(active)
     hours = np.arange(n) // 60 % 24
     base = 100 * np.array(GRID_VOLTS)[hours] + 70
@@ -297,34 +334,36 @@ def voltage(active: Integers, draw: np.random.Generator) -> Integers:
 
 
 def missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Where the source has no value: its share of minutes, never the first or the last."""
+    """Return which minutes have no value: UCI's share of them, never the first or the last."""
     total = min(round(n * MISSING / OF_ROWS), max(n - 2, 0))
     lengths = []
-    left = total
-    for share, shortest, longest in STRETCHES:
-        quota = round(total * share) if share != STRETCHES[-1][0] else left
-        # A short series has no room for days: no stretch takes more than half the quota.
+    remaining = total
+    for share, shortest, longest in GAPS:
+        quota = round(total * share) if share != GAPS[-1][0] else remaining
+        # A short series has no room for gaps of days: no gap takes more than half the quota.
         max_length = max(min(longest, quota // 2), 1)
-        drawn = draw.integers(min(shortest, max_length), max_length, quota + 1, endpoint=True)
-        ends = np.minimum(drawn.cumsum(), quota)
+        drawn_lengths = draw.integers(
+            min(shortest, max_length), max_length, quota + 1, endpoint=True
+        )
+        ends = np.minimum(drawn_lengths.cumsum(), quota)
         lengths.append(np.diff(ends, prepend=0))
-        left -= quota
-    stretches = draw.permutation(np.concatenate([part[part > 0] for part in lengths]))
-    # Each stretch stands before another one of the minutes that have a value.
-    before = np.sort(draw.choice(n - total - 1, len(stretches), replace=False)) + 1
-    begins = before + np.cumsum(stretches) - stretches
+        remaining -= quota
+    gaps = draw.permutation(np.concatenate([part[part > 0] for part in lengths]))
+    # Each gap comes before a different one of the minutes with a value.
+    before = np.sort(draw.choice(n - total - 1, len(gaps), replace=False)) + 1
+    begins = before + np.cumsum(gaps) - gaps
     edges = np.zeros(n + 1, np.int32)
     edges[begins] += 1
-    edges[begins + stretches] -= 1
+    edges[begins + gaps] -= 1
     return edges.cumsum()[:n] > 0
 
 
 def text(minutes: Minutes) -> Iterator[bytes]:
-    """The text of the source for `minutes`, in blocks of whole lines, the header first."""
+    """Yield UCI's text for `minutes`, the header first, in blocks of whole lines."""
     yield ";".join(series.HEADER).encode() + b"\r\n"
     n = len(minutes.missing)
-    # Scalars of pyarrow, which makes one of a string with the help of pandas.
-    delimiter, nothing, end, unknown = arrays.texts([";", "", "\r\n", "?;?;?;?;?;?;"])
+    # Scalars of Arrow, since pyarrow imports pandas to make one from a string.
+    delimiter, empty, end, unknown = arrays.texts([";", "", "\r\n", "?;?;?;?;?;?;"])
     clock = arrays.texts([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
     dates = (minutes.start + dt.timedelta(days=day) for day in range(-(-n // DAY)))
     days = arrays.texts([f"{date.day}/{date.month}/{date.year}" for date in dates])
@@ -346,16 +385,16 @@ def text(minutes: Minutes) -> Iterator[bytes]:
         ]
         values = [decimals(column[rows], scale) for column, scale in thousandths]
         line = pc.binary_join_element_wise(*fields, *values, delimiter)
-        gone = pc.binary_join_element_wise(*fields, unknown, delimiter)
+        missing_line = pc.binary_join_element_wise(*fields, unknown, delimiter)
         missing = arrays.column(minutes.missing[rows].view(np.uint8), pa.uint8())
-        lines = pc.if_else(missing.cast(pa.bool_()), gone, line)
-        yield b"".join(pc.binary_join_element_wise(lines, nothing, end).buffers()[2:])
+        lines = pc.if_else(missing.cast(pa.bool_()), missing_line, line)
+        yield b"".join(pc.binary_join_element_wise(lines, empty, end).buffers()[2:])
 
 
 def decimals(numbers: Integers, scale: int) -> pa.Array:
-    """Each number, times `scale`, as thousandths with a decimal point."""
-    distinct, place = np.unique(numbers, return_inverse=True)
+    """Return each of `numbers` * `scale` as thousandths with a decimal point."""
+    distinct, indices = np.unique(numbers, return_inverse=True)
     texts = arrays.texts(
         [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
     )
-    return texts.take(arrays.column(place, pa.int64()))
+    return texts.take(arrays.column(indices, pa.int64()))

@@ -1,4 +1,4 @@
-"""Where the zips come from: simulated here, copied from a path, or downloaded."""
+"""Bring the zips of the source here: simulate, copy or download them."""
 
 import re
 import shutil
@@ -27,27 +27,36 @@ UCI_CITATION = (
     "Hebrail, G. and Berard, A. (2012). Individual Household Electric Power Consumption "
     "[Dataset]. UCI Machine Learning Repository. https://doi.org/10.24432/C58K54"
 )
-OFFLINE = "without a network set fetch.source to sample, or to the path of a zip that you have"
+OFFLINE = "to work offline set fetch.source to sample or to a local zip"
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
-# For all of it, retries included: the 20 MB of UCI's zip at 12 kB a second.
+# For the whole download, retries included: UCI's 20 MB at 12 kB a second.
 WHOLE_SECONDS = 1800.0
 BLOCK_BYTES = 1 << 20
-LINE_BYTES = 200  # more than any line of the simulated household, and its header
+LINE_BYTES = 200  # more than any line of the simulated text
 
 
 def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
-    """Writes the zips that `settings` ask for to `folder`, verified; returns where they are from.
+    """Write the zips of `fetch.source` to `folder` and verify them.
 
-    Raises Failure where there is none, where one is not what was asked for, or no archive of
-    minutes.
+    Args:
+        settings: The parameters of the fetch stage.
+        folder: Where to write the zips.
+
+    Returns:
+        The record of the source: addresses, sizes, hashes and licence.
+
+    Raises:
+        Failure: A zip is not available, not the expected one, or not an archive of readings.
     """
-    given = settings.source
-    several = [given] if isinstance(given, str) else given
-    sources = [each for source in several for each in _each(source, settings.sample)]
+    source_setting = settings.source
+    listed = [source_setting] if isinstance(source_setting, str) else source_setting
+    sources = [zip_source for source in listed for zip_source in _expand(source, settings.sample)]
     if settings.sha256 and len(sources) > 1:
-        raise Failure(f"fetch.sha256: of one zip, but fetch.source gives {len(sources)}; clear it")
+        raise Failure(
+            f"fetch.sha256: checks one zip, but fetch.source gives {len(sources)}; set it to null"
+        )
     if settings.meters == "each" or settings.sample.households > 1:
         folder /= meters.FOLDER
     parts: dict[str, dict[str, Any]] = {}
@@ -55,67 +64,87 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
     for source, household in sources:
         name = zip_name(source if household is None else f"{source}_{household:04}")
         if name in parts:
-            raise Failure(f"fetch.source: two would be data/raw/power/{name}; rename one of them")
+            raise Failure(f"fetch.source: two files are named {name}; rename one")
         with files.atomic_write(folder / name) as path:
             address = bring(source, settings.sample, path, household or 0)
             archive.verify(path, address)
             is_uci = archive.is_uci(path)
             if source == "uci" and not is_uci:
-                raise Failure(f"{address}: not the data set as published in 2012; {OFFLINE}")
+                raise Failure(f"{address}: not the data set published in 2012; {OFFLINE}")
             sha256 = files.sha256(path)
             if settings.sha256 not in (None, sha256):
                 raise Failure(
                     f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
-                    "fetch the right file, or change or clear fetch.sha256"
+                    "download the right file, or change fetch.sha256 or set it to null"
                 )
             parts[name] = {"address": address, "bytes": path.stat().st_size, "sha256": sha256}
         uci |= is_uci
     first, *others = (part["address"] for part in parts.values())
     return {
-        "source": given,
+        "source": source_setting,
         "address": f"{first} and {len(others)} more" if others else first,
         "parts": parts,
-        "simulated": "sample" in several,
+        "simulated": "sample" in listed,
         "licence": UCI_LICENCE if uci else None,
         "citation": UCI_CITATION if uci else None,
     }
 
 
 class Asked(NamedTuple):
-    """One zip."""
+    """Name one zip.
+
+    Attributes:
+        source: `sample`, `uci`, a path or a URL.
+        household: The index of a simulated household, None if there is only one.
+    """
 
     source: str
-    household: int | None = None  # of several that are simulated, which
+    household: int | None = None
 
 
-def _each(source: str, sample: Sample) -> list[Asked]:
-    """The zips and texts that `source` asks for: in a folder, of a pattern, or itself."""
+def _expand(source: str, sample: Sample) -> list[Asked]:
+    """Return the files that `source` names: in a folder, by a pattern, or itself."""
     path = Path(source).expanduser()
     if source == "sample" and sample.households > 1:
         return [Asked(source, household) for household in range(sample.households)]
     if source in ("sample", "uci") or path.is_file() or re.match("https?://", source):
         return [Asked(source)]
     if path.is_dir():
-        found = sorted(str(each) for each in path.iterdir())
+        names = sorted(str(name) for name in path.iterdir())
     elif has_magic(source):
-        found = sorted(glob(str(path)))  # noqa: PTH207 (of a path with wildcards in its folders)
+        names = sorted(glob(str(path)))  # noqa: PTH207 (its folders may hold wildcards)
     else:
         return [Asked(source)]
-    held = [Asked(each) for each in found if Path(each).suffix.lower() in (".zip", *archive.TEXTS)]
-    if not held:
+    sources = [
+        Asked(name) for name in names if Path(name).suffix.lower() in (".zip", *archive.TEXTS)
+    ]
+    if not sources:
         where = f"the folder {source}" if path.is_dir() else source
-        raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; put some there")
-    return held
+        raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; add some")
+    return sources
 
 
 def zip_name(source: str) -> str:
-    """What the zip of `source` is called here: as it is there, where that is a plain name."""
+    """Return the file name for the zip of `source`: its own, reduced to plain characters."""
     stem = PurePosixPath(source.split("?", maxsplit=1)[0]).stem
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
 
 
 def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> str:
-    """Writes the zip of `source` to `zip_path`; returns what to call where it is from."""
+    """Write the zip of `source` to `zip_path`.
+
+    Args:
+        source: `sample`, `uci`, a path or a URL.
+        sample: The parameters of the simulated data.
+        zip_path: Where to write.
+        household: The index of the simulated household.
+
+    Returns:
+        The address of the source, for people.
+
+    Raises:
+        Failure: The source is not available.
+    """
     if source == "sample":
         return simulate(sample, zip_path, household)
     if source == "uci":
@@ -126,58 +155,67 @@ def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> st
 
 
 def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
-    """Writes a simulated household of the same layout to `zip_path`; returns what to call it."""
+    """Write the text of a simulated household to a zip at `zip_path`.
+
+    Args:
+        sample: The parameters of the simulated data.
+        zip_path: Where to write.
+        household: The index of the household.
+
+    Returns:
+        A description of the household.
+    """
     minutes = simulator.simulate(
         seed=sample.seed, days=sample.days, start=sample.start, household=household
     )
-    # Stored, since builds of zlib differ in what they deflate to.
+    # Stored, since builds of zlib compress to different bytes.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
-        most = len(minutes.missing) * LINE_BYTES
-        _write_member(zipped, archive.MEMBER, simulator.text(minutes), most)
-    which = f" {household}" if household else ""
+        max_bytes = len(minutes.missing) * LINE_BYTES
+        _write_member(zipped, archive.MEMBER, simulator.text(minutes), max_bytes)
+    suffix = f" {household}" if household else ""
     return (
-        f"simulated household{which}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
+        f"simulated household{suffix}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
     )
 
 
 def download(addresses: Sequence[str], zip_path: Path) -> str:
-    """Fetches the first of `addresses` that answers into `zip_path`; returns that address.
+    """Download the first of `addresses` that answers to `zip_path`; return that address.
 
-    Raises Failure when none does, after retries with a growing pause, and when WHOLE_SECONDS are
-    over.
+    Raises:
+        Failure: None answers after several retries, or the download takes longer than
+            WHOLE_SECONDS.
     """
     with _within(WHOLE_SECONDS, " and ".join(addresses)):
         return _first(addresses, zip_path)
 
 
 @contextmanager
-def _within(seconds: float, waited_for: str) -> Iterator[None]:
-    """Raises Failure in the block once `seconds` are over.
+def _within(seconds: float, address: str) -> Iterator[None]:
+    """Raise Failure in the block once `seconds` have passed.
 
-    A limit between two bytes is none on a server that sends a byte now and then, be it of the body
-    or before it.
+    A timeout between two bytes does not stop a server that sends a byte now and then.
     """
 
-    def over(*_: object) -> None:
+    def give_up(*_: object) -> None:
         raise Failure(
-            f"{waited_for}: not here after {seconds / 60:g} minutes; try again later; {OFFLINE}"
+            f"{address}: not downloaded within {seconds / 60:g} minutes; try again later; {OFFLINE}"
         )
 
-    before = signal.signal(signal.SIGALRM, over)
+    previous = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def _first(addresses: Sequence[str], zip_path: Path) -> str:
-    # Whoever needs no network waits for neither.
+    # Imported here, so that only a download waits for them.
     import pooch  # noqa: PLC0415
     import requests  # noqa: PLC0415
 
-    refused = []
+    failures = []
     for address in addresses:
         fetcher = pooch.create(
             path=zip_path.parent,
@@ -186,16 +224,16 @@ def _first(addresses: Sequence[str], zip_path: Path) -> str:
             urls={zip_path.name: address},
             retry_if_failed=RETRIES,
         )
-        by_http = pooch.HTTPDownloader(
+        downloader = pooch.HTTPDownloader(
             progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
         )
         try:
-            fetcher.fetch(zip_path.name, downloader=by_http)
+            fetcher.fetch(zip_path.name, downloader=downloader)
         except (requests.RequestException, ValueError) as error:
-            refused.append(f"{address} ({_reason(error)})")
+            failures.append(f"{address} ({_reason(error)})")
         else:
             return address
-    raise Failure(f"no answer from {' nor '.join(refused)}; {OFFLINE}")
+    raise Failure(f"could not download {' or '.join(failures)}; {OFFLINE}")
 
 
 def _reason(error: Exception) -> str:
@@ -204,15 +242,18 @@ def _reason(error: Exception) -> str:
 
 
 def copy(source: str, zip_path: Path) -> str:
-    """Copies the zip at the path `source` to `zip_path`, or zips a text there; returns the path."""
+    """Copy the zip at the path `source` to `zip_path`, or zip the text there; return the path.
+
+    Raises:
+        Failure: There is no such file.
+    """
     path = Path(source).expanduser()
     if not path.is_file():
         raise Failure(
-            f"fetch.source: no file at {source}; give sample, uci, a URL, or the path of a zip, "
-            "a .csv or a folder of them (absolute for a queued experiment, which runs in a folder "
-            "of its own)"
+            f"fetch.source: no file at {source}; use sample, uci, a URL, or the path of a zip, "
+            "a .csv or a folder of them (an absolute path for a queued experiment, which runs in "
+            "another folder)"
         )
-    # A text is zipped as it is, under its own name.
     if path.suffix.lower() in archive.TEXTS:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
             blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
@@ -222,13 +263,15 @@ def copy(source: str, zip_path: Path) -> str:
     return source
 
 
-def _write_member(zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], most: int) -> None:
-    """Writes at most `most` bytes as the member `name`, dated at zip's own epoch.
+def _write_member(
+    zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], max_bytes: int
+) -> None:
+    """Write `blocks`, at most `max_bytes` bytes, as the member `name`, dated at zip's epoch.
 
-    So the same text is the same bytes on every machine, but for those of 2 GiB and more: builds of
-    Python differ in how they write the sizes of such a member.
+    The same text thus gives the same bytes on every machine. The exception is a text of 2 GiB or
+    more, for which builds of Python write the sizes differently.
     """
-    large = most > zipfile.ZIP64_LIMIT
-    with zipped.open(zipfile.ZipInfo(name), "w", force_zip64=large) as member:
+    is_large = max_bytes > zipfile.ZIP64_LIMIT
+    with zipped.open(zipfile.ZipInfo(name), "w", force_zip64=is_large) as member:
         for block in blocks:
             member.write(block)

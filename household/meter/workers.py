@@ -1,6 +1,7 @@
-"""The same work on many items: in this process, in several, or on a cluster of Dask.
+"""Map a function over meters: in this process, in a pool of processes, or on a Dask cluster.
 
-Where it runs is in the environment, HOUSEHOLD_CLUSTER, and in nothing that DVC records.
+The environment variable HOUSEHOLD_CLUSTER chooses where. DVC does not record it, since the results
+do not depend on it.
 """
 
 import hashlib
@@ -25,22 +26,29 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CLUSTER = "HOUSEHOLD_CLUSTER"
-# Items that take less time than it takes to start processes.
+# Up to so many items are faster than the start of processes.
 FEW = 8
-# For the scheduler to answer, and for a first worker to be there.
+# Time for the scheduler to answer and for a first worker to connect.
 CONNECT_SECONDS = 30
 POLL_SECONDS = 0.02
-# What the bytes of an output may depend on, beside the code of this package.
+# Besides the code of this package, the bytes of an output may depend on these.
 LIBRARIES = ("numpy", "onnxruntime", "pandas", "pyarrow")
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item], doing: str) -> Iterator[Result]:
-    """`function` of each of `items`, in their order, whatever is ready first.
+    """Yield `function` of each of `items`, in their order.
 
-    Both have to be such that they can be sent to another process, and paths in them are of the
-    current folder, which has to be there for whoever does the work. `doing` names the work where
-    its progress is shown. Raises what `function` does, and Failure where a process is lost, or
-    there is no cluster as asked for.
+    `function`, `items` and results are pickled. Relative paths in them refer to the current folder,
+    which every worker must be able to reach.
+
+    Args:
+        function: What to compute.
+        items: Its arguments.
+        doing: The name of the work in the progress bar.
+
+    Raises:
+        Failure: A process died, or the cluster cannot be used. Exceptions of `function` pass
+            through.
     """
     address = os.environ.get(CLUSTER)
     processes = min(os.cpu_count() or 1, len(items))
@@ -50,27 +58,25 @@ def each(function: Callable[[Item], Result], items: Sequence[Item], doing: str) 
         results = map(function, items)
     else:
         results = _in_processes(function, items, processes)
-    yield from _shown(results, len(items), doing)
+    yield from _with_progress(results, len(items), doing)
 
 
 def _in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], processes: int
 ) -> Iterator[Result]:
-    # Not forked: threads of pyarrow would hold locks that nobody opens.
+    # A fork could copy a lock that one of pyarrow's threads holds, and wait for it forever.
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _leave_interrupts) as pool:
+    with ProcessPoolExecutor(processes, context, _ignore_interrupts) as pool:
         try:
             yield from pool.map(function, items, chunksize=max(1, min(16, len(items) // 64)))
         except BrokenProcessPool:
-            raise Failure(
-                "a process that was at work has ended, perhaps for want of memory; run again"
-            ) from None
+            raise Failure("a worker process died, possibly out of memory; run again") from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that waits, which ends the others."""
+def _ignore_interrupts() -> None:
+    """Ignore Ctrl-C, which the parent process handles for all workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -82,82 +88,90 @@ def _on_cluster(
     except ModuleNotFoundError:
         raise Failure(
             f"{CLUSTER} asks for Dask: python -m pip install --require-hashes -r lock/cluster.txt; "
-            "without it set, the work is done here"
+            "unset it to run on this machine"
         ) from None
-    for name in ("distributed", "distributed.client"):  # what is wrong is said here, in one line
+    for name in ("distributed", "distributed.client"):  # errors are reported here, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with _connected(distributed, address) as client:
         task = _Task(function, version(), Path.cwd())
         futures = client.map(task, items, pure=False)
-        place = {future: number for number, future in enumerate(futures)}
+        indices = {future: i for i, future in enumerate(futures)}
         del futures
         ready: dict[int, Any] = {}
-        due = 0
+        next_index = 0
         try:
-            # What has been fetched is not done again where its worker is lost.
-            for future, result in _completed(distributed, client, place):
-                ready[place.pop(future)] = result
+            # A fetched result is not computed again when its worker dies.
+            for future, result in _completed(distributed, client, indices):
+                ready[indices.pop(future)] = result
                 future.release()
-                while due in ready:
-                    yield ready.pop(due)
-                    due += 1
+                while next_index in ready:
+                    yield ready.pop(next_index)
+                    next_index += 1
         except distributed.KilledWorker as error:
             raise Failure(
-                f"{address}: {error.allowed_failures + 1} workers ended at the same item, perhaps "
-                "for want of memory; give each more"
+                f"{address}: {error.allowed_failures + 1} workers died on the same meter, possibly "
+                "out of memory; give each worker more"
             ) from None
         except (distributed.CancelledError, OSError):
             raise Failure(
-                f"{address}: the scheduler is gone; start it again, or unset {CLUSTER} to do the "
-                "work here"
+                f"{address}: lost connection to the scheduler; restart it, or unset {CLUSTER} to "
+                "run on this machine"
             ) from None
 
 
 def _completed(distributed: Any, client: Any, futures: Any) -> Iterator[tuple[Any, Any]]:
-    """Each future once it is done, with its result; raises Failure where no worker is left."""
+    """Yield each future and its result as soon as it is done.
+
+    Raises:
+        Failure: No worker is left.
+    """
     completed = distributed.as_completed(futures, loop=client.loop, with_results=True)
-    seen = time.monotonic()
+    last_seen = time.monotonic()
     while not completed.is_empty():
         if completed.has_ready():
             future, result = next(completed)
             if isinstance(result, distributed.CancelledError):
                 raise ConnectionError
             yield future, result
-            seen = time.monotonic()
+            last_seen = time.monotonic()
             continue
         time.sleep(POLL_SECONDS)
-        if time.monotonic() - seen > CONNECT_SECONDS:
+        if time.monotonic() - last_seen > CONNECT_SECONDS:
             if not client.scheduler_info()["workers"]:
                 raise Failure(
-                    f"no worker is left at {client.scheduler.address}; start some in this folder, "
-                    "by `python -m dask worker`, each with enough memory"
+                    f"no worker left at {client.scheduler.address}; start some in this folder by "
+                    "`python -m dask worker`, each with enough memory"
                 )
-            seen = time.monotonic()
+            last_seen = time.monotonic()
 
 
 def _connected(distributed: Any, address: str) -> Any:
-    """A client of the cluster at `address`, which has a worker."""
+    """Return a client of the cluster at `address`, which has at least one worker.
+
+    Raises:
+        Failure: There is no such cluster, or it has no worker.
+    """
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise Failure(
-            f"{CLUSTER}: no scheduler of Dask at {address} ({reason}); start one, or unset "
-            f"{CLUSTER} to do the work here"
+            f"{CLUSTER}: no Dask scheduler at {address} ({reason}); start one, or unset "
+            f"{CLUSTER} to run on this machine"
         ) from None
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except (TimeoutError, OSError):
         client.close(timeout=1)
         raise Failure(
-            f"{address}: no worker there after {CONNECT_SECONDS} seconds; start some"
+            f"{address}: no worker connected within {CONNECT_SECONDS} seconds; start some"
         ) from None
     return client
 
 
 @cache
 def version() -> str:
-    """What the bytes of an output depend on beside its inputs: this code, and some libraries."""
+    """Return all versions that the bytes of an output may depend on: code, Python and libraries."""
     code = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         code.update(path.read_bytes())
@@ -167,36 +181,41 @@ def version() -> str:
 
 
 class _Task(Generic[Item, Result]):
-    """What a worker does: the function, if it is of the same version, in the same folder."""
+    """Call a function on a worker of the same version, arithmetic and folder as the client."""
 
     def __init__(self, function: Callable[[Item], Result], version: str, folder: Path) -> None:
         self._function, self._version, self._folder = function, version, folder
         self._pinned = household.IS_PINNED
 
     def __call__(self, item: Item) -> Result:
+        """Return `function(item)`.
+
+        Raises:
+            Failure: This worker differs from the client.
+        """
         if version() != self._version:
             raise Failure(
-                f"a worker has {version()}, and here it is {self._version}; start it again in this "
-                "folder, with the packages of the same lock"
+                f"a worker has {version()}, expected {self._version}; restart it in this folder, "
+                "with the packages of the same lock"
             )
         if self._pinned and not household.IS_PINNED:
             raise Failure(
-                "a worker would round otherwise than this process; start it on a processor with "
+                "a worker rounds differently from this process; start it on a processor with "
                 "AVX2, by `python -m dask worker --preload-nanny household ...`"
             )
         try:
             os.chdir(self._folder)
         except OSError:
             raise Failure(
-                f"a worker has no folder {self._folder}; mount it there, as it is here"
+                f"a worker has no folder {self._folder}; mount it there under the same path"
             ) from None
         return self._function(item)
 
 
-def _shown(results: Iterator[Result], total: int, doing: str) -> Iterator[Result]:
+def _with_progress(results: Iterator[Result], total: int, doing: str) -> Iterator[Result]:
     if total == 1 or not sys.stderr.isatty():
         yield from results
         return
-    from tqdm import tqdm  # noqa: PLC0415 (for whoever looks)
+    from tqdm import tqdm  # noqa: PLC0415 (only for a terminal)
 
     yield from tqdm(results, desc=doing, total=total, unit="meter", leave=False)

@@ -1,12 +1,12 @@
-"""The arithmetic of the libraries: the same bits on every x86-64 processor with AVX2.
+"""Pin the arithmetic of the libraries: the same bits on every x86-64 processor with AVX2.
 
-TensorFlow, OpenBLAS, NumPy and Arrow look at the processor, and at its number of cores, and choose
-code for it. Other code adds in another order and so rounds differently, and a training multiplies
-the difference. Each library reads its choice from the environment when it is imported. Therefore
-importing `household` sets that environment first, whatever the user has set for other work.
+TensorFlow, OpenBLAS, NumPy and Arrow choose code by the processor and its number of cores. Other
+code adds in another order and so rounds differently, and a training multiplies the difference. Each
+library reads its choice from the environment when it is imported. Therefore importing `household`
+sets that environment first, whatever the user has set for other work.
 
-ONNX Runtime and LightGBM offer no choice.
-tests/commands/test_processors.py shows that they need none.
+ONNX Runtime and LightGBM offer no choice. tests/commands/test_processors.py shows that they need
+none.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Columns of a table as numpy has them, and back.
+"""Convert columns of Arrow tables to NumPy arrays and back.
 
-pyarrow does the same by `to_numpy` and `array`, and imports pandas for it where that is installed:
-half a second of each stage.
+pyarrow's own `to_numpy` and `array` import pandas where it is installed, which would cost each
+stage half a second.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,11 @@ import pyarrow as pa
 
 
 def of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    """The numbers, times or truths of a column without a null: (rows,), not to be written to."""
+    """Return the values of a column without nulls: (rows,), read-only.
+
+    Args:
+        column: Numbers, timestamps or booleans.
+    """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_timestamp(array.type):
         return np.from_dlpack(array.cast(pa.int64())).view(f"datetime64[{array.type.unit}]")
@@ -23,12 +27,17 @@ def of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
 
 
 def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """A column without a null from the values that `kind` holds, by their bytes."""
+    """Return a column that shares the memory of `values`.
+
+    Args:
+        values: An array (rows,) whose bytes are valid values of `kind`.
+        kind: The Arrow type of the column.
+    """
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """A column of texts."""
+    """Return a column of strings."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]

@@ -1,4 +1,4 @@
-"""The columns of the data by name; household/meter/series.py says what each of them is."""
+"""Name the columns of the data; household/meter/series.py has their units and meanings."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, with the same bytes for the same contents."""
+"""Write files atomically, with the same bytes for the same contents."""
 
 import hashlib
 import itertools
@@ -18,14 +18,14 @@ import pyarrow.parquet as pq
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the place of `path` when the block ends well.
+    """Yield a temporary path that replaces `path` on success.
 
-    Whatever stood at `path` stays as it was until then, and for good if the block raises.
+    The existing file is kept until the block succeeds, and for good if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keras takes the format from the ending, so the partial file keeps that of `path`.
+    # Keras takes the format from the suffix, so the partial file keeps the suffix of `path`.
     partial = path.with_name(f".partial-{path.name}")
-    # A killed run leaves its partial file, which pooch would take for a finished download.
+    # Remove the partial file of a killed run, or pooch would mistake it for a finished download.
     partial.unlink(missing_ok=True)
     try:
         yield partial
@@ -35,7 +35,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         os.replace(partial, path)
     except OSError as error:
-        # A full disk is told without the name of the file, and by pyarrow without that of an error.
+        # The error of a full disk does not name the file, and pyarrow does not name the error.
         error.filename = error.filename or str(path)
         raise
     finally:
@@ -44,14 +44,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Gives an empty folder to fill, which takes the place of `path` when the block ends well.
+    """Yield an empty temporary folder that replaces `path` on success.
 
-    What stands at `path` stays as it was until then, and for good if the block raises.
+    The existing folder is kept until the block succeeds, and for good if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".partial-{path.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    # No other run's: a worker far away may not know yet that its run has ended.
+    for leftover in path.parent.glob(f".partial-{path.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A unique name, since a remote worker of an earlier run may still be writing to its own folder.
     partial = path.with_name(f".partial-{path.name}-{uuid4().hex}")
     try:
         partial.mkdir()
@@ -65,72 +65,82 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """Of the file at `path`, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes `record` with sorted keys; NaN and infinity raise ValueError."""
+    """Write `record` as JSON with sorted keys.
+
+    Raises:
+        ValueError: A number is NaN or infinite.
+    """
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     with atomic_write(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
+    """Return the contents of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_csv(path: Path, table: pa.Table) -> None:
+    """Write `table` as CSV."""
     with atomic_write(path) as partial:
         pa.csv.write_csv(table, partial, pa.csv.WriteOptions(quoting_style="needed"))
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The whole of a Parquet file, or some of its columns."""
-    # `pyarrow.parquet.read_table` imports what reads a folder of files: a third of a second.
+    """Return a Parquet file, or some of its columns, as a table."""
+    # `pyarrow.parquet.read_table` would import pyarrow.dataset, which takes a third of a second.
     with pq.ParquetFile(path) as file:
         return file.read(columns=columns)
 
 
 def rows(path: Path) -> int:
-    """How many a Parquet file has."""
+    """Return the number of rows in a Parquet file."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def read_rows(path: Path, first: int, stop: int) -> pa.Table:
-    """The rows of a Parquet file from `first` to before `stop`, of which others are not kept."""
+    """Return the rows of a Parquet file from `first` up to but not including `stop`.
+
+    Only the row groups that hold them are read.
+    """
     with pq.ParquetFile(path) as file:
-        sizes = [file.metadata.row_group(place).num_rows for place in range(file.num_row_groups)]
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         ends = list(itertools.accumulate(sizes))
-        due = [place for place, end in enumerate(ends) if first < end and end - sizes[place] < stop]
-        table = file.read_row_groups(due)
-    return table.slice(first - (ends[due[0]] - sizes[due[0]]), stop - first)
+        groups = [i for i, end in enumerate(ends) if first < end and end - sizes[i] < stop]
+        table = file.read_row_groups(groups)
+    return table.slice(first - (ends[groups[0]] - sizes[groups[0]]), stop - first)
 
 
 def read_column(path: Path, name: str) -> pa.ChunkedArray:
+    """Return one column of a Parquet file."""
     return read_table(path, [name])[name]
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes Parquet."""
+    """Write `table` as Parquet."""
     with atomic_write(path) as partial:
         pq.write_table(table, partial, **encoding(table.schema))
 
 
 def encoding(schema: pa.Schema) -> dict[str, Any]:
-    """How the columns of a table are written, as arguments of pyarrow.
+    """Return how to encode the columns of `schema`, as keyword arguments for pyarrow.
 
-    Times and whole numbers by their differences from row to row, of which a few bits are left;
-    anything else by the distinct values, of which a meter has few.
+    Timestamps and integers are stored as differences from row to row, which need few bits. All
+    other columns are stored by their distinct values, of which a meter has few.
     """
-    counted = [
+    delta_encoded = [
         field.name
         for field in schema
         if pa.types.is_timestamp(field.type) or pa.types.is_integer(field.type)
     ]
     return {
         "compression": "zstd",
-        "use_dictionary": [name for name in schema.names if name not in counted],
-        "column_encoding": dict.fromkeys(counted, "DELTA_BINARY_PACKED"),
+        "use_dictionary": [name for name in schema.names if name not in delta_encoded],
+        "column_encoding": dict.fromkeys(delta_encoded, "DELTA_BINARY_PACKED"),
     }

@@ -1,4 +1,4 @@
-"""The one model of params.yaml: names, types, units and ranges."""
+"""Load and validate params.yaml: names, types, units and ranges of all parameters."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -22,12 +22,16 @@ from household.pipeline.failure import Failure
 
 
 class Section(BaseModel):
+    """Refuse unknown keys, wrong types, NaN and infinity in a section of params.yaml."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
     )
 
 
 class Sample(Section):
+    """Hold the parameters of the simulated data, `fetch.sample`."""
+
     seed: int = Field(ge=0)
     days: float = Field(ge=1 / 1440, le=50_000)
     start: dt.date
@@ -36,7 +40,7 @@ class Sample(Section):
     @field_validator("start", mode="before")
     @classmethod
     def _quoted_or_not(cls, start: Any) -> Any:
-        # YAML gives a date where the text is not quoted and a string where it is.
+        # YAML reads an unquoted date as a date and a quoted one as a string.
         date = dt.date.fromisoformat(start) if isinstance(start, str) else start
         if type(date) is dt.date and not 1900 <= date.year <= 2200:
             raise ValueError("the year should be from 1900 to 2200")
@@ -44,6 +48,8 @@ class Sample(Section):
 
 
 class Fetch(Section):
+    """Hold the parameters of the fetch stage."""
+
     source: str | list[str]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     meters: Literal["one", "each"]
@@ -52,14 +58,14 @@ class Fetch(Section):
     @field_validator("source", mode="before")
     @classmethod
     def _one_or_several(cls, source: Any) -> Any:
-        several = source if isinstance(source, list) else [source]
-        if not several or not all(isinstance(each, str) and each for each in several):
-            raise ValueError("should be a text, or a list of some")
+        sources = source if isinstance(source, list) else [source]
+        if not sources or not all(isinstance(text, str) and text for text in sources):
+            raise ValueError("should be a string or a list of strings")
         return source
 
 
 class Columns(Section):
-    """The header of each column, null where a meter lacks it."""
+    """Map each column to its header in the file, null if the meter does not have it."""
 
     global_active_power: str
     global_reactive_power: str | None
@@ -71,7 +77,9 @@ class Columns(Section):
 
 
 class Layout(Section):
-    # A tab or a character of ASCII that can be seen, but for the quotes that a field may stand in.
+    """Describe how the file of a meter is written."""
+
+    # A tab or a printable ASCII character, except the quotes that may enclose a field.
     delimiter: str = Field(pattern=r"^[\t !#-~]$")
     decimal: Literal[".", ","]
     time: list[str] = Field(min_length=1)
@@ -84,18 +92,22 @@ class Layout(Section):
     @model_validator(mode="after")
     def _each_header_once(self) -> Self:
         headers = [*self.time, *filter(None, self.columns.model_dump().values())]
-        twice = sorted({header for header in headers if headers.count(header) > 1})
-        if twice:
-            raise ValueError(f"time and columns name {', '.join(twice)} more than once")
+        repeated = sorted({header for header in headers if headers.count(header) > 1})
+        if repeated:
+            raise ValueError(f"time and columns name {', '.join(repeated)} more than once")
         return self
 
 
 class Parse(Section):
+    """Hold the parameters of the parse stage."""
+
     on_bad_line: Literal["fail", "skip"]
     layout: Layout
 
 
 class Window(Section):
+    """Hold the parameters of the window stage, and of the scaling in the split stage."""
+
     lookback: int = Field(ge=1)
     horizon: int = Field(ge=1, le=1440)
     features: list[Feature] = Field(min_length=1)
@@ -108,13 +120,15 @@ class Window(Section):
     @classmethod
     def _target_first(cls, features: list[Feature]) -> list[Feature]:
         if len(set(features)) < len(features):
-            raise ValueError("a column is named twice")
+            raise ValueError("duplicate column")
         if features[0] != TARGET:
             raise ValueError(f"the first must be {TARGET}, which is also the target")
         return features
 
 
 class Split(Section):
+    """Hold the parameters of the split stage."""
+
     train: float = Field(gt=0, lt=1)
     validation: float = Field(ge=0, lt=1)
     validation_from: Literal["shuffled", "tail"]
@@ -123,6 +137,8 @@ class Split(Section):
 
 
 class Train(Section):
+    """Hold the parameters of the train stage."""
+
     warm_start: Annotated[str, Field(min_length=1)] | None
     changes: bool
     target: Literal["change", "level"]
@@ -143,16 +159,22 @@ class Train(Section):
 
 
 class Evaluate(Section):
+    """Hold the parameters of the evaluate stage."""
+
     against: Annotated[str, Field(min_length=1)] | None
     trees: bool
 
 
 class Plot(Section):
+    """Hold the parameters of the plot stage."""
+
     steps: int = Field(ge=2, le=5_000)
     start: Literal["busiest", "first"]
 
 
 class Params(Section):
+    """Hold all parameters of params.yaml."""
+
     seed: int = Field(ge=0, lt=2**32)
     fetch: Fetch
     parse: Parse
@@ -170,49 +192,56 @@ class Params(Section):
 
 
 def load(path: Path = paths.PARAMS) -> Params:
-    """Reads and checks every parameter, whichever stage asks.
+    """Read and validate all parameters, whichever stage asks.
 
-    Raises Failure, naming each parameter that is missing, unknown, of the wrong type or out of
-    range, and what was found.
+    Raises:
+        Failure: A parameter is missing, unknown, of the wrong type or out of range. The message
+            names each of them and the value found.
     """
     try:
-        # The reader that DVC itself uses, so that both see the same types (YAML 1.2).
-        values = YAML(typ="safe").load(path)
+        # DVC reads the file with the same library, so both see the same types (YAML 1.2).
+        record = YAML(typ="safe").load(path)
     except FileNotFoundError:
-        raise Failure(f"{path} is not here; start from the project's root") from None
-    except (YAMLError, ValueError) as error:  # ValueError of bytes that are no text, 30 February
+        raise Failure(f"{path} not found; run from the project's root") from None
+    # Bytes that are not UTF-8 and dates such as 30 February raise ValueError.
+    except (YAMLError, ValueError) as error:
         raise Failure(f"{path} is not YAML: {error}") from None
-    return _checked(values, str(path))
+    return _validate(record, str(path))
 
 
 def changed(given: Params, sections: Mapping[str, Any]) -> Params:
-    """`given` with other values at the keys of `sections`, such as {"train": {"epochs": 3}}.
+    """Return a copy of `given` with the values of `sections`.
 
-    Raises Failure as `load` does.
+    Args:
+        given: The parameters to start from.
+        sections: New values by section and key, such as {"train": {"epochs": 3}}.
+
+    Raises:
+        Failure: As in `load`.
     """
-    return _checked(_merged(given.model_dump(), sections), "the parameters")
+    return _validate(_deep_merge(given.model_dump(), sections), "the parameters")
 
 
-def _merged(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
+def _deep_merge(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
     return record | {
-        key: _merged(record[key], value)
-        if isinstance(value, Mapping) and isinstance(record.get(key), dict)
-        else value
-        for key, value in sections.items()
+        key: _deep_merge(record[key], new)
+        if isinstance(new, Mapping) and isinstance(record.get(key), dict)
+        else new
+        for key, new in sections.items()
     }
 
 
-def _checked(values: Any, name: str) -> Params:
+def _validate(record: Any, name: str) -> Params:
     try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+        return Params.model_validate(record)
+    except ValidationError as invalid:
+        errors = "; ".join(
+            f"{'.'.join(map(str, entry['loc'])) or 'the file'}: {entry['msg']}"
             + (
                 ""
-                if fault["type"] == "missing" or not fault["loc"]
-                else f", found {fault['input']!r}"
+                if entry["type"] == "missing" or not entry["loc"]
+                else f", found {entry['input']!r}"
             )
-            for fault in error.errors()
+            for entry in invalid.errors()
         )
-        raise Failure(f"{name}: {faults}; correct it and run again") from None
+        raise Failure(f"{name}: {errors}; correct it and run again") from None

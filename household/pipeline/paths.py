@@ -1,9 +1,9 @@
-"""Where each file of data, model and report stands; dvc.yaml names the same ones."""
+"""List the path of each file of data, model and report; dvc.yaml names the same paths."""
 
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-# Held by the stage that is at work; in a folder that git and DVC ignore.
+# Locked by the running stage. git and DVC ignore the folder.
 LOCK = Path(".dvc/tmp/stage.lock")
 
 RAW = Path("data/raw/power")
@@ -21,7 +21,7 @@ GRAPH = Path("models/lstm/network.onnx")
 INTERVALS = Path("models/lstm/intervals.npz")
 CARD = Path("models/lstm/README.md")
 FORECASTER = Path("models/lstm/forecaster.json")
-# Of a training that was stopped; no output of a stage, which DVC would remove before a run.
+# The state of an interrupted training. DVC removes outputs before a run, so this is not an output.
 CHECKPOINT = Path("models/checkpoint.npz")
 HISTORY = Path("reports/train/history.csv")
 METRICS = Path("reports/metrics.json")
@@ -30,7 +30,7 @@ PREDICTIONS = Path("reports/predictions.parquet")
 BREAKDOWN = Path("reports/breakdown.csv")
 COVERAGE = Path("reports/coverage.csv")
 PLOTS = Path("reports/plots")
-# Tables that are in git, which has them of every commit, whatever is in DVC's cache.
+# Tables kept in git, so that every commit has them even when DVC's cache does not.
 SUMMARY = Path("reports/summary")
 FIGURES = Path("reports/figures")
 REPORT = Path("reports/report.md")

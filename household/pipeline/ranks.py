@@ -1,4 +1,4 @@
-"""The processes that train together, on one host or on several, as TF_CONFIG names them.
+"""Find the workers of a distributed training, on one host or on several, in TF_CONFIG.
 
 https://www.tensorflow.org/guide/distributed_training#setting_up_the_tf_config_environment_variable
 """
@@ -12,14 +12,21 @@ from typing import NamedTuple
 from household.pipeline.failure import Failure
 
 CONFIG = "TF_CONFIG"
-# For all of them to be there, the last of which may still import TensorFlow.
+# Time for all workers to start: the last of them may still be importing TensorFlow.
 MEET_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 EXAMPLE = '{"cluster": {"worker": ["a:4321", "b:4321"]}, "task": {"type": "worker", "index": 0}}'
 
 
 class Ranks(NamedTuple):
-    addresses: tuple[str, ...]  # host:port of each, in the order of the ranks
+    """List the workers of a training.
+
+    Attributes:
+        addresses: host:port of each worker, in the order of their ranks.
+        own: The rank of this process, from 0.
+    """
+
+    addresses: tuple[str, ...]
     own: int
 
 
@@ -27,9 +34,12 @@ ALONE = Ranks(("",), 0)
 
 
 def read() -> Ranks:
-    """Which rank this process is, and where the others are; raises Failure where that is unclear.
+    """Return the workers that TF_CONFIG names; one without an address if it is not set.
 
-    The first alone writes what comes of the training.
+    Only the first worker writes files.
+
+    Raises:
+        Failure: TF_CONFIG is not valid.
     """
     text = os.environ.get(CONFIG)
     if not text:
@@ -37,38 +47,42 @@ def read() -> Ranks:
     try:
         config = json.loads(text)
         addresses = tuple(map(str, config["cluster"]["worker"]))
-        own = config["task"]["index"]
+        index = config["task"]["index"]
         ports = [int(address.rpartition(":")[2]) for address in addresses]
-        right = set(config["cluster"]) == {"worker"} and config["task"]["type"] == "worker"
-        if not (right and ports and own in range(len(addresses))):
+        is_valid = set(config["cluster"]) == {"worker"} and config["task"]["type"] == "worker"
+        if not (is_valid and ports and index in range(len(addresses))):
             raise ValueError
     except (ValueError, LookupError, TypeError):
         raise Failure(
-            f"{CONFIG}: expected workers and which of them this is, such as {EXAMPLE}, found {text}"
+            f"{CONFIG}: expected all workers and the index of this one, such as {EXAMPLE}, "
+            f"found {text}"
         ) from None
-    return Ranks(addresses, own)
+    return Ranks(addresses, index)
 
 
 def meet(ranks: Ranks) -> None:
-    """Returns once every other rank answers; raises Failure where one does not within a minute.
+    """Wait until every other worker answers.
 
-    TensorFlow itself would wait for it without an end, and without an ear for a signal.
+    TensorFlow itself would block forever and ignore Ctrl-C.
+
+    Raises:
+        Failure: A worker does not answer within MEET_SECONDS, or the port of this one is taken.
     """
-    until = time.monotonic() + MEET_SECONDS
+    deadline = time.monotonic() + MEET_SECONDS
     try:
-        own = socket.create_server(("", int(ranks.addresses[ranks.own].rpartition(":")[2])))
+        server = socket.create_server(("", int(ranks.addresses[ranks.own].rpartition(":")[2])))
     except OSError as error:
         raise Failure(
-            f"{CONFIG}: {ranks.addresses[ranks.own]} is not to be had here ({error.strerror}); "
-            "give another port"
+            f"{CONFIG}: cannot listen on {ranks.addresses[ranks.own]} ({error.strerror}); "
+            "choose another port"
         ) from None
-    with own:
+    with server:
         for rank, address in enumerate(ranks.addresses):
             while rank != ranks.own and not _answers(address):
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise Failure(
-                        f"{CONFIG}: rank {rank} of {len(ranks.addresses)}, {address}, does not "
-                        f"answer after {MEET_SECONDS:g} seconds; start all ranks within that time"
+                        f"{CONFIG}: worker {rank} of {len(ranks.addresses)}, {address}, did not "
+                        f"answer within {MEET_SECONDS:g} seconds; start all of them in that time"
                     )
                 time.sleep(PAUSE_SECONDS)
 

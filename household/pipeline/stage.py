@@ -1,4 +1,4 @@
-"""How every stage starts and ends."""
+"""Start and end a stage."""
 
 import fcntl
 import signal
@@ -12,44 +12,47 @@ from household.pipeline.params import Params
 
 
 def run(name: str, main: Callable[[Params], None]) -> None:
-    """Runs `main` on the checked parameters; what fails is told in one line, exit status 1."""
-    # Until here a Ctrl-C ended it without a word; see stages/__init__.py.
+    """Run `main` with the validated parameters.
+
+    An error is reported in one line and ends the process with status 1, Ctrl-C with status 130.
+    """
+    # Until here Ctrl-C ended the process silently; see stages/__init__.py.
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        # Ranks of one training are at work at the same time, and the first alone writes.
-        with nullcontext() if ranks.read().own else _alone(name):
+        # The workers of a training run at the same time, and only the first one writes files.
+        with nullcontext() if ranks.read().own else _stage_lock(name):
             main(params.load())
     except Failure as failure:
-        _end(f"{name}: {failure}")
+        _exit(f"{name}: {failure}")
     except OSError as error:
-        _end(f"{name}: {error.filename or 'the operating system says'}: {error.strerror or error}")
+        _exit(f"{name}: {error.filename or 'I/O error'}: {error.strerror or error}")
     except MemoryError:
-        _end(f"{name}: not enough memory; free some, or use fewer minutes by window.fraction")
+        _exit(f"{name}: out of memory; free some or lower window.fraction")
     except KeyboardInterrupt:
-        _end(
-            f"{name}: interrupted; `dvc repro` goes on",
+        _exit(
+            f"{name}: interrupted; run `dvc repro` to resume",
             status=130,
         )
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Waits for any other stage that works in this folder.
+def _stage_lock(name: str) -> Iterator[None]:
+    """Wait until no other stage is running in this folder.
 
-    DVC runs one at a time; but one whose DVC was killed works on, beside those of the next
-    `dvc repro`.
+    DVC runs one stage at a time. But when DVC is killed, its stage keeps running, and the next `dvc
+    repro` would start a second one.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with paths.LOCK.open("w") as held:
+    with paths.LOCK.open("w") as lock:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{name}: waits for a stage that an earlier run left at work", file=sys.stderr)
-            fcntl.flock(held, fcntl.LOCK_EX)
+            print(f"{name}: waiting for a stage still running from an earlier run", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _end(line: str, status: int = 1) -> None:
+def _exit(line: str, status: int = 1) -> None:
     print(line, file=sys.stderr)
     sys.exit(status)

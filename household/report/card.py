@@ -1,4 +1,4 @@
-"""The model card: what the model is, how good it is and where it ends, beside the model itself.
+"""Write the model card: what the model does, its accuracy and its limitations.
 
 Mitchell et al. (2019), Model cards for model reporting, FAT*.
 """
@@ -13,18 +13,24 @@ from household.report.markdown import numbers, table
 from household.report.tables import Results
 
 SCORES = next(plot for plot in CHARTS if plot.name == "scores")
-ONE_HOUSE = (
-    "It knows the habits of one house in one season; for another one it has to be trained anew."
-)
+ONE_HOUSE = "It was trained on one household in one season. Retrain it for another household."
 SEVERAL = (
-    "It knows the habits of {:,} houses in one season; how it does on others is only known where "
-    "split.unseen_households keeps some from the training."
+    "It was trained on {:,} meters in one season. Its accuracy on other meters is only known if "
+    "split.unseen_households holds some out."
 )
-INTERVALS = "The intervals hold their share of all minutes together, and less of those that switch."
+INTERVALS = (
+    "The coverage of the intervals holds over all minutes together. It is lower in minutes with a "
+    "large change."
+)
 
 
 def card(results: Results, scores: pd.DataFrame) -> str:
-    """The card as Markdown; `scores` is the table of `tables.scores`."""
+    """Return the card as Markdown.
+
+    Args:
+        results: The results of a run.
+        scores: The table of `tables.scores`.
+    """
     forecaster = results.forecaster
     facts = summary.facts(results).set_index(["section", "name"])["text"]
     horizon = forecaster["output"]["horizon"]
@@ -34,23 +40,23 @@ def card(results: Results, scores: pd.DataFrame) -> str:
     meters = trained.get("meters", 1)
     limits = [ONE_HOUSE if meters == 1 else SEVERAL.format(meters), INTERVALS]
     parts = [
-        f"# A forecast of {'one' if meters == 1 else 'a'} household's power, {ahead} ahead",
+        f"# Forecast of a household's power, {ahead} ahead",
         f"{facts['verdict', 'headline']}. {facts['verdict', 'against persistence']}.",
-        "## What it does",
+        "## Model",
         table(["", ""], facts["model"].items()),
-        "## How to use it",
+        "## Usage",
         "```\npython -m household.predict <this folder> <readings>\n```",
-        "It takes the readings of a meter, a minute a row with the time in `timestamp`:",
+        "Give it readings of a meter, one row a minute, with the time in `timestamp`:",
         table(
             ["column", "unit", "in training"],
             [
-                [each["name"], each["unit"], "{:g} to {:g}".format(*each["range"])]
-                for each in features
+                [feature["name"], feature["unit"], "{:g} to {:g}".format(*feature["range"])]
+                for feature in features
             ],
         ),
-        "`network.keras` is the same network for Keras; `forecaster.json` says all of this to a "
-        "program.",
-        "## What it was trained on",
+        "`network.keras` is the same network for Keras. `forecaster.json` has this information for "
+        "programs.",
+        "## Training data",
         table(
             ["", ""],
             [
@@ -59,16 +65,16 @@ def card(results: Results, scores: pd.DataFrame) -> str:
                 ["windows", f"{trained['windows']:,}"],
                 *([["meters", f"{meters:,}"]] if meters > 1 else []),
                 *(
-                    ["went on from", f"a model of {_minutes(each['trained_on'])}"]
-                    for each in forecaster["lineage"]
+                    ["continued from", f"a model of {_minutes(earlier['trained_on'])}"]
+                    for earlier in forecaster["lineage"]
                 ),
             ],
         ),
-        "## How good it is",
-        f"On the test part, {facts['data', 'test part']}, which the training has not seen:",
+        "## Evaluation",
+        f"On the test split, {facts['data', 'test split']}, which was not used for training:",
         numbers(SCORES, scores),
-        "## Where it ends",
-        "\n".join(f"- {limit}" for limit in [*facts["doubts"], *limits]),
+        "## Limitations",
+        "\n".join(f"- {limit}" for limit in [*facts["caveats"], *limits]),
         "## Settings",
         table(["setting", "value"], summary.settings(results).to_numpy()),
         "## Licence and citation",
@@ -83,7 +89,7 @@ def _minutes(trained: dict[str, Any]) -> str:
 
 def _licence(source: dict[str, Any]) -> str:
     if source["simulated"]:
-        return "The readings are simulated, so the model is under the licence of the code, MIT."
+        return "The readings are simulated, so the model has the licence of the code, MIT."
     if source["licence"]:
         return f"The readings are under {source['licence']}. Cite them as: {source['citation']}"
-    return "The code is under the MIT licence; the readings are those of whoever gave them."
+    return "The code is under the MIT licence. The readings belong to their owner."

@@ -1,8 +1,8 @@
-"""The plots: what `dvc plots` draws, and the same as pictures.
+"""Define the plots of `dvc plots`, and draw them as pictures.
 
-Each plot is described once, in PLOTS, with a template of Vega-Lite beside it in templates/, where
-DVC finds it by way of .dvc/plots. dvc.yaml has to repeat what DVC needs of that, since DVC takes
-no file of its own that a stage makes; a test holds the two together.
+Each plot is defined once, in PLOTS, with a Vega-Lite template in templates/, where DVC finds it
+through .dvc/plots. dvc.yaml has to repeat what DVC needs of the definitions, and a test compares
+both.
 """
 
 import json
@@ -19,10 +19,10 @@ from household.report import summary, tables
 from household.report.tables import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
-# The newest that the locked vl-convert-python holds, which fits its vega.
+# The newest version in the locked vl-convert-python that fits its vega.
 VEGA_LITE = "6.4"
-# vl-convert prefers a font of the system to the one of the same name that it brings. No system has
-# this one, so a picture is the same everywhere.
+# vl-convert prefers a system font to its own font of the same name. No system has this one, so a
+# picture is the same everywhere.
 vl_convert.register_font_directory(str(Path(__file__).parent / "fonts"))
 LOOK = {
     "background": "white",
@@ -33,18 +33,31 @@ LOOK = {
     "legend": {"labelFontSize": 11, "titleFontSize": 11, "labelLimit": 300},
     "view": {"stroke": None},
 }
-# Of a plot without a single value, such as the gain over a forecaster that makes no error.
+# Drawn if a plot has no value, such as the gain over a forecaster that makes no error.
 NOTHING = {
     "data": {"values": [{}]},
-    "encoding": {"text": {"value": "nothing to draw"}},
+    "encoding": {"text": {"value": "no data"}},
     "width": 600,
     "height": 60,
 }
-SCALE = 1.25  # pixels of a picture for one of its template
+SCALE = 1.25  # pixels of a picture for each pixel of its template
 
 
 class Plot(NamedTuple):
-    """One plot: its table, of which DVC draws column `y` over `x` with the template of its name."""
+    """Define a plot of column `y` over `x` in a table, drawn with the template of its name.
+
+    Attributes:
+        name: The name of the plot, its table and its template.
+        title: Its title.
+        x: The column of the x axis.
+        y: The column of the y axis.
+        x_label: The label of the x axis.
+        y_label: The label of the y axis.
+        table: Returns its table.
+        written: The file that another stage writes while it runs, so that the plot can grow with
+            it.
+        folder: The folder of the table if the plot stage writes it.
+    """
 
     name: str
     title: str
@@ -53,16 +66,16 @@ class Plot(NamedTuple):
     x_label: str
     y_label: str
     table: Callable[[Results], pd.DataFrame]
-    written: Path | None = None  # by another stage as it runs, so that it is drawn while it grows
+    written: Path | None = None
     folder: Path = paths.PLOTS
 
     @property
     def path(self) -> Path:
-        """Where the table stands."""
+        """Return the path of the table."""
         return self.written or self.folder / f"{self.name}.csv"
 
     def dvc(self) -> dict[str, Any]:
-        """The entry of dvc.yaml for this plot."""
+        """Return the entry of this plot in dvc.yaml."""
         path = str(self.path)
         return {
             self.name: {
@@ -77,15 +90,15 @@ class Plot(NamedTuple):
 
     @property
     def template(self) -> Any:
-        """Its template, which says in `usermeta` what the page is to make of the plot."""
+        """Return the template, whose `usermeta` describes how the page shows the plot."""
         return json.loads((TEMPLATES / f"{self.name}.json").read_text(encoding="utf-8"))
 
     def shown(self, table: pd.DataFrame) -> bool:
-        """Whether a report has it: one that may be without rows is left out where it is."""
+        """Return whether a report shows the plot, which may be optional and empty."""
         return not (table.empty and self.template["usermeta"].get("optional"))
 
     def filled(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
-        """The template with `rows`, each with its revision `rev`, as the page fills it."""
+        """Return the template with `rows`, each with its revision `rev`, as the page fills it."""
         spec = VegaRenderer(
             rows,
             self.name,
@@ -97,14 +110,14 @@ class Plot(NamedTuple):
             y_label=self.y_label,
             title=self.title,
         ).get_filled_template()
-        # It names the oldest version that can draw it, of which a newer one would warn.
+        # The schema names the oldest version that can draw it, and a newer one would warn.
         del spec["$schema"]
         if spec["usermeta"].get("others") and len({row["rev"] for row in rows}) == 1:
             _drop_first_look(spec["spec"])
         return spec
 
     def picture(self, table: pd.DataFrame) -> bytes:
-        """The plot of `table` as PNG."""
+        """Return the plot of `table` as PNG."""
         drawn = table.dropna(subset=[self.x, self.y])
         spec = {"title": self.title, "mark": "text"} | NOTHING
         if not drawn.empty:
@@ -113,15 +126,15 @@ class Plot(NamedTuple):
 
 
 def _drop_first_look(unit: dict[str, Any]) -> None:
-    """Remove the color and the shape of the LSTM from a plot of the other forecasters."""
+    """Remove the color and shape of the LSTM from a plot of the other forecasters."""
     for layer in unit["layer"]:
         for channel in ("color", "shape"):
             if channel in layer["encoding"]:
                 del layer["encoding"][channel]["scale"]["range"][0]
 
 
-# What the page makes a heading and tables of.
-FACTS = Plot("facts", "What was found", "name", "text", "", "", summary.facts, folder=paths.SUMMARY)
+# Tables that the page shows as headings and tables.
+FACTS = Plot("facts", "Findings", "name", "text", "", "", summary.facts, folder=paths.SUMMARY)
 SETTINGS = Plot(
     "settings",
     "Settings",
@@ -135,10 +148,10 @@ SETTINGS = Plot(
 CHARTS = (
     Plot(
         "scores",
-        "Error of each forecaster on the test part",
+        "Error of each forecaster on the test split",
         "ratio",
         "series",
-        "RMSE over that of persistence (log scale)",
+        "RMSE relative to persistence (log scale)",
         "forecaster",
         tables.scores,
         folder=paths.SUMMARY,
@@ -176,7 +189,7 @@ CHARTS = (
         "gain",
         "share",
         "RMSE reduction against persistence",
-        "share of the meters up to this one",
+        "share of the meters with no larger gain",
         tables.gain_by_meter,
     ),
     Plot(
@@ -217,7 +230,7 @@ CHARTS = (
     ),
     Plot(
         "coverage_by_hour",
-        "Minutes that the intervals hold, by hour of the day",
+        "Coverage of the intervals by hour of the day",
         "hour",
         "coverage",
         "hour of the day",
@@ -238,13 +251,13 @@ CHARTS = (
         "Distribution of the errors",
         "error_kw",
         "share",
-        "forecast less actual (kW)",
+        "forecast minus actual (kW)",
         "share of the minutes",
         tables.error_distribution,
     ),
     Plot(
         "loss",
-        "Loss through the training",
+        "Loss during the training",
         "epoch",
         "loss",
         "epoch",
@@ -254,7 +267,7 @@ CHARTS = (
     ),
     Plot(
         "gaps",
-        "Gaps in the record",
+        "Gaps in the readings",
         "day",
         "month",
         "day of the month",

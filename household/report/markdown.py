@@ -1,4 +1,4 @@
-"""The report as Markdown, fit for a pull request: facts, scores, what to doubt, pictures."""
+"""Write the report as Markdown, for example for a pull request."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +10,18 @@ from household.report import figures
 
 
 def report(tables: Mapping[str, pd.DataFrame]) -> str:
-    """The report, from the table of each plot by its name; the pictures stand in figures/.
+    """Return the report, with pictures in figures/.
 
-    Headings and sentences are those of the templates, as in the page of `dvc plots show`.
+    Headings and sentences come from the templates, as on the page of `dvc plots show`.
+
+    Args:
+        tables: The table of each plot by its name.
     """
-    said: dict[Any, dict[str, str]] = {
+    facts: dict[Any, dict[str, str]] = {
         section: dict(zip(rows["name"], rows["text"], strict=True))
         for section, rows in tables["facts"].groupby("section", sort=False)
     }
-    headline, *verdict = said["verdict"].values()
+    headline, *verdict = facts["verdict"].values()
     sections = itertools.groupby(figures.CHARTS, lambda plot: plot.template["usermeta"]["section"])
     (first, charts), *others = [
         (name, [_chart(plot, tables[plot.name]) for plot in plots if plot.shown(tables[plot.name])])
@@ -26,17 +29,17 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
     ]
     settings = tables["settings"][["setting", "value"]]
     parts = [
-        "# Household power: the forecast",
+        "# Household power forecast",
         f"**{headline}**",
         *(f"{line}." for line in verdict),
-        table(["", ""], (said["data"] | said["model"]).items()),
+        table(["", ""], (facts["data"] | facts["model"]).items()),
         f"## {first}",
         *charts,
-        "## What to doubt",
-        "\n".join(f"- {doubt}" for doubt in said["doubts"].values()),
+        "## Caveats",
+        "\n".join(f"- {caveat}" for caveat in facts["caveats"].values()),
         *(
             ["## Shortcuts of the tutorial", table(["shortcut", "taken"], taken.items())]
-            if (taken := said.get("shortcuts"))
+            if (taken := facts.get("shortcuts"))
             else []
         ),
         *(_folded(name, *charts) for name, charts in others),
@@ -58,7 +61,7 @@ def _chart(plot: figures.Plot, drawn: pd.DataFrame) -> str:
 
 
 def numbers(plot: figures.Plot, drawn: pd.DataFrame) -> str:
-    """The table behind a plot, in the columns that its template names."""
+    """Return the table behind a plot, with the columns that its template names."""
     columns = plot.template["usermeta"]["columns"]
     rows = [
         [_written(row[column["field"]], column) for column in columns]
@@ -76,7 +79,7 @@ def _written(value: Any, column: Mapping[str, Any]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)

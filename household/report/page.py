@@ -1,8 +1,7 @@
-"""The page of `dvc plots show`, in one file that needs no network.
+"""Build the page of `dvc plots show`, one file that needs no network.
 
-`python -m household.report.page` makes .dvc/report.html, which .dvc/config names as the template
-of the page, from the files in household/report/page and from vega, vega-lite and vega-embed as
-vl-convert-python holds them.
+`python -m household.report.page` writes .dvc/report.html, the page template in .dvc/config. It
+joins the files in household/report/page with vega, vega-lite and vega-embed from vl-convert-python.
 """
 
 from importlib.metadata import version
@@ -18,7 +17,7 @@ TEMPLATE = Path(".dvc/report.html")
 
 
 def page() -> str:
-    """The HTML with DVC's places for the plots left open."""
+    """Return the HTML, with DVC's placeholders for the plots."""
     parts = {name: _read(name) for name in ("page.css", "page.js", "licences.txt")}
     parts["versions"] = (
         f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}, "
@@ -33,7 +32,7 @@ def page() -> str:
 
 
 def packages() -> str:
-    """The three packages and what they rest on; vega-embed under a name that DVC leaves free."""
+    """Return the three packages; vega-embed under a name that DVC does not use."""
     return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", figures.VEGA_LITE)
 
 

@@ -1,5 +1,6 @@
-"""What the report says in words: the facts of a run, and what to doubt of them."""
+"""Describe a run in words: its facts and its caveats."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -10,38 +11,44 @@ from household.pipeline.params import Params
 from household.report import tables, verdict
 from household.report.tables import LSTM, Results
 
-# A shorter test part than this says little of other weeks.
+# A shorter test split than this says little about other weeks.
 FEW_DAYS = 28
-# Of the share of the minutes that an interval holds from the one that it should.
+# Tolerated difference between the coverage of an interval and its level.
 FAR_OFF = 0.03
-# Of an LSTM whose error is more than twice that of persistence.
+# Skill of an LSTM whose error is twice that of persistence.
 DIVERGED = -1
+# Share of minutes without a value from which on a caveat says so.
+MANY_MISSING = 0.02
 
 
 def household(source: dict[str, Any]) -> str:
-    """Whose minutes these are, in plain words, from the record of where the data is from."""
+    """Return the name of the data for people, from the record of the fetch stage."""
     if source["simulated"]:
         return "simulated household"
     return "UCI household" if source["licence"] else source["address"].rsplit("/", 1)[-1]
 
 
 def facts(results: Results) -> pd.DataFrame:
-    """Rows (section, name, text): verdict, data, model, shortcuts and doubts."""
+    """Return rows (section, name, text) on the verdict, data, model, shortcuts and caveats."""
     sections = {
         "verdict": _verdict(results),
         "data": _data(results),
         "model": _model(results) | _intervals(results),
         "shortcuts": shortcuts(results.params) if _list_taken(results.params) else {},
-        "doubts": {str(place): text for place, text in enumerate(doubts(results), 1)},
+        "caveats": {str(i): text for i, text in enumerate(caveats(results), 1)},
     }
     return pd.DataFrame(
-        [(section, *fact) for section, of in sections.items() for fact in of.items()],
+        [
+            (section, *fact)
+            for section, section_facts in sections.items()
+            for fact in section_facts.items()
+        ],
         columns=["section", "name", "text"],
     )
 
 
 def settings(results: Results) -> pd.DataFrame:
-    """Rows (setting, value): every parameter by its dotted key."""
+    """Return rows (setting, value) with each parameter by its dotted key."""
     (flat,) = pd.json_normalize(results.params.model_dump(), sep=".").to_dict("records")
     return pd.DataFrame(
         {"setting": flat.keys(), "value": [_text(value) for value in flat.values()]}
@@ -49,28 +56,28 @@ def settings(results: Results) -> pd.DataFrame:
 
 
 def shortcuts(params: Params) -> dict[str, str]:
-    """Which of the tutorial's shortcuts were taken, each with what it does to the score."""
+    """Return which of the tutorial's shortcuts were taken, each with its effect on the score."""
     window, split = params.window, params.split
     taken = {
         "both sides of a gap count as neighbours": (
             window.gaps == "join",
-            "windows hold jumps that never were",
+            "windows contain jumps that did not happen",
         ),
         "the mean of all windows is subtracted": (
             window.center == "all",
-            "the test part is used in training",
+            "the test split is used in training",
         ),
-        "validation windows are drawn from among the others": (
+        "validation windows are drawn at random": (
             split.validation_from == "shuffled" and split.validation > 0,
-            "they share all but a few minutes with training windows, and their loss flatters",
+            "they overlap with training windows, so their loss is too low",
         ),
         "windows share minutes across the cut": (
             not split.embargo,
-            "training has seen some minutes of the test part",
+            "training uses some minutes of the test split",
         ),
         "only the first part of the series is used": (
             window.fraction < 1,
-            "the score is of other minutes than that of the whole",
+            "the scores are of other minutes than those of the whole series",
         ),
     }
     return {name: f"yes: {effect}" if on else "no" for name, (on, effect) in taken.items()}
@@ -81,151 +88,142 @@ def _list_taken(params: Params) -> list[str]:
     return [name for name, text in shortcuts(params).items() if text != "no"]
 
 
-def doubts(results: Results) -> list[str]:
-    """Why the score may not hold elsewhere, the gravest first."""
-    found = results.verdict
+def caveats(results: Results) -> Iterator[str]:
+    """Yield why the score may not hold elsewhere, the most serious caveat first."""
+    record = results.verdict
+    best = record["best_baseline"]
+    yield from (f"The readings: {caveat}." for caveat in results.quality["caveats"])
+    if (record["persistence_skill"] or 0) < DIVERGED:
+        yield (
+            "The training diverged: the LSTM's error is more than twice that of persistence. Lower "
+            "train.learning_rate."
+        )
+    if drift := verdict.drift(record):
+        yield f"{drift}."
+    if results.source["simulated"]:
+        yield (
+            "The data is simulated. The score shows that the method works, and says nothing about "
+            "a real household."
+        )
+    if record["persistence_low"] is None and record["persistence_skill"] is not None:
+        yield "The test split is shorter than two days, so the gain has no confidence interval."
+    if _contains_zero(record, "persistence"):
+        yield (
+            "The confidence interval of the gain over persistence contains 0: the difference may "
+            "be chance."
+        )
+    if best != REFERENCE and _contains_zero(record, "best"):
+        yield (
+            f"The confidence interval of the gain over {best}, the best baseline, contains 0: the "
+            "difference may be chance."
+        )
+    yield from _describe_lost_meters(results)
+    yield from _caveats_of_rivals(record)
+    yield from _caveats_of_setup(results)
+
+
+def _caveats_of_rivals(record: dict[str, Any]) -> Iterator[str]:
+    """Yield the caveats of an earlier LSTM and of the best baseline."""
+    if (record.get("earlier_skill") or 0) < 0:
+        yield "The earlier LSTM has a smaller error: keep using it."
+    if learnt := record.get("earlier_learnt_from", 0):
+        yield (
+            f"The earlier LSTM was trained on {learnt:,} of the test minutes, so its error is too "
+            "low."
+        )
+    if (record["best_skill"] or 0) < 0:
+        best = _capitalized(record["best_baseline"])
+        yield f"{best} has a smaller error: a simpler forecaster is better."
+
+
+def _caveats_of_setup(results: Results) -> Iterator[str]:
+    """Yield the caveats of data, parameters and training."""
+    if taken := _list_taken(results.params):
+        yield f"Shortcuts of the tutorial affect the score: {'; '.join(taken)}."
     meters = results.forecaster["trained_on"].get("meters", 1)
     days = len(results.windows(tables.ACTUAL)) * results.every / 1440 / meters
+    if days < FEW_DAYS:
+        yield (
+            f"The test split covers {days:.1f} days of one season, and other weeks may differ. "
+            "“make backtest” tests on more periods."
+        )
     gains = tables.gain_by_day(results)
-    lost = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
-    missed = [
-        f"{of['coverage']:.1%}, not {level:.0%}"
-        for level, of in results.covered("all", "all", LSTM).items()
-        if abs(of["coverage"] - level) > FAR_OFF
+    lost_days = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
+    if not lost_days.empty:
+        yield (
+            f"On {len(lost_days)} of {gains['day'].nunique()} test days the LSTM does not beat "
+            "persistence."
+        )
+    off_levels = [
+        f"{scores['coverage']:.1%}, not {level:.0%}"
+        for level, scores in results.covered("all", "all", LSTM).items()
+        if abs(scores["coverage"] - level) > FAR_OFF
     ]
-    taken = _list_taken(results.params)
+    if off_levels:
+        yield f"Intervals miss their coverage on the test split: {'; '.join(off_levels)}."
+    if _best_epoch(results.losses) == results.losses["epoch"].max() > 1:
+        yield "The validation loss was lowest after the last epoch: more epochs may help."
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
-    drift = verdict.drift(found)
-    best = _best_epoch(results.losses)
-    epochs = results.losses["epoch"].max()
-    checks = [
-        *((True, f"The readings: {doubt}.") for doubt in results.quality["doubts"]),
-        (
-            (found["persistence_skill"] or 0) < DIVERGED,
-            "The training diverged: the LSTM's error is more than twice that of persistence. Lower "
-            "train.learning_rate.",
-        ),
-        (drift is not None, f"I{(drift or '')[1:]}."),
-        (
-            results.source["simulated"],
-            "The household is simulated: the score shows that the method works, and says nothing "
-            "of a real house.",
-        ),
-        (
-            found["persistence_low"] is None and found["persistence_skill"] is not None,
-            "The test part is shorter than two days, so that the gain has no interval.",
-        ),
-        (
-            _holds_zero(found, "persistence"),
-            "The interval of the gain over persistence holds 0: the difference may be chance.",
-        ),
-        (
-            found["best_baseline"] != REFERENCE and _holds_zero(found, "best"),
-            f"The interval of the gain over {found['best_baseline']}, the best baseline, holds 0: "
-            "the difference may be chance.",
-        ),
-        *((True, text) for text in _describe_lost_meters(results)),
-        (
-            (found.get("earlier_skill") or 0) < 0,
-            "The earlier LSTM has the smaller error: keep that one.",
-        ),
-        (
-            found.get("earlier_learnt_from", 0) > 0,
-            f"The earlier LSTM was trained on {found.get('earlier_learnt_from', 0):,} of the test "
-            "minutes, so that its score flatters it.",
-        ),
-        (
-            (found["best_skill"] or 0) < 0,
-            f"{found['best_baseline'].capitalize()} has the smaller error: a simpler forecaster "
-            "does better.",
-        ),
-        (
-            bool(taken),
-            f"Shortcuts of the tutorial were taken, which bear on the score: {'; '.join(taken)}.",
-        ),
-        (
-            days < FEW_DAYS,
-            f"The test part is {days:.1f} days of one season: other weeks may differ. "
-            "“make backtest” tests at other cuts.",
-        ),
-        (
-            not lost.empty,
-            f"On {len(lost)} of {gains['day'].nunique()} test days the LSTM does not beat "
-            "persistence.",
-        ),
-        (
-            bool(missed),
-            "An interval holds another share of the test minutes than it says: "
-            f"{'; '.join(missed)}.",
-        ),
-        (
-            best == epochs > 1,
-            "The validation loss was smallest after the last epoch: more epochs may help.",
-        ),
-        (missing > 0.02, f"{missing:.1%} of the minutes have no value."),
-        (
-            True,
-            f"It is one training, with seed {results.params.seed}; another seed gives another "
-            "score.",
-        ),
-    ]
-    return [text for holds, text in checks if holds]
+    if missing > MANY_MISSING:
+        yield f"{missing:.1%} of the minutes have no value."
+    yield (
+        f"This is one training with seed {results.params.seed}. Another seed gives another score."
+    )
 
 
-def _holds_zero(found: dict[str, Any], prefix: str) -> bool:
-    """Whether the interval of a gain, if there is one, holds 0."""
-    low, high = found[f"{prefix}_low"], found[f"{prefix}_high"]
+def _contains_zero(verdict_record: dict[str, Any], prefix: str) -> bool:
+    """Return whether the confidence interval of a gain exists and contains 0."""
+    low, high = verdict_record[f"{prefix}_low"], verdict_record[f"{prefix}_high"]
     return low is not None and low <= 0 <= high
 
 
 def _describe_lost_meters(results: Results) -> list[str]:
-    """Say on how many meters persistence is better, of those trained on and of the others."""
+    """Say on how many meters persistence is better, for training meters and others."""
     if results.meters is None:
         return []
     rows = results.meters.dropna(subset="skill")
     kinds = {"seen": rows[rows["seen"]], "unseen": rows[~rows["seen"]]}
     return [
-        f"On {(of['skill'] <= 0).sum()} of {len(of):,} {verdict.CALLED[kind]} the LSTM does not "
-        "beat persistence."
-        for kind, of in kinds.items()
-        if (of["skill"] <= 0).any()
+        f"On {(group['skill'] <= 0).sum()} of {len(group):,} {verdict.CALLED[kind]} the LSTM does "
+        "not beat persistence."
+        for kind, group in kinds.items()
+        if (group["skill"] <= 0).any()
     ]
 
 
 def _describe_winner(results: Results) -> str:
-    """Say how the LSTM compares with persistence, or with the best baseline if that beats it."""
-    found = results.verdict
-    persistence, best = found["persistence_skill"], found["best_skill"]
+    """Compare the LSTM with persistence, or with the best baseline if that beats the LSTM."""
+    verdict_record = results.verdict
+    persistence, best = verdict_record["persistence_skill"], verdict_record["best_skill"]
     if persistence is None or best is None:
-        return f"{found['best_baseline'].capitalize()} makes no error at all on this test part"
-    same = "a minute ago" if results.horizon == 1 else "the last minute"
-    skill, other = persistence, f"“the same as {same}”"
-    if best <= 0 and found["best_baseline"] != REFERENCE:
-        skill, other = best, f"{found['best_baseline']}, the best baseline"
+        return f"{_capitalized(verdict_record['best_baseline'])} makes no error on this test split"
+    skill, other = persistence, "persistence"
+    if best <= 0 and verdict_record["best_baseline"] != REFERENCE:
+        skill, other = best, f"{verdict_record['best_baseline']}, the best baseline"
     smaller = "smaller" if skill > 0 else "larger"
     return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}"
 
 
 def _verdict(results: Results) -> dict[str, str]:
-    said = verdict.lines(
+    lines = verdict.lines(
         results.metrics,
         len(results.windows(tables.ACTUAL)),
         results.horizon,
         results.source["simulated"],
     )
-    # persistence may be the best baseline, and have no sentence of its own as such.
+    # If persistence is the best baseline, there is no separate sentence on the best baseline.
     names = ["against persistence", "against the best baseline"]
     if "earlier_skill" in results.verdict:
-        names[len(said) - 1 :] = ["against the earlier LSTM"]
-    found = {"headline": _describe_winner(results)} | dict(zip(names, said, strict=False))
+        names[len(lines) - 1 :] = ["against the earlier LSTM"]
+    facts = {"headline": _describe_winner(results)} | dict(zip(names, lines, strict=False))
     if where := _describe_wins(tables.error_by_change(results)):
-        found["where it wins"] = where
+        facts["where it wins"] = where
     if results.meters is not None:
         rows = results.meters.dropna(subset="skill").to_dict("records")
         *kinds, worst = verdict.of_meters(results.metrics["meters"], rows)
-        found |= dict(zip(("over the meters", "over unseen meters"), kinds, strict=False))
-        found["worst meters"] = worst
-    return found
+        facts |= dict(zip(("over the meters", "over unseen meters"), kinds, strict=False))
+        facts["worst meters"] = worst
+    return facts
 
 
 def _data(results: Results) -> dict[str, str]:
@@ -234,25 +232,25 @@ def _data(results: Results) -> dict[str, str]:
     skipped = sum(quality["skipped_lines"].values())
     stamps = results.predictions["timestamp"]
     if source["simulated"]:
-        origin = f"No real readings: a {source['address']}"
+        origin = f"Simulated, not real: {source['address']}"
     else:
         licence = f", {source['licence']}" if source["licence"] else ""
         origin = f"Readings of a real meter: {source['address']}{licence}"
-    apart = "a minute" if results.every == 1 else f"{results.every} minutes"
+    stride = "a minute" if results.every == 1 else f"{results.every} minutes"
     facts = {
         "source": origin,
-        "record": f"{_when(quality['first'])} to {_when(quality['last'])}, "
+        "readings": f"{_when(quality['first'])} to {_when(quality['last'])}, "
         f"{quality['rows']:,} minutes",
         "missing": f"{missing:,} minutes without a value, {gaps['absent_rows']:,} without a row; "
-        f"{gaps['count']:,} gaps, the longest of {gaps['longest_minutes']:,} minutes; "
-        f"{skipped:,} lines skipped",
-        "test part": f"{_when(stamps.min())} to {_when(stamps.max())}, "
+        f"{gaps['count']:,} gaps of up to {gaps['longest_minutes']:,} minutes; "
+        f"{skipped:,} bad lines skipped",
+        "test split": f"{_when(stamps.min())} to {_when(stamps.max())}, "
         f"{len(stamps) // results.horizon:,} "
-        + ("minutes" if results.horizon == 1 else f"windows that begin {apart} apart"),
+        + ("minutes" if results.horizon == 1 else f"windows, {stride} apart"),
     }
     if results.meters is not None:
         unseen = int((~results.meters["seen"]).sum())
-        facts["meters"] = f"{len(results.meters):,}, {unseen:,} of them not trained on"
+        facts["meters"] = f"{len(results.meters):,}, {unseen:,} of them not used for training"
     return facts
 
 
@@ -278,54 +276,59 @@ def _model(results: Results) -> dict[str, str]:
 
 
 def _intervals(results: Results) -> dict[str, str]:
-    """What each interval held, how wide it was, and its score beside that of persistence's.
+    """Describe coverage, width and score of each prediction interval.
 
     The score is that of Winkler (1972), A decision-theoretic approach to interval estimation, JASA
-    67(337): the width, and more where the power lies outside.
+    67(337).
     """
-    ours = results.covered("all", "all", LSTM)
-    theirs = results.covered("all", "all", REFERENCE)
+    lstm = results.covered("all", "all", LSTM)
+    persistence = results.covered("all", "all", REFERENCE)
     switching = results.covered("minute", "switching", LSTM)
-    said = {}
-    for level, of in ours.items():
-        text = f"holds the power in {of['coverage']:.1%} of the test minutes"
+    facts = {}
+    for level, scores in lstm.items():
+        text = f"covers {scores['coverage']:.1%} of the test minutes"
         if level in switching:
             share = switching[level]["coverage"]
-            text += f" and in {share:.0%} of those with a change above {SWITCHING:g} kW"
-        said[f"{level:.0%} interval"] = (
-            f"{text}; {of['width_kw']:.2f} kW wide on average; interval score (Winkler, smaller is "
-            f"better) {of['winkler_kw']:.3f} kW"
+            text += f" and {share:.0%} of those with a change above {SWITCHING:g} kW"
+        facts[f"{level:.0%} interval"] = (
+            f"{text}; mean width {scores['width_kw']:.2f} kW; Winkler score (lower is better) "
+            f"{scores['winkler_kw']:.3f} kW"
         )
-        # Each meter alone may have too few validation windows for intervals of persistence.
-        if level in theirs:
-            score = theirs[level]["winkler_kw"]
-            said[f"{level:.0%} interval"] += f", {score:.3f} kW around persistence"
-    return said
+        # A meter may have too few validation windows for intervals of persistence.
+        if level in persistence:
+            score = persistence[level]["winkler_kw"]
+            facts[f"{level:.0%} interval"] += f", persistence {score:.3f} kW"
+    return facts
 
 
 def _describe_wins(by_change: pd.DataFrame) -> str | None:
     """Say in which minutes persistence is closer, by the size of the change; None if in none."""
     groups = by_change.set_index("change")
-    ours, theirs = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
-    behind = ours["rmse_kw"] > theirs["rmse_kw"]
-    share = f"{ours.loc[behind, 'share'].sum():.0%}"
+    lstm, persistence = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
+    behind = lstm["rmse_kw"] > persistence["rmse_kw"]
+    share = f"{lstm.loc[behind, 'share'].sum():.0%}"
     if not behind.any():
         return None
     if behind.all():
-        return "Persistence has the smaller error whether the power moves much or little"
-    # Those of little change come first.
+        return "Persistence has the smaller error at any size of change"
+    # Groups are in the order of the change, the smallest first.
     if behind.is_monotonic_decreasing:
-        bound = ours.index[~behind][0].split()[0]
+        bound = lstm.index[~behind][0].split()[0]
         return (
-            f"Persistence is closer in the {share} of the minutes in which the power moves by less "
-            f"than {bound} kW, the LSTM in the others"
+            f"Persistence is closer in the {share} of the minutes in which the power changes by "
+            f"less than {bound} kW, the LSTM in the others"
         )
-    return f"Persistence is closer in {share} of the minutes, grouped by how far the power moves"
+    return f"Persistence is closer in {share} of the minutes, grouped by the size of the change"
 
 
 def _best_epoch(losses: pd.DataFrame) -> float | None:
     validation = losses[losses["part"] == "validation"].sort_values("loss", kind="stable")
     return None if validation.empty else float(validation["epoch"].iloc[0])
+
+
+def _capitalized(text: str) -> str:
+    """Return `text` with a capital first letter and the others as they are, as in LightGBM."""
+    return text[0].upper() + text[1:]
 
 
 def _when(stamp: Any) -> str:

@@ -1,7 +1,7 @@
-"""The tables behind `dvc plots`: what a person looks at, as rows.
+"""Compute the tables behind `dvc plots`.
 
-Every table but that of the forecast counts all minutes of the test part, so that the page stays
-small without leaving any of them out.
+Every table except that of the forecast covers all minutes of the test split, but in few rows, so
+that the page stays small.
 """
 
 import itertools
@@ -19,101 +19,117 @@ from household.pipeline.params import Params, Plot
 ACTUAL = "actual"
 ENDS = ["low_80", "high_80", "low_95", "high_95"]
 LSTM = "LSTM"
-# The baseline that has a place in every plot, so that each has its color in all of them.
+# Shown in every plot, so that each forecaster keeps its color.
 LINEAR = "linear"
-# Minutes of that picture from which each stretch is drawn by its lowest and its highest.
+# The forecast plot draws more minutes than this by the minimum and maximum of groups of minutes.
 MAX_STEPS = 1_000
-# Steps of the horizon, of which a plot draws no more.
+# The largest number of horizon steps in a plot.
 MAX_HORIZON = 120
-# kW of change from the minute before, at which the groups of `error_by_change` begin.
+# Lower bounds in kW of the groups of `error_by_change`.
 CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 class Results(NamedTuple):
-    """What the stages before left, and with which parameters."""
+    """Hold the results of the earlier stages and the parameters.
 
-    # timestamp, step where the horizon is more than a minute, actual, a column for each forecaster,
-    # and the ends of the LSTM's intervals where it has some, in kW
+    Attributes:
+        predictions: timestamp, step if the horizon is more than a minute, actual, a column for each
+            forecaster, and the bounds of the LSTM's intervals if there are any, in kW.
+        coverage: See `comparison.coverage`.
+        losses: Rows (epoch, part, loss).
+        metrics: The scores of each forecaster, and the verdict.
+        quality: The record of the parse stage.
+        source: The record of the fetch stage.
+        forecaster: The record of the saved model.
+        params: The parameters.
+        meters: A row for each meter if there are several; see `by_meter.SCHEMA`.
+    """
+
     predictions: pd.DataFrame
-    coverage: pd.DataFrame  # of the intervals: see comparison.coverage
-    losses: pd.DataFrame  # epoch, part, loss
-    metrics: dict[str, dict[str, Any]]  # the scores of each forecaster, and the verdict
-    quality: dict[str, Any]  # of the parsed minutes
-    source: dict[str, Any]  # where the zip is from
-    forecaster: dict[str, Any]  # what the model takes and gives
+    coverage: pd.DataFrame
+    losses: pd.DataFrame
+    metrics: dict[str, dict[str, Any]]
+    quality: dict[str, Any]
+    source: dict[str, Any]
+    forecaster: dict[str, Any]
     params: Params
-    meters: pd.DataFrame | None = None  # of several, a row each: see by_meter.SCHEMA
+    meters: pd.DataFrame | None = None
 
     @property
     def verdict(self) -> dict[str, Any]:
+        """Return the comparison of the LSTM with the baselines."""
         return self.metrics["verdict"]
 
     @property
     def compared(self) -> list[str]:
-        """Those that a plot of minutes has room for: the LSTM, three baselines with the best."""
+        """Return the forecasters in plots of minutes: the LSTM and up to three baselines."""
         shown = dict.fromkeys([LSTM, REFERENCE, LINEAR, self.verdict["best_baseline"]])
         return [name for name in shown if name in self.predictions]
 
     @property
     def forecasters(self) -> list[str]:
-        """All, those before the others, so that each has its color in every plot."""
+        """Return all forecasters, those of `compared` first, so that each keeps its color."""
         known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.compared]
         return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
 
     @property
     def horizon(self) -> int:
+        """Return the number of steps of the horizon."""
         return self.params.window.horizon
 
     def windows(self, column: str) -> npt.NDArray[Any]:
-        """A column of the predictions as an array (windows, horizon)."""
+        """Return a column of the predictions as an array (windows, horizon)."""
         return self.predictions[column].to_numpy().reshape(-1, self.horizon)
 
     @property
     def every(self) -> int:
-        """How many minutes apart the windows begin, as `windows.apart` has set it."""
-        begin = self.windows("timestamp")[:, 0]
-        if len(begin) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
+        """Return the stride of the windows in minutes, as `windows.apart` chose it."""
+        first_targets = self.windows("timestamp")[:, 0]
+        if len(first_targets) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
             return 1
-        steps = np.diff(begin)  # below 0 from one meter to the next
+        steps = np.diff(first_targets)  # negative from one meter to the next
         return int(steps[steps > np.timedelta64(0)].min() / np.timedelta64(1, "m"))
 
     def covered(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
-        """By its level, what each interval of a forecaster held in a group of minutes."""
-        of = self.coverage
-        rows = of[(of["by"] == by) & (of["group"] == group) & (of["forecaster"] == name)]
+        """Return the scores of a forecaster's intervals in a group of minutes, by level."""
+        table = self.coverage
+        rows = table[
+            (table["by"] == by) & (table["group"] == group) & (table["forecaster"] == name)
+        ]
         figures = rows.set_index("level")[["coverage", "width_kw", "winkler_kw"]]
         return figures.to_dict("index")  # type: ignore[return-value]
 
     @property
     def actual(self) -> pd.Series:
+        """Return the actual power in kW."""
         return self.predictions[ACTUAL].astype("float64")
 
     @property
     def errors(self) -> pd.DataFrame:
-        """The error of each of the compared in each minute, in kW: forecast less actual."""
+        """Return the error of each forecaster of `compared` in kW: forecast minus actual."""
         return self.predictions[self.compared].astype("float64").sub(self.actual, axis=0)
 
     @property
     def days(self) -> pd.Series:
-        """Of each minute the start of its day."""
+        """Return the start of the day of each minute."""
         return self.predictions["timestamp"].dt.floor("D").rename("day")
 
 
 def scores(results: Results) -> pd.DataFrame:
-    """Rows (series, rmse_kw, mae_kw, mase, skill, low, high, ratio, ratio_low, ratio_high).
+    """Return rows (series, rmse_kw, mae_kw, mase, skill, low, high, ratio, ratio_low, ratio_high).
 
-    `low` to `high` is the 95 % interval of the skill, by `comparison.skill_interval`; `ratio` is
-    the RMSE over that of persistence, which is 1 - skill, with the same interval.
+    `low` and `high` bound the 95 % confidence interval of the skill. `ratio` is 1 - skill, the RMSE
+    relative to persistence.
     """
     rows = []
     actual, reference = results.windows(ACTUAL), results.windows(REFERENCE)
     for name in results.forecasters:
-        found = None
+        ci = None
         if name != REFERENCE:
-            found = comparison.skill_interval(
+            ci = comparison.skill_interval(
                 actual, results.windows(name), reference, comparison.day(results.every)
             )
-        low, high = found or (math.nan, math.nan)
+        low, high = ci or (math.nan, math.nan)
         skill = results.metrics[name]["skill"]
         skill = math.nan if skill is None else skill
         ratio = {"ratio": 1 - skill, "ratio_low": 1 - high, "ratio_high": 1 - low}
@@ -122,63 +138,62 @@ def scores(results: Results) -> pd.DataFrame:
 
 
 def forecast(results: Results) -> pd.DataFrame:
-    """Some test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
+    """Return some test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
 
-    The last two are the 95 % interval of the LSTM, where it has one, and empty elsewhere.
-
-    The minutes are of windows whose targets follow on one another, so that each is there once, of
-    the first meter. They are the first `plot.steps`, or the stretch as long in which the power
-    changes by more than `comparison.SWITCHING` most often. Of more than `MAX_STEPS`, those at
-    which a series is lowest and highest in each group of a few minutes, so that no peak is lost.
+    The last two columns are the 95 % prediction interval of the LSTM, empty for other series. The
+    minutes are those of the first meter, from windows that do not overlap. They are the first
+    `plot.steps` minutes, or the run of as many minutes with the most changes above
+    `comparison.SWITCHING`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of each
+    series in each group of a few minutes are returned, so no peak is lost.
     """
-    shown = [ACTUAL, *results.compared]
-    apart = math.ceil(results.horizon / results.every)
-    window = np.arange(len(results.predictions)) // results.horizon
-    minutes = results.predictions[window % apart == 0]
+    names = [ACTUAL, *results.compared]
+    spacing = math.ceil(results.horizon / results.every)
+    window_index = np.arange(len(results.predictions)) // results.horizon
+    minutes = results.predictions[window_index % spacing == 0]
     if "meter" in minutes:
         minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
-    minutes = _select_stretch(minutes.reset_index(drop=True), results.params.plot)
+    minutes = _select_run(minutes.reset_index(drop=True), results.params.plot)
     group = np.arange(len(minutes)) // math.ceil(2 * len(minutes) / MAX_STEPS)
-    kept = {
+    rows_by_name = {
         name: minutes.index
         if len(minutes) <= MAX_STEPS
         else np.unique(minutes[name].groupby(group).agg(["idxmin", "idxmax"]))
-        for name in shown
+        for name in names
     }
     stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     parts = []
-    for name, rows in kept.items():
+    for name, rows in rows_by_name.items():
         part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
         for end in ("low", "high"):
-            known = name == LSTM and f"{end}_95" in minutes
-            part[f"{end}_kw"] = minutes.loc[rows, f"{end}_95"] if known else math.nan
+            has_interval = name == LSTM and f"{end}_95" in minutes
+            part[f"{end}_kw"] = minutes.loc[rows, f"{end}_95"] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
 
 
-def _select_stretch(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
-    """Return the first `settings.steps` of `minutes`, or the stretch with the most switching.
+def _select_run(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
+    """Return the first `settings.steps` of `minutes`, or as many with the most switching.
 
-    Stretches begin at the same times whichever minutes there are, so that runs of other windows
-    show the same one.
+    Runs begin at fixed times, so that experiments with other windows show the same run.
     """
     if settings.start == "first":
         return minutes.head(settings.steps)
-    clock = minutes["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
-    stretch = clock // settings.steps
-    # Power has three decimals; float32 has it a little off.
+    minute_numbers = minutes["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
+    run = minute_numbers // settings.steps
+    # Power has three decimals, which float32 does not represent exactly.
     change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
     switching = change > comparison.SWITCHING
-    busiest = switching.groupby(stretch).sum().idxmax()
-    return minutes[stretch == busiest]
+    busiest = switching.groupby(run).sum().idxmax()
+    return minutes[run == busiest]
 
 
 def gain_by_meter(results: Results) -> pd.DataFrame:
-    """Rows (meter, kind, gain, low, high, share, rmse_kw, persistence_kw, windows), by gain.
+    """Return a row for each meter, sorted by gain.
 
-    Of several meters; `gain` is the skill of the LSTM against persistence, from `low` to `high` its
-    95 % interval, `share` that of the meters, of those in the training or of the others, with no
-    larger gain.
+    The columns are meter, kind, gain, low, high, share, rmse_kw, persistence_kw and windows. `gain`
+    is the skill of the LSTM against persistence, with the bounds `low` and `high` of its 95 %
+    confidence interval. `share` is the share of meters of the same kind with no larger gain. The
+    table is empty for a single meter.
     """
     columns = ["gain", "low", "high", "share", "rmse_kw", "persistence_kw", "windows"]
     if results.meters is None:
@@ -191,7 +206,7 @@ def gain_by_meter(results: Results) -> pd.DataFrame:
 
 
 def error_by_day(results: Results) -> pd.DataFrame:
-    """Rows (day, hour, rmse_kw, persistence_kw, minutes), for each hour with a test minute."""
+    """Return rows (day, hour, rmse_kw, persistence_kw, minutes) for hours with a test minute."""
     squares = results.errors[[LSTM, REFERENCE]] ** 2
     hours = results.predictions["timestamp"].dt.hour.rename("hour")
     of_each = squares.groupby([results.days, hours])
@@ -201,9 +216,9 @@ def error_by_day(results: Results) -> pd.DataFrame:
 
 
 def gain_by_day(results: Results) -> pd.DataFrame:
-    """Rows (day, series, gain, minutes): by what share the LSTM's RMSE is below that of `series`.
+    """Return rows (day, series, gain, minutes): the skill of the LSTM against `series` on each day.
 
-    A day in which that makes no error has no gain and is left out.
+    A day on which that series makes no error is skipped.
     """
     of_each = (results.errors**2).groupby(results.days)
     rmse = of_each.mean() ** 0.5
@@ -216,20 +231,23 @@ def gain_by_day(results: Results) -> pd.DataFrame:
 
 
 def gain_by_month(results: Results) -> pd.DataFrame:
-    """Rows (month, gain, low, high, rmse_kw, persistence_kw, minutes), where there are several.
+    """Return rows (month, gain, low, high, rmse_kw, persistence_kw, minutes) if there are several.
 
-    A window belongs to the month in which its first target is. `gain` is the skill of the LSTM
-    against persistence, from `low` to `high` its 95 % interval, by `comparison.skill_interval`; a
-    month in which persistence makes no error has none and is left out.
+    A window belongs to the month of its first target. `gain` is the skill of the LSTM against
+    persistence, with the bounds `low` and `high` of its 95 % confidence interval. A month in which
+    persistence makes no error is skipped.
     """
     power = {name: results.windows(name) for name in (ACTUAL, LSTM, REFERENCE)}
-    of_window = results.windows("timestamp")[:, 0].astype("datetime64[M]")
+    window_months = results.windows("timestamp")[:, 0].astype("datetime64[M]")
     rows = []
-    for month in np.unique(of_window):
-        actual, ours, theirs = (each[of_window == month] for each in power.values())
+    for month in np.unique(window_months):
+        actual, lstm, persistence = (values[window_months == month] for values in power.values())
         day = comparison.day(results.every)
-        low, high = comparison.skill_interval(actual, ours, theirs, day) or (math.nan, math.nan)
-        errors = {"rmse_kw": rmse(actual, ours), "persistence_kw": rmse(actual, theirs)}
+        low, high = comparison.skill_interval(actual, lstm, persistence, day) or (
+            math.nan,
+            math.nan,
+        )
+        errors = {"rmse_kw": rmse(actual, lstm), "persistence_kw": rmse(actual, persistence)}
         gain = {"gain": skill(*errors.values()), "low": low, "high": high}
         rows.append({"month": str(month)} | gain | errors | {"minutes": actual.size})
     columns = ["month", "gain", "low", "high", "rmse_kw", "persistence_kw", "minutes"]
@@ -238,10 +256,9 @@ def gain_by_month(results: Results) -> pd.DataFrame:
 
 
 def error_by_hour(results: Results) -> pd.DataFrame:
-    """Rows (hour, series, rmse_kw, low_kw, high_kw, minutes), for the hours of the test part.
+    """Return rows (hour, series, rmse_kw, low_kw, high_kw, minutes).
 
-    From `low_kw` to `high_kw` are the middle half of the days: the quartiles of the RMSE that the
-    hour has on each of them.
+    `low_kw` and `high_kw` are the quartiles of the RMSE of that hour over the test days.
     """
     squares = results.errors**2
     hours = results.predictions["timestamp"].dt.hour.rename("hour")
@@ -258,12 +275,14 @@ def error_by_hour(results: Results) -> pd.DataFrame:
 
 
 def coverage_by_hour(results: Results) -> pd.DataFrame:
-    """Rows (hour, level, asked, coverage, width_kw, minutes) of the LSTM's intervals.
+    """Return rows (hour, level, asked, coverage, width_kw, minutes) for the LSTM's intervals.
 
-    `level` is the name of what was `asked` for, such as 95 %. None where there is no interval.
+    `level` names the coverage `asked` for, such as 95 %. The table is empty without intervals.
     """
-    of = results.coverage
-    rows = of[(of["by"] == "hour") & (of["forecaster"] == LSTM)].rename(columns={"group": "hour"})
+    table = results.coverage
+    rows = table[(table["by"] == "hour") & (table["forecaster"] == LSTM)].rename(
+        columns={"group": "hour"}
+    )
     level = [f"{asked:.0%}" for asked in rows["level"]]
     rows = rows.rename(columns={"level": "asked"}).assign(level=level)
     rows["hour"] = rows["hour"].astype(int)
@@ -272,14 +291,14 @@ def coverage_by_hour(results: Results) -> pd.DataFrame:
 
 
 def error_by_step(results: Results) -> pd.DataFrame:
-    """Rows (step, series, rmse_kw, mae_kw, skill), for the minutes of the horizon from 1 on.
+    """Return rows (step, series, rmse_kw, mae_kw, skill) for the steps of the horizon, from 1.
 
-    Of more than `MAX_HORIZON` some are left out, the more the later. None where the horizon is one
-    minute, whose error is that of all.
+    With more than `MAX_HORIZON` steps, later ones are thinned out. The table is empty for a horizon
+    of one minute.
     """
     spread = np.geomspace(1, results.horizon, min(results.horizon, MAX_HORIZON))
-    every = np.arange(1, results.horizon + 1)
-    steps = every if results.horizon <= MAX_HORIZON else np.unique(spread.round().astype(int))
+    all_steps = np.arange(1, results.horizon + 1)
+    steps = all_steps if results.horizon <= MAX_HORIZON else np.unique(spread.round().astype(int))
     actual = results.windows(ACTUAL)
     forecasts = {name: results.windows(name) for name in results.forecasters}
     rows = [
@@ -287,22 +306,24 @@ def error_by_step(results: Results) -> pd.DataFrame:
         for step in steps.tolist()
         if results.horizon > 1
         for name, record in of_each(
-            actual[:, step - 1], {name: each[:, step - 1] for name, each in forecasts.items()}, 0
+            actual[:, step - 1],
+            {name: forecast[:, step - 1] for name, forecast in forecasts.items()},
+            0,
         ).items()
     ]
     return pd.DataFrame(rows, columns=["step", "series", "rmse_kw", "mae_kw", "skill"])
 
 
 def error_by_change(results: Results) -> pd.DataFrame:
-    """Rows (change, series, rmse_kw, minutes, share), by how far the power had moved.
+    """Return rows (change, series, rmse_kw, minutes, share) by the size of the change.
 
-    `change` says the size of the change from the last input minute, in kW; `share` is that of the
-    group among all test minutes.
+    `change` is the absolute change from the last input minute, in kW. `share` is that of the group
+    among all test minutes.
     """
     changes = (results.actual - results.predictions[REFERENCE].astype("float64")).abs()
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(CHANGES)]
     groups = pd.cut(
-        # Power has three decimals; float32 has it a little off.
+        # Power has three decimals, which float32 does not represent exactly.
         changes.round(4),
         [*CHANGES, math.inf],
         right=False,
@@ -316,9 +337,9 @@ def error_by_change(results: Results) -> pd.DataFrame:
 
 
 def predicted_actual(results: Results) -> pd.DataFrame:
-    """Rows (series, actual_kw, forecast_kw, width_kw, minutes): counts in squares of the plane.
+    """Return rows (series, actual_kw, forecast_kw, width_kw, minutes): counts in square bins.
 
-    A square begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
+    A bin begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
     """
     power = results.predictions[[ACTUAL, *results.compared]].astype("float64")
     width = step(np.ptp(power.to_numpy()) / 50)
@@ -337,26 +358,25 @@ def predicted_actual(results: Results) -> pd.DataFrame:
 
 
 def error_distribution(results: Results) -> pd.DataFrame:
-    """Rows (series, error_kw, share, minutes): how often the error is near `error_kw`.
+    """Return rows (series, error_kw, share, minutes): a histogram of the errors.
 
-    Each stands for the errors that are nearer to it than to its neighbours, a step away; the steps
-    without an error beside one with some are there, with 0.
+    `error_kw` is the center of a bin. Empty bins next to a filled one are included.
     """
     errors = results.errors
     width = step(np.ptp(errors.to_numpy()) / 100)
-    places = (errors / width).round().astype(int)
+    bins = (errors / width).round().astype(int)
     parts = []
     for name in results.compared:
-        counts = places[name].value_counts()
-        near = np.unique([counts.index + beside for beside in (-1, 0, 1)])
-        minutes = counts.reindex(near, fill_value=0).to_numpy()
-        part = {"error_kw": (near * width).round(6), "share": (minutes / len(errors)).round(8)}
+        counts = bins[name].value_counts()
+        centers = np.unique([counts.index + offset for offset in (-1, 0, 1)])
+        minutes = counts.reindex(centers, fill_value=0).to_numpy()
+        part = {"error_kw": (centers * width).round(6), "share": (minutes / len(errors)).round(8)}
         parts.append(pd.DataFrame({"series": name, **part, "minutes": minutes}))
     return pd.concat(parts)
 
 
 def gaps_by_day(results: Results) -> pd.DataFrame:
-    """Rows (month, day, missing): of each day of the record the minutes without a value."""
+    """Return rows (month, day, missing): the minutes without a value on each day."""
     missing = results.quality["gaps"]["by_day"]
     days = pd.date_range(results.quality["first"][:10], results.quality["last"][:10], freq="D")
     return pd.DataFrame(
@@ -369,7 +389,7 @@ def gaps_by_day(results: Results) -> pd.DataFrame:
 
 
 def step(least: float) -> float:
-    """The first of 0.001, 0.002, 0.005, 0.01 and so on that is `least` or more."""
+    """Return the first of 0.001, 0.002, 0.005, 0.01 and so on that is at least `least`."""
     least = max(least, 0.001)
     power = 10.0 ** math.floor(math.log10(least))
     return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))

@@ -1,4 +1,4 @@
-"""The last minutes and what is forecast next, as a chart for a terminal."""
+"""Draw the last minutes and the forecast as a chart for a terminal."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,20 +10,26 @@ from household.use.live import Live, Point
 
 Color = tuple[int, int, int] | None
 INTERVAL: Color = (125, 125, 125)
-ACTUAL: Color = None  # that of the terminal's text
+ACTUAL: Color = None  # the terminal's text color
 FORECAST: Color = (10, 124, 192)
-# Drawn in this order, so that what matters most is on top.
+# In drawing order: the most important line comes last, on top.
 LINES: dict[str, tuple[Color, tuple[str, ...]]] = {
     "95 % interval": (INTERVAL, ("low", "high")),
     "actual": (ACTUAL, ("actual",)),
     "forecast": (FORECAST, ("forecast",)),
 }
-# Characters beside the chart, for the axis, and lines above and below it.
+# Characters next to the chart, for its axis, and lines above and below it.
 MARGIN, AROUND = 24, 9
 
 
 def draw(live: Live, width: int, height: int) -> str:
-    """The chart, `width` characters wide and `height` lines high, with colors as codes in it."""
+    """Return the chart as text with color codes.
+
+    Args:
+        live: The readings and forecasts.
+        width: The width in characters.
+        height: The height in lines.
+    """
     points = [*live.points, *live.ahead]
     figure = plotille.Figure()
     figure.width, figure.height = max(width - MARGIN, 10), max(height - AROUND, 3)
@@ -34,18 +40,21 @@ def draw(live: Live, width: int, height: int) -> str:
     values = [value for point in points for value in point[1:] if np.isfinite(value)]
     figure.set_y_limits(min_=0, max_=1.05 * max([*values, 0.1]))
     if points:
-        first, last = (_time(points[place]) for place in (0, -1))
+        first, last = (_time(points[i]) for i in (0, -1))
         figure.set_x_limits(min_=first, max_=max(last, first + timedelta(minutes=1)))
     for color, fields in LINES.values():
         for field in fields:
             for times, power in _runs(points, field):
                 figure.plot(times, power, lc=color)
-    legend = (plotille.color(f"── {name}", fg=of, mode="rgb") for name, (of, _) in LINES.items())
+    legend = (
+        plotille.color(f"── {name}", fg=color_of_line, mode="rgb")
+        for name, (color_of_line, _) in LINES.items()
+    )
     return f"{figure.show()}\n{'   '.join(legend)}"
 
 
 def _runs(points: Sequence[Point], field: str) -> list[tuple[list[datetime], list[float]]]:
-    """The stretches of minutes in a row that have a value."""
+    """Return the runs of consecutive minutes that have a value."""
     runs: list[tuple[list[datetime], list[float]]] = []
     for point in points:
         value = getattr(point, field)

@@ -1,4 +1,4 @@
-"""A trained model, the folder that the train stage leaves, for readings that it has not seen."""
+"""Forecast new readings by a saved model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +20,14 @@ from household.use.readings import MINUTE, minute
 
 
 class Forecaster:
-    """Forecasts the power of the minutes after given readings, in kW, without TensorFlow."""
+    """Forecast the power after given readings in kW, without TensorFlow."""
 
     def __init__(self, folder: Path) -> None:
-        """Loads the model in `folder`; raises Failure where there is none."""
+        """Load the model in `folder`.
+
+        Raises:
+            Failure: There is no model.
+        """
         try:
             model = trained.read(folder, trained.GRAPH, trained.INTERVALS)
             self._session = runtime.load(folder / trained.GRAPH)
@@ -31,30 +35,39 @@ class Forecaster:
             self.shape = runtime.shape(self._session)
             self.features = model.features
             self._trained, record = model, model.record
-            self._ranges = {each["name"]: each["range"] for each in record["input"]["features"]}
+            self._ranges = {
+                feature["name"]: feature["range"] for feature in record["input"]["features"]
+            }
             self._layout = Layout.of(record["parameters"]["layout"])
             self._gaps: str = record["parameters"]["window"]["gaps"]
         except Failure:
             raise
-        # ONNX Runtime raises a class of its own for each kind of file that it does not take.
+        # ONNX Runtime raises a different exception for each kind of file that it refuses.
         except Exception as error:
             raise trained.none_there(folder, error) from None
 
     def read(self, name: str) -> pa.Table:
-        """The readings in a file, or in standard input where that is "-": see `readings.read`."""
+        """Return the readings in the file `name` as `readings.read` does."""
         return readings.read(name, self.features, self._layout)
 
     def stream(self, text: Growing, name: str) -> Iterator[pa.Table]:
-        """The readings of a text as they come: see `readings.stream`."""
+        """Yield the readings of a text as they arrive; see `readings.stream`."""
         return readings.stream(text, name, self.features, self._layout)
 
     def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
-        """The `horizon` minutes after the last reading: rows (timestamp, power_kw, low_80_kw, ...).
+        """Forecast the `horizon` minutes after the last reading.
 
-        From `low_80_kw` to `high_80_kw` the power lies in 80 % of the minutes; the same for 95.
+        Args:
+            table: Readings (timestamp, features) in time order, of which the last `lookback`
+                minutes are used.
+            name: The name of the readings in messages.
 
-        `table` has (timestamp, features) in time order; the last `lookback` minutes of it are read.
-        Raises Failure, in which the readings are called `name`, where they cannot be used.
+        Returns:
+            Rows (timestamp, power_kw, low_80_kw, high_80_kw, low_95_kw, high_95_kw): the forecast
+            and the bounds of the 80 and 95 % prediction intervals.
+
+        Raises:
+            Failure: The readings cannot be used.
         """
         stamps, values = readings.checked(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
@@ -66,14 +79,22 @@ class Forecaster:
         if self._gaps == "break":
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
-        ahead = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
-        return _restore_zone(table, scores.by_minute(ahead, power))
+        upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
+        return _restore_zone(table, scores.by_minute(upcoming, power))
 
     def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
-        """A forecast of every minute that can be: rows (timestamp, power_kw, actual_kw, ...).
+        """Forecast every minute of the readings that has enough readings before it.
 
-        Rows of one window after another, with its `step` where the horizon is more than a minute,
-        and persistence beside as `persistence_kw`. Raises Failure as `forecast` does.
+        Args:
+            table: Readings (timestamp, features) in time order.
+            name: The name of the readings in messages.
+
+        Returns:
+            The rows of `forecast` for each window, with its `step` if the horizon is more than a
+            minute, `actual_kw` and `persistence_kw`.
+
+        Raises:
+            Failure: The readings cannot be used.
         """
         stamps, values = readings.checked(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
@@ -81,44 +102,46 @@ class Forecaster:
         starts = windows.starts(stamps, self.shape, self._gaps)
         if not len(starts):
             raise Failure(
-                f"{name}: {len(stamps)} minutes with all values hold no {self.shape.length + 1} in "
-                "a row, the fewest with a forecast and its actual power"
+                f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "
+                f"forecast and its actual power need, in {len(stamps)} minutes"
             )
         given = baselines.Given(values, stamps, starts, self.shape)
         columns = self._power(values, starts) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": baselines.persistence(given, starts),
         }
-        due = stamps[windows.target_minutes(starts, self.shape)]
-        return _restore_zone(table, scores.by_minute(due, columns))
+        target_times = stamps[windows.target_minutes(starts, self.shape)]
+        return _restore_zone(table, scores.by_minute(target_times, columns))
 
     def learnt_from(self, stamps: pa.ChunkedArray) -> int:
-        """Count the times in `stamps` that are not after the last one that it was trained on."""
-        # Those of the training are of the clock that the readings showed.
+        """Return how many of the times `stamps` are not after the training."""
+        # The times of the training are local, as in the readings.
         return self._trained.learnt_from(arrays.of(pc.local_timestamp(stamps)))
 
     def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
-        """The forecast of each window and its intervals: (windows, horizon) each."""
+        """Return the forecast and the bounds of its intervals: (windows, horizon) each."""
         power = runtime.forecast(self._session, values, starts)
-        if self._intervals is None:  # trained without a validation part
+        if self._intervals is None:  # trained without a validation split
             return {"power_kw": power}
-        ends = self._intervals.around(values, starts, self.shape.lookback, power)
-        return {"power_kw": power} | intervals.named(*ends, "_kw")
+        bounds = self._intervals.around(values, starts, self.shape.lookback, power)
+        return {"power_kw": power} | intervals.named(*bounds, "_kw")
 
 
 def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return `rows` with their times, which are in UTC, in the zone of `table` if it has one."""
+    """Return `rows` with their UTC times in the time zone of `table`, if it has one."""
     kind = table.schema.field("timestamp").type
     return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
 
 
 def _check_gaps(stamps: pa.ChunkedArray, known: npt.NDArray[np.bool_], name: str) -> None:
-    """Raises Failure where a minute of a lookback is missing."""
-    reads = f"the model reads {len(stamps)} minutes in a row, up to {minute(stamps[-1])}"
+    """Raise Failure if a minute of the lookback is missing."""
+    requirement = f"the model reads {len(stamps)} minutes in a row, up to {minute(stamps[-1])}"
     unknown = np.flatnonzero(~known)
     if len(unknown):
-        raise Failure(f"{name}: minute {minute(stamps[unknown[-1]])} has no value; {reads}")
+        raise Failure(f"{name}: minute {minute(stamps[unknown[-1]])} has no value; {requirement}")
     gaps = np.flatnonzero(np.diff(arrays.of(stamps)) != MINUTE)
     if len(gaps):
         before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
-        raise Failure(f"{name}: no reading between {minute(before)} and {minute(after)}; {reads}")
+        raise Failure(
+            f"{name}: no reading between {minute(before)} and {minute(after)}; {requirement}"
+        )

@@ -1,4 +1,4 @@
-"""A text that somebody else still writes, read as if it were whole: a read waits for more."""
+"""Read a text that is still being written, as `tail -F` does."""
 
 import os
 import time
@@ -10,19 +10,22 @@ POLL_SECONDS = 0.2
 
 
 class ReplacedError(Exception):
-    """The file is another one now, or is shorter than before: it has to be read from its start."""
+    """Signal that the file was replaced or truncated and has to be read from its start."""
 
 
 class Growing:
-    """The bytes of the file at `path`; with `wait` its end is a pause and not an end.
-
-    Raises ReplacedError where the file has been rotated, truncated or removed and made anew.
-    """
+    """Read the bytes of a file; with `wait`, block at the end of the file until more is written."""
 
     def __init__(self, path: Path, *, wait: bool) -> None:
+        """Open the file.
+
+        Args:
+            path: The file.
+            wait: Whether to wait for more at its end.
+        """
         self._path, self._wait = path, wait
         self._file = path.open("rb")
-        self._rest = b""
+        self._pending = b""
 
     def __enter__(self) -> Self:
         return self
@@ -36,37 +39,45 @@ class Growing:
         self._file.close()
 
     def readline(self, limit: int) -> bytes:
-        """The next whole line, once it is there; at most `limit` bytes of it."""
-        while b"\n" not in self._rest and len(self._rest) < limit:
-            if not (some := self._more(limit)):
+        """Return the next line once it is complete, at most `limit` bytes of it.
+
+        Raises:
+            ReplacedError: The file was replaced, truncated or removed and created again.
+        """
+        while b"\n" not in self._pending and len(self._pending) < limit:
+            if not (more := self._more(limit)):
                 break
-            self._rest += some
-        end = self._rest.find(b"\n") + 1 or limit
-        line, self._rest = self._rest[:end], self._rest[end:]
+            self._pending += more
+        end = self._pending.find(b"\n") + 1 or limit
+        line, self._pending = self._pending[:end], self._pending[end:]
         return line
 
-    def unread(self, some: bytes) -> None:
-        """Puts back what was read last."""
-        self._rest = some + self._rest
+    def unread(self, data: bytes) -> None:
+        """Put back the bytes that were read last."""
+        self._pending = data + self._pending
 
     def read(self, limit: int) -> bytes:
-        """What there is, at most `limit` bytes, once there is something."""
-        if self._rest:
-            some, self._rest = self._rest[:limit], self._rest[limit:]
-            return some
+        """Return the available bytes, at most `limit`, once there are some.
+
+        Raises:
+            ReplacedError: As in `readline`.
+        """
+        if self._pending:
+            data, self._pending = self._pending[:limit], self._pending[limit:]
+            return data
         return self._more(limit)
 
     def _more(self, limit: int) -> bytes:
-        while not (some := self._file.read(limit)) and self._wait:
+        while not (data := self._file.read(limit)) and self._wait:
             time.sleep(POLL_SECONDS)
             self._check()
-        return some
+        return data
 
     def _check(self) -> None:
-        held = os.fstat(self._file.fileno())
+        opened = os.fstat(self._file.fileno())
         try:
-            named = self._path.stat()
+            current = self._path.stat()
         except FileNotFoundError:
-            return  # between the removal of the old file and the new one
-        if not os.path.samestat(held, named) or named.st_size < self._file.tell():
+            return  # the new file does not exist yet
+        if not os.path.samestat(opened, current) or current.st_size < self._file.tell():
             raise ReplacedError

@@ -1,4 +1,4 @@
-"""Readings from wherever they are, as a table of the minutes that a model takes."""
+"""Read readings from a file or a stream into the table that a model expects."""
 
 import shutil
 import sys
@@ -21,7 +21,7 @@ from household.pipeline.failure import Failure
 from household.use.growing import Growing
 
 STDIN = "-"
-# A CSV in the names of our columns, which are those of the features.
+# A CSV with the names of the features as header.
 OWN = Layout(
     delimiter=",",
     decimal=".",
@@ -33,18 +33,28 @@ OWN = Layout(
     resample=None,
 )
 MINUTE = np.timedelta64(1, "m")
-# As many times above or below those of the training readings are taken for another unit.
+# Readings so many times above or below those of the training are taken for another unit.
 TIMES = 10
 
 
 def read(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
-    """The readings in the file `name`, or in standard input where that is "-".
+    """Return the readings in the file `name`, or in standard input if it is "-".
 
-    A zip or text in `layout` or in that of UCI's data set 235, a CSV with a header, or Parquet; the
-    last two with a column `timestamp` and one for each of `features`, in their units. Gives a table
-    (timestamp, features), a missing value as null. Raises Failure where it is none of these.
+    A file is a zip or text in `layout` or in UCI's layout, a CSV with a header, or Parquet. The
+    last two need a column `timestamp` and one for each of `features`, in their units.
+
+    Args:
+        name: The file.
+        features: The columns to read.
+        layout: The layout of the training data.
+
+    Returns:
+        A table (timestamp, features), null where missing.
+
+    Raises:
+        Failure: It is none of these.
     """
-    with _whole(name) as (path, file):
+    with _seekable(name) as (path, file):
         start = file.read(4)
         file.seek(0)
         if start.startswith(b"PK"):
@@ -55,11 +65,11 @@ def read(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
             try:
                 table = pq.read_table(file)
             except pa.ArrowInvalid as error:
-                raise Failure(f"{name}: not a whole Parquet file ({error})") from None
+                raise Failure(f"{name}: truncated or damaged Parquet file ({error})") from None
         elif start.strip():
             table = _text(file, features, layout, name)
         else:
-            raise Failure(f"{name}: empty; give readings, a minute a line")
+            raise Failure(f"{name}: empty; use readings, one minute a line")
     return typed(table, features, name)
 
 
@@ -74,24 +84,31 @@ def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -
 
 
 @contextmanager
-def _whole(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
-    """The file `name`; standard input and a pipe as a file too, since a zip and Parquet are read
-    from both ends."""
-    with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as given:
-        if name != STDIN and given.seekable():
-            yield Path(name), given
+def _seekable(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Open `name`; copy standard input or a pipe to a file, since zip and Parquet need seeking."""
+    with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as source:
+        if name != STDIN and source.seekable():
+            yield Path(name), source
             return
         with tempfile.NamedTemporaryFile() as file:
-            shutil.copyfileobj(given, file)
+            shutil.copyfileobj(source, file)
             file.seek(0)
             yield Path(file.name), file
 
 
 def stream(text: Growing, name: str, features: Sequence[str], layout: Layout) -> Iterator[pa.Table]:
-    """The readings of a text as they come: tables (timestamp, features) in time order.
+    """Yield the readings of a text as they arrive: tables (timestamp, features) in time order.
 
-    The text is in one of the layouts that `read` takes. A line that holds no reading is left out.
-    Raises Failure where it is in none of them.
+    Bad lines are skipped.
+
+    Args:
+        text: A text in one of the layouts that `read` accepts.
+        name: Its name in messages.
+        features: The columns to read.
+        layout: The layout of the training data.
+
+    Raises:
+        Failure: It has another layout.
     """
     header = text.readline(reader.BLOCK_BYTES)
     text.unread(header)
@@ -108,21 +125,25 @@ def _tables(
     name: str,
     skip: bool,
 ) -> reader.Reader | export.Export:
-    """The tables of a text, by the reader for what its `header` looks like."""
-    told: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
+    """Return the reader for the layout that `header` shows."""
+    options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
     if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-        return reader.Reader(text, **told)
+        return reader.Reader(text, **options)
     if not export.fields(header, layout)[1]:
-        return export.Export(text, layout, **told)
-    own = OWN._replace(columns={feature: feature for feature in features})
-    found, absent = export.fields(header, own)
+        return export.Export(text, layout, **options)
+    own_layout = OWN._replace(columns={feature: feature for feature in features})
+    found, absent = export.fields(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found)
-    return export.Export(text, own, hints={}, **told)
+    return export.Export(text, own_layout, hints={}, **options)
 
 
 def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
-    """The columns (timestamp, features) of `table`; raises Failure where one is not there."""
+    """Return the columns (timestamp, features) of `table` in their types.
+
+    Raises:
+        Failure: A column is missing, or holds other values or another unit.
+    """
     missing = [column for column in ("timestamp", *features) if column not in table.column_names]
     if missing:
         raise _missing(name, missing, features, table.column_names)
@@ -133,11 +154,11 @@ def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
         try:
             columns[column] = _stamps(values) if kind == "times" else values.cast(pa.float32())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise Failure(f"{name}: column {column} holds no {kind}: {error}") from None
+            raise Failure(f"{name}: column {column} does not hold {kind}: {error}") from None
         unit = (table.field(column).metadata or {}).get(b"unit", b"").decode()
         if unit and unit != series.UNITS.get(column):
             raise Failure(
-                f"{name}: column {column} is in {unit}; the model takes {series.UNITS[column]}"
+                f"{name}: column {column} is in {unit}; the model needs {series.UNITS[column]}"
             )
     return pa.table(columns)
 
@@ -145,21 +166,23 @@ def typed(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
 def _missing(
     name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
 ) -> Failure:
-    # A header without a comma that has another delimiter in it.
-    split = next((each for each in ";\t|" if len(found) == 1 and each in found[0]), None)
-    if split:
+    # A header with another delimiter than a comma is read as one column.
+    delimiter = next(
+        (character for character in ";\t|" if len(found) == 1 and character in found[0]), None
+    )
+    if delimiter:
         return Failure(
-            f"{name}: expected commas between the fields of the header, found {split!r} in "
+            f"{name}: expected commas between the fields of the header, found {delimiter!r} in "
             f"{found[0]!r}; write it with commas"
         )
     return Failure(
-        f"{name}: no column {', '.join(missing)}; the model takes timestamp, "
+        f"{name}: no column {', '.join(missing)}; the model needs timestamp, "
         f"{', '.join(features)}; found {', '.join(found[:12])}"
     )
 
 
 def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As times to the millisecond, with the zone that they have; texts with an offset as UTC."""
+    """Return times in milliseconds, in their time zone if any; texts with an offset in UTC."""
     if pa.types.is_string(values.type):
         try:
             values = values.cast(pa.timestamp("ms"))
@@ -173,11 +196,17 @@ def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def checked(
     table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]]
 ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float32]]:
-    """Times (minutes,) and values (minutes, features) of readings that make sense, NaN for null.
+    """Validate readings and return their times (minutes,) and values (minutes, features).
 
-    Times with a zone are given in UTC. `ranges` is the lowest and highest value of each feature in
-    training. Raises Failure where times go back, stand twice or are no minute apart, or values are
-    in another unit.
+    Times with a zone are returned in UTC, missing values as NaN.
+
+    Args:
+        table: Readings (timestamp, features).
+        name: Their name in messages.
+        ranges: The smallest and the largest value of each feature in training.
+
+    Raises:
+        Failure: Times are not increasing or not a minute apart, or values are in another unit.
     """
     if not table.num_rows:
         raise Failure(f"{name}: no readings")
@@ -188,35 +217,35 @@ def checked(
     back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
     if len(back):
         before, after = table["timestamp"][back[0]], table["timestamp"][back[0] + 1]
-        what = "stands twice" if before == after else f"comes after {minute(before)}"
+        what = "duplicate" if before == after else f"after {minute(before)}: not in time order"
         raise Failure(f"{name}: {minute(after)} {what}; sort the readings, each minute once")
     if len(steps) and np.median(steps) != MINUTE:
         seconds = np.median(steps) / np.timedelta64(1, "s")
         raise Failure(
-            f"{name}: readings are {seconds:g} seconds apart; the model takes one a minute"
+            f"{name}: readings are {seconds:g} seconds apart; the model needs one a minute"
         )
     values = np.column_stack(
         [table[column].to_numpy(zero_copy_only=False) for column in table.column_names[1:]]
     )
-    for column, of in zip(table.column_names[1:], values.T, strict=True):
-        _check_unit(name, column, of[np.isfinite(of)], *ranges[column])
+    for column, column_values in zip(table.column_names[1:], values.T, strict=True):
+        _check_unit(name, column, column_values[np.isfinite(column_values)], *ranges[column])
     return stamps, values.astype(np.float32)
 
 
 def _check_unit(
-    name: str, column: str, known: npt.NDArray[np.floating], low: float, high: float
+    name: str, column: str, values: npt.NDArray[np.floating], low: float, high: float
 ) -> None:
-    # What may be off for as long as a training, such as an oven, has no size to go by.
-    if low <= 0 or not len(known):
+    # A column that was 0 in training, such as an oven, has no typical size.
+    if low <= 0 or not len(values):
         return
-    most, unit = known.max(), series.UNITS[column]
-    if not low / TIMES <= most <= high * TIMES:
+    largest, unit = values.max(), series.UNITS[column]
+    if not low / TIMES <= largest <= high * TIMES:
         raise Failure(
-            f"{name}: {column} is at most {most:g}, in training it was from {low:g} to {high:g} "
-            f"{unit}; give it in {unit}"
+            f"{name}: {column} is at most {largest:g}, but {low:g} to {high:g} {unit} in "
+            f"training; convert it to {unit}"
         )
 
 
 def minute(stamp: pa.Scalar) -> str:
-    """A time as it is printed, with its offset from UTC where it has a zone."""
+    """Return a time as text, with its offset from UTC if it has a zone."""
     return str(stamp.as_py().isoformat(" ", "minutes"))

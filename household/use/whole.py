@@ -1,4 +1,4 @@
-"""The whole pipeline in memory, from readings to a trained model and its scores."""
+"""Run the whole pipeline in memory, from readings to a trained model and its scores."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -36,14 +36,14 @@ from household.report import figures, summary, verdict
 from household.report.tables import Results
 from household.use import readings
 
-# The defaults are those of the project that the package is a part of.
+# The defaults are those of the project that contains the package.
 SHIPPED = Path(__file__).parents[2] / paths.PARAMS
-# Where the data is from, in the `attrs` of a frame.
+# The key of the record of the source in the `attrs` of a DataFrame.
 SOURCE = "source"
 
 
 class Picture(bytes):
-    """A PNG, which a notebook shows."""
+    """Hold a PNG that a notebook shows."""
 
     def __repr__(self) -> str:
         return f"<a picture of {len(self):,} bytes>"
@@ -54,52 +54,63 @@ class Picture(bytes):
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """What came of a run: a notebook shows its verdict."""
+    """Hold the results of a run. A notebook shows the verdict.
 
-    data: pd.DataFrame  # the minutes, by their time: each column in its unit, NaN for none
-    interrupted: bool  # the training was, and its best epoch so far is kept
+    Attributes:
+        data: The readings by time, each column in its unit, NaN where missing.
+        interrupted: Whether the training was interrupted; its best epoch so far is kept then.
+        fitted: The trained model.
+        results: The results that reports are made from.
+    """
+
+    data: pd.DataFrame
+    interrupted: bool
     fitted: Fitted
     results: Results
 
     @property
     def model(self) -> Any:
-        """The network of Keras: (windows, lookback, features) to (windows, horizon), in kW."""
+        """Return the Keras model: (windows, lookback, features) to (windows, horizon), in kW."""
         return self.fitted.model
 
     @property
     def losses(self) -> pd.DataFrame:
-        """Rows (epoch, part, loss)."""
+        """Return rows (epoch, part, loss)."""
         return self.results.losses
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The RMSE and MAE in kW, MASE and skill of each forecaster on the test windows."""
-        of_each = {name: self.results.metrics[name] for name in self.results.forecasters}
-        return pd.DataFrame(of_each).T
+        """Return RMSE and MAE in kW, MASE and skill of each forecaster on the test windows."""
+        by_forecaster = {name: self.results.metrics[name] for name in self.results.forecasters}
+        return pd.DataFrame(by_forecaster).T
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """A row for each target minute of the test windows: the power and each forecast, in kW."""
+        """Return a row for each target minute of the test windows, in kW."""
         return self.results.predictions
 
     @property
     def verdict(self) -> list[str]:
-        """Whether the network wins, by how much, and how sure that is."""
+        """Return whether the network wins, by how much and how sure that is, in a few lines."""
         predicted = self.results.windows("timestamp")
         simulated = self.results.source["simulated"]
         return verdict.lines(self.results.metrics, len(predicted), self.results.horizon, simulated)
 
     def plot(self, name: str) -> Picture:
-        """A plot of the report by its name, such as "scores"; raises Failure for any other."""
+        """Return a plot of the report by name, such as "scores".
+
+        Raises:
+            Failure: There is no such plot.
+        """
         plots = {plot.name: plot for plot in figures.CHARTS}
         if name not in plots:
-            raise Failure(f"no plot {name!r}; there are {', '.join(plots)}")
+            raise Failure(f"no plot {name!r}; use one of {', '.join(plots)}")
         household = summary.household(self.results.source)
         table = plots[name].table(self.results).assign(household=household)
         return Picture(plots[name].picture(table))
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the model to `folder`, as the train stage does: what `household.predict` takes."""
+        """Write the model to `folder`, for `household.predict`; return the folder."""
         self.fitted.write(Path(folder))
         return Path(folder)
 
@@ -113,14 +124,14 @@ class Run:
 def run(
     model: str | Path | Run | None, data: pd.DataFrame | None, sections: Mapping[str, Any]
 ) -> Run:
-    """See `household.run`."""
+    """Run the pipeline; see `household.run`."""
     shipped = params.load(SHIPPED if SHIPPED.exists() else paths.PARAMS)
     given = params.changed(shipped, sections)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         started = given
         if isinstance(model, Run):
-            # Its folder is gone when the record is read, which has the lineage.
+            # The record of the results must not name a temporary folder.
             earlier = {"warm_start": str(model.save(folder / "earlier"))}
             started = params.changed(given, {"train": earlier})
         elif model is not None:
@@ -145,13 +156,13 @@ def _run(
     checked: dict[str, Any],
     kept: Path,
 ) -> Run:
-    """From the minutes on; `started` are the parameters with the model that it goes on with."""
+    """Run the stages after parse; `started` are the parameters with the model of a warm start."""
     window = given.window
     features: list[str] = [
         name for name in window.features if minutes[name].null_count < len(minutes)
     ]
     if TARGET not in features:
-        raise Failure(f"no minute has a value for {TARGET}; give readings that have some")
+        raise Failure(f"no minute has a value for {TARGET}; use readings that have some")
     complete = series.valid(lambda: iter([minutes]), features, window.fraction)
     known = pa.concat_tables(complete).combine_chunks()
     values, stamps = series.values(known), arrays.of(known["timestamp"])
@@ -176,7 +187,7 @@ def _run(
         )
     except KeyboardInterrupt:
         interrupted = True
-        print("run: interrupted; the best epoch so far is kept")
+        print("run: interrupted; kept the best epoch so far")
     seen = artifact.seen(stamps, values, split.train, shape)
     made = fitted.finished(network, given, learnt, features, [seen], record, earlier)
     against = given.evaluate.against
@@ -219,10 +230,10 @@ def _measure_quality(
 
 
 def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
-    """The minutes that the parameters ask for, where they are from, and their quality."""
+    """Return the minutes of `fetch.source`, the record of the source and the quality record."""
     record = source.fetch(given.fetch, folder)
     if meters.several(folder):
-        raise Failure("run takes one meter; of several `dvc repro` makes one model")
+        raise Failure("run needs one meter; use `dvc repro` for several")
     records = Records(sorted(folder.glob("*.zip")), given.parse)
     minutes = pa.concat_tables(records).combine_chunks()
     checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
@@ -230,20 +241,24 @@ def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dic
 
 
 def _taken(data: pd.DataFrame) -> pa.Table:
-    """A table of series.SCHEMA from a frame; raises Failure where it holds no minutes in order."""
+    """Return a DataFrame as a table of series.SCHEMA.
+
+    Raises:
+        Failure: It does not hold minutes in time order.
+    """
     if not isinstance(data, pd.DataFrame):
-        raise Failure(f"data: expected a frame of pandas, found {data!r:.80}; read it into one")
+        raise Failure(f"data: expected a pandas DataFrame, found {data!r:.80}; convert it to one")
     frame = data if "timestamp" in data else data.rename_axis("timestamp").reset_index()
     given = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in series.NAMES if name in given.column_names or name == TARGET]
     table = readings.typed(given, columns, "data")
-    if table.schema.field("timestamp").type.tz:  # the pipeline's times are those of a clock
+    if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
         table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count or not table.num_rows:
-        raise Failure("data: a minute has no timestamp, or there is none at all")
+        raise Failure("data: a minute has no timestamp, or there are no minutes")
     steps = np.diff(arrays.of(table["timestamp"]))
     if (steps <= np.timedelta64(0, "m")).any():
-        raise Failure("data: times go back or stand twice; sort the minutes, each once")
+        raise Failure("data: duplicate times or not in time order; sort the minutes, each once")
     absent = {
         name: pa.nulls(len(table), pa.float32()) for name in series.NAMES if name not in columns
     }

@@ -57,7 +57,7 @@ def test_a_corrected_file_of_the_same_name_is_read_as_the_message_says(
     (line,) = (each for each in read_commands("README.md", "The real data") if remedy in each)
     assert line == f"{remedy} && dvc repro"
     printed = [dvc(clone, *command.split()[1:]) for command in line.split(" && ")]
-    assert "evaluate: RMSE" in printed[-1]
+    assert "evaluate: LSTM RMSE" in printed[-1]
 
 
 MISTAKES = {
@@ -104,7 +104,7 @@ def test_the_figures_of_readme_are_those_that_are_committed() -> None:
     assert f"\nparse: {quality['rows']:,} minutes from {quality['first']} to " in README
     # Those of the text are none of another run.
     scores = json.loads((ROOT / paths.METRICS).read_text())
-    assert f"RMSE {scores['LSTM']['rmse_kw']:.4f} kW with the LSTM" in README
+    assert f"LSTM RMSE {scores['LSTM']['rmse_kw']:.4f} kW" in README
 
 
 def test_the_pictures_of_the_page_are_of_the_run_that_is_committed() -> None:

@@ -14,7 +14,7 @@ from tests.shell import run
 
 
 def shown(folder: Path, *options: str) -> dict[str, dict[str, str]]:
-    """The rows of `dvc exp show` by the name of the experiment, in their order."""
+    """Return the rows of `dvc exp show` by experiment, in their order."""
     rows = csv.DictReader(dvc(folder, "exp", "show", "--csv", *options).splitlines())
     return {row["Experiment"]: row for row in rows if row["Experiment"]}
 

@@ -32,7 +32,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 def stage(line: str) -> Callable[[Path], None]:
-    """An edit that has the window stage run `line` before all else."""
+    """Return an edit that makes the window stage run `line` first."""
     start = "    window, parsed = params.window, meters.held(paths.PARSED)\n"
     return edited("stages/window.py", start, f"    {line}\n{start}")
 

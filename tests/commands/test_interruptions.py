@@ -36,7 +36,7 @@ def test_a_truncated_record_of_dvc_is_repaired(clone: Path) -> None:
     (clone / mend.RWLOCK).write_bytes(b"")
     dvc(clone, "repro", fails=True)
     said = run(clone, "python", "-m", "household.mend")
-    assert said.startswith(f"mend: {mend.RWLOCK} was cut short, and is removed\n")
+    assert said.startswith(f"mend: {mend.RWLOCK} was truncated; removed it\n")
     # Some of what it is cut to DVC itself takes for whole, and makes whole again.
     dvc(clone, "repro")
     assert record.read_bytes() == whole
@@ -56,7 +56,7 @@ def test_without_an_intact_record_in_git_the_broken_one_is_removed(tmp_path: Pat
         text=True,
         check=True,
     )
-    assert done.stderr == "mend: dvc.lock was cut short; it is removed, as git has none\n"
+    assert done.stderr == "mend: dvc.lock was truncated; removed it, since git has none\n"
     assert not (tmp_path / mend.LOCKFILE).exists()
 
 
@@ -65,6 +65,6 @@ def test_make_repro_repairs_a_broken_record(clone: Path) -> None:
     whole = (clone / mend.LOCKFILE).read_bytes()
     (clone / mend.LOCKFILE).write_bytes(b"")
     output = run(clone, "make", "repro")
-    assert "mend: dvc.lock was cut short; the last whole one is back" in output
+    assert "mend: dvc.lock was truncated; restored the last version in git" in output
     assert UP_TO_DATE in output
     assert (clone / mend.LOCKFILE).read_bytes() == whole

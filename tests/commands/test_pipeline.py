@@ -56,12 +56,12 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(
     predictions = pq.read_table(folder / "reports/predictions.parquet")
     names = ["timestamp", "actual", "LSTM", *BASELINES, *tables.ENDS]
     assert predictions.column_names == names
-    assert f"on {predictions.num_rows} windows" in output
+    assert f"{predictions.num_rows} test windows" in output
     assert metrics["LSTM"]["skill"] == pytest.approx(
         1 - metrics["LSTM"]["rmse_kw"] / metrics["persistence"]["rmse_kw"], abs=1e-5
     )
-    assert f"RMSE {metrics['LSTM']['rmse_kw']:.4f} kW with the LSTM" in output
-    assert "of a simulated household" in output
+    assert f"LSTM RMSE {metrics['LSTM']['rmse_kw']:.4f} kW, persistence" in output
+    assert "test windows, simulated data" in output
     for plot in DRAWN:
         picture = (folder / f"reports/figures/{plot.name}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")
@@ -175,8 +175,8 @@ def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
     change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
     output = dvc(clone, "repro")
     assert stages_run(output) == ["train", "evaluate", "plot"]
-    assert f"goes on with the weights in {earlier}\n" in output
-    assert f"begins with validation {stopped}\n" in output
+    assert f"warm start from {earlier}\n" in output
+    assert f"initial validation loss {stopped}\n" in output
     record = json.loads((clone / "models/lstm/forecaster.json").read_text())
     (went,) = record["lineage"]
     assert went["sha256"] == files.sha256(earlier / "network.keras")
@@ -188,7 +188,7 @@ def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
     assert f"RMSE {before['LSTM']['rmse_kw']:.4f} kW with the earlier LSTM: the LSTM is" in output
     assert "kW with the earlier LSTM: the LSTM is" in (clone / "reports/report.md").read_text()
     card = (clone / "models/lstm/README.md").read_text()
-    assert f"| went on from | a model of {record['trained_on']['first'][:10]}" in card
+    assert f"| continued from | a model of {record['trained_on']['first'][:10]}" in card
 
     change(clone, train__units=[4], window__lookback=48)
     assert (
@@ -279,7 +279,7 @@ def test_a_missing_key_is_named_in_one_line(clone: Path, gone: str) -> None:
 def test_a_missing_zip_is_one_line(clone: Path) -> None:
     change(clone, fetch__source="no/such.zip")
     output = run(clone, "python", "-m", "stages.fetch", fails=True)
-    assert output.startswith("fetch: fetch.source: no file at no/such.zip; give sample, uci,")
+    assert output.startswith("fetch: fetch.source: no file at no/such.zip; use sample, uci,")
     assert output.count("\n") == 1
 
 
@@ -300,7 +300,7 @@ def test_a_killed_training_resumes_to_the_same_model_and_its_losses_can_be_drawn
 
     output = dvc(clone, "repro", "train")
     assert stages_run(output) == ["train"]
-    assert re.search(r"goes on after epoch \d+ of 9", output)
+    assert re.search(r"resuming after epoch \d+ of 9", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
     assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
@@ -410,6 +410,6 @@ def test_a_stage_outside_of_the_environment_says_what_is_not_installed() -> None
     assert done.returncode == 1
     assert re.fullmatch(
         rf"stages: \w+ is not installed for {sys.executable}; run `\. \.venv/bin/activate` first, "
-        r"or `make repro`, which makes that environment\n",
+        r"or `make repro`, which creates that environment\n",
         done.stderr,
     )

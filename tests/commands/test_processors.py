@@ -39,7 +39,7 @@ EMULATED = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def split_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which the stages before train have run, once for all processors."""
+    """Make a clone in which the stages before train have run."""
 
     def prepare(folder: Path) -> str:
         clones.copy(folder)
@@ -53,7 +53,7 @@ def split_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made_here(
     split_clone: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, str]]:
-    """What 16 threads of this processor make of it, with which all others are compared."""
+    """Return the outputs of 16 threads of this processor, to compare others with."""
 
     def make(folder: Path) -> str:
         return json.dumps(processors.write_outputs(split_clone, folder, "16 threads"))

@@ -69,12 +69,12 @@ import os, signal
 from household.forecast import training
 from household.pipeline import params
 from stages import train
-begin_epoch = training._Epochs.begin_epoch
+begin_epoch = training._Progress.begin_epoch
 def begin_or_die(epochs):
     if epochs.done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     begin_epoch(epochs)
-training._Epochs.begin_epoch = begin_or_die
+training._Progress.begin_epoch = begin_or_die
 train.main(params.load())
 """
 
@@ -103,8 +103,8 @@ def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     said, _ = first.communicate(timeout=30)
     assert (first.returncode, second.returncode) == (1, -signal.SIGKILL), said
     assert re.fullmatch(
-        r"train: another rank is gone \(\w+\); start all of them again: they go on after the last "
-        "epoch that was whole",
+        r"train: lost connection to another worker \(\w+\); restart all workers to resume after "
+        "the last complete epoch",
         said.splitlines()[-1],
     )
     assert (clone / paths.CHECKPOINT).exists()
@@ -115,7 +115,7 @@ def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     assert [each.returncode for each in both] == [0, 0], said + other
     assert "rank 0 of 2" in said
     assert other.splitlines() == [said.splitlines()[0].replace("rank 0 of 2", "rank 1 of 2")]
-    assert "train: goes on after epoch 2 of 4" in said
+    assert "train: resuming after epoch 2 of 4" in said
     assert "epoch 4 of 4" in said
     assert not (clone / paths.CHECKPOINT).exists()
     assert_close(clone, alone)
@@ -145,11 +145,13 @@ def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
     monkeypatch.setattr(ranks, "MEET_SECONDS", 1.0)
     ports = free_ports(2)
     monkeypatch.setenv(ranks.CONFIG, config(ports, 0))
-    with pytest.raises(Failure, match=rf"rank 1 of 2, 127.0.0.1:{ports[1]}, does not answer after"):
+    with pytest.raises(
+        Failure, match=rf"worker 1 of 2, 127.0.0.1:{ports[1]}, did not answer within"
+    ):
         network.strategy()
     with (
         socket.create_server(("", ports[0])),
-        pytest.raises(Failure, match=r"is not to be had here .*; give another port"),
+        pytest.raises(Failure, match=r"cannot listen on .*; choose another port"),
     ):
         network.strategy()
 
@@ -169,7 +171,7 @@ def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
 )
 def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(ranks.CONFIG, text)
-    with pytest.raises(Failure, match=r"TF_CONFIG: expected workers and which of them this is"):
+    with pytest.raises(Failure, match=r"TF_CONFIG: expected all workers and the index of this one"):
         ranks.read()
 
 

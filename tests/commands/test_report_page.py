@@ -34,7 +34,7 @@ LOOKS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A browser for all pages, since it takes a second to start."""
+    """Start a browser for all pages, since that takes a second."""
     with browser() as given:
         yield given
 
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 def page_of_one(
     reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The page of one run."""
+    """Make the page of one run."""
 
     def make(folder: Path) -> str:
         shutil.copytree(reproduced_clone[0], folder, symlinks=True)
@@ -57,7 +57,7 @@ def page_of_one(
 def page_of_several(
     reproduced_clone: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The page of three runs that differ."""
+    """Make the page of three runs that differ."""
 
     def make(folder: Path) -> str:
         shutil.copytree(reproduced_clone[0], folder, symlinks=True)
@@ -86,7 +86,7 @@ def page_of_several(
 
 @pytest.fixture
 def page_file(name: str, request: pytest.FixtureRequest) -> Path:
-    """The page of one run, or of several, by the parameter `name`."""
+    """Return the page of one run or of several, by the parameter `name`."""
     file: Path = request.getfixturevalue(f"page_of_{name}")
     return file
 
@@ -145,11 +145,11 @@ def test_every_plot_is_drawn_without_a_request_and_the_page_is_accessible(
 def test_the_page_says_in_words_what_was_found(chromium: Browser, page_of_one: Path) -> None:
     with opened(chromium, page_of_one, 1400, "light") as (page, _):
         text = page.inner_text("main")
-        assert "Simulated, no real readings" in text
+        assert "Simulated data" in text
         assert page.inner_text("h1").startswith("The LSTM's error is ")
-        for heading, count in (("What to doubt", 1), ("Shortcuts", 0), ("Settings", 1)):
+        for heading, count in (("Caveats", 1), ("Shortcuts", 0), ("Settings", 1)):
             assert page.get_by_role("heading", name=heading).count() == count
-        assert "no interval" in text
+        assert "no CI" in text
         rows = page.locator("section").first.locator("tbody tr")
         assert rows.locator("th").all_inner_texts()[:2] == ["LSTM", "persistence"]
 
@@ -260,7 +260,7 @@ def test_a_mark_in_each_plot_shows_its_values_in_whole_words(
 
 
 def told(template: Path) -> list[dict[str, str]]:
-    """The fields of all tooltips of a template."""
+    """Return the fields of all tooltips of a template."""
 
     def within(part: Any) -> Iterator[dict[str, str]]:
         if isinstance(part, dict):

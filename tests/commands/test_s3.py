@@ -24,7 +24,7 @@ BUCKET = "household"
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    """The address of a server that speaks S3, which takes seconds to start."""
+    """Start a server that speaks S3, which takes seconds; return its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -39,7 +39,7 @@ def s3_address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3_client(s3_address: str) -> BaseClient:
-    """A client of that server, in which there is a bucket."""
+    """Return a client of that server, with a bucket."""
     client = boto3.client(
         "s3",
         endpoint_url=s3_address,
@@ -58,7 +58,7 @@ def s3_client(s3_address: str) -> BaseClient:
 
 @pytest.fixture
 def pushed_clone(clone: Path, s3_client: BaseClient) -> Path:
-    """A clone that has pushed its files there, set up by the commands of README."""
+    """Return a clone that has pushed its files, set up by the commands of README."""
     dvc(clone, "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
     dvc(clone, "remote", "modify", "store", "verify", "true")
     dvc(clone, "remote", "modify", "store", "endpointurl", s3_client.meta.endpoint_url)

@@ -124,9 +124,9 @@ def test_bytes_are_compared_unless_there_is_a_reason_not_to() -> None:
     rounded = changed(("train", "models/lstm"), ("evaluate", "models/lstm"))
     with pytest.raises(SystemExit, match="verify: train differs first: models/lstm is other"):
         verify.judge(LOCK, rounded, SCORES, SCORES, "")
-    said = verify.judge(LOCK, rounded, SCORES, SCORES, "a card is no CPU")
+    said = verify.judge(LOCK, rounded, SCORES, SCORES, "a card is not a CPU")
     assert "fetch to split gave the bytes in dvc.lock" in said
-    assert said.endswith("no more was asked, since a card is no CPU")
+    assert said.endswith("no more was asked, since a card is not a CPU")
     with pytest.raises(SystemExit, match="verify: parse differs first"):
         verify.judge(LOCK, changed(("parse", "data/parsed/power")), SCORES, SCORES, "a card")
 

@@ -53,12 +53,12 @@ def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDi
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("window.lookback=9:19", "window.lookback cannot be searched; give train. and one of "),
+        ("window.lookback=9:19", "window.lookback cannot be searched; use train. and one of "),
         ("train.unit=1,2", "train.unit cannot be searched"),
         ("train.loss=mae,mse", "train.loss cannot be searched"),
-        ("train.dropout=", "train.dropout=: give values as train.dropout=1,2 or a range as"),
-        ("train.dropout=0.4:0.1", "train.dropout=0.4:0.1: give values"),
-        ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: give values"),
+        ("train.dropout=", "train.dropout=: write values as train.dropout=1,2 or a range as"),
+        ("train.dropout=0.4:0.1", "train.dropout=0.4:0.1: write values"),
+        ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: write values"),
     ],
 )
 def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
@@ -73,7 +73,7 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
 ) -> None:
     """With trainings that report given losses."""
     due: list[list[float]] = [
-        *[[3.0, 2, 1]] * search.UNCUT,
+        *[[3.0, 2, 1]] * search.STARTUP_TRIALS,
         *([4.0, 3, 2], [2.0, 1, 0.5], [math.nan]),
     ]
 
@@ -95,17 +95,17 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         study.tell(trial, loss, state=state)
         found.append((state, loss, len(study.trials[trial.number].intermediate_values)))
     complete = (TrialState.COMPLETE, 1, 3)
-    assert found[: search.UNCUT] == [complete] * search.UNCUT
-    assert found[search.UNCUT :] == [
+    assert found[: search.STARTUP_TRIALS] == [complete] * search.STARTUP_TRIALS
+    assert found[search.STARTUP_TRIALS :] == [
         (TrialState.PRUNED, None, 2),
         (TrialState.COMPLETE, 0.5, 3),
         (TrialState.FAIL, None, 0),
     ]
-    assert [trial.number for trial in search.ended(study)] == [5, *range(search.UNCUT), 4]
-    assert "cut short" in search.said(study.trials[4])
-    assert "the loss was no number" in search.said(study.trials[6])
+    assert [trial.number for trial in search.ended(study)] == [5, *range(search.STARTUP_TRIALS), 4]
+    assert "pruned" in search.said(study.trials[4])
+    assert ": diverged, " in search.said(study.trials[6])
     marks = [row["how"] for row in search.history(search.ended(study))["data"]["values"]]
-    assert marks == [search.HOW[0]] * search.UNCUT + [search.HOW[1], search.HOW[0]]
+    assert marks == [search.HOW[0]] * search.STARTUP_TRIALS + [search.HOW[1], search.HOW[0]]
     assert search.report(study).count("\n") == 1 + 6
 
 
@@ -178,16 +178,16 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
 def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(Failure, match=r"^no trial 0 that ended in .*journal\.log; there are none$"):
+    with pytest.raises(Failure, match=r"^no trial 0 in .*journal\.log; it has none$"):
         search.apply(0)
     assert not search.JOURNAL.exists()
     study = search.opened()
     study.set_user_attr("of", "another")
     study.add_trial(optuna.trial.create_trial(value=1.0))
     monkeypatch.setattr(search, "read", lambda *_: search.Data(None, "this"))
-    with pytest.raises(Failure, match=r"is of other data, parameters or values; remove"):
+    with pytest.raises(Failure, match=r"was created with other data, parameters or values; delete"):
         search.work(changed({}), {}, trials=9)
-    with pytest.raises(Failure, match=r"; there are 0$"):
+    with pytest.raises(Failure, match=r"; it has 0$"):
         search.apply(99)
 
 
@@ -196,7 +196,7 @@ def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     [
         (Failure("no trial 9"), "search: no trial 9"),
         (FileNotFoundError(2, "", "a"), "search: no a; run `dvc repro split` first"),
-        (KeyboardInterrupt(), "search: interrupted; the same command goes on"),
+        (KeyboardInterrupt(), "search: interrupted; run the same command to resume"),
     ],
 )
 def test_what_ends_a_search_before_its_time_is_one_line(error: BaseException, said: str) -> None:

@@ -52,7 +52,7 @@ def member(data: bytes) -> bytes:
 
 
 def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
-    """The count of rows, gaps and skipped lines, or the one line of what was refused."""
+    """Return the counts of rows, gaps and skipped lines, or the line of the error."""
     Path("given.zip").write_bytes(data)
     given = changed({"fetch.source": "given.zip", "parse.on_bad_line": on_bad_line})
     try:
@@ -93,11 +93,11 @@ REFUSED = [
     ),
     pytest.param(
         member(HEADER.encode() + b"\n" + bytes(200_000)),
-        "which no record of minutes does",
+        "which is too much for a series of minutes",
         id="NUL bytes",
     ),
     pytest.param(member(b""), "line 1: expected Date;", id="an empty text"),
-    pytest.param(member(text()), "no minutes below the header", id="a header alone"),
+    pytest.param(member(text()), "header but no readings", id="a header alone"),
 ]
 
 
@@ -148,13 +148,13 @@ def test_a_text_of_any_name_is_read_and_written_nowhere_else(name: str, tmp_path
 SKIPPED = [
     pytest.param(
         text(*lines(range(60), AUTUMN), *lines(range(60), AUTUMN), *lines(range(60, 90), AUTUMN)),
-        f"{archive.MEMBER} line 62: minute 2007-10-28 02:00:00 comes after 2007-10-28 02:59:00",
+        f"{archive.MEMBER} line 62: minute 2007-10-28 02:00:00 after 2007-10-28 02:59:00",
         {"rows": 90, "absent": 0, "out_of_order": 59, "duplicate": 1},
         id="the hour that comes twice in autumn",
     ),
     pytest.param(
         text(*lines([0, 1, 1, 2, 2, 2])),
-        f"{archive.MEMBER} line 4: minute 2007-03-25 01:01:00 stands twice",
+        f"{archive.MEMBER} line 4: duplicate minute 2007-03-25 01:01:00",
         {"rows": 3, "absent": 0, "duplicate": 3},
         id="minutes that stand twice",
     ),
@@ -191,5 +191,5 @@ def test_a_member_that_appears_twice_is_refused() -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = zipped((archive.MEMBER, GOOD), (archive.MEMBER, text(*lines(range(3)))))
     assert outcome(data, "skip") == (
-        f"given.zip: {archive.MEMBER} stands in the zip twice; zip one alone"
+        f"given.zip: {archive.MEMBER} appears twice in the zip; keep one"
     )

@@ -67,7 +67,7 @@ def recorded() -> dict[str, Any]:
 
 
 def only() -> Path:
-    """The one zip that is there."""
+    """Return the only zip."""
     (path,) = paths.RAW.iterdir()
     return path
 
@@ -79,7 +79,7 @@ def held() -> bytes:
 def said_of(
     source: str, name: str, data: bytes, address: str = "", **others: Any
 ) -> dict[str, Any]:
-    """What source.json says of the one zip `data` that was had from `address`, or `source`."""
+    """Return the expected source.json of one zip."""
     address = address or source
     part = {"address": address, "bytes": len(data), "sha256": sha256(data)}
     said = {"source": source, "address": address, "parts": {name: part}}
@@ -87,7 +87,7 @@ def said_of(
 
 
 def refused(given: Params) -> str:
-    """The one line of a run that fails over an earlier good one, which stays as it was."""
+    """Return the error of a run after an earlier good one, whose files must stay."""
     paths.RAW.mkdir(parents=True, exist_ok=True)
     (paths.RAW / "old.zip").write_bytes(OLD)
     paths.SOURCE.write_bytes(OLD)
@@ -134,7 +134,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A web server that answers as the test says."""
+    """Start a web server that answers as the test says."""
     # A proxy of the machine would be asked for 127.0.0.1 as well.
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
@@ -149,7 +149,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds between retries, taken down and not waited for."""
+    """Record the seconds between retries instead of waiting."""
     taken: list[float] = []
     monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=taken.append))
     return taken
@@ -224,7 +224,7 @@ def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("missing", ["no/such.zip", "samples", "ftp://example.org/p.zip"])
 def test_a_missing_file_is_reported_with_what_may_be_given(missing: str) -> None:
     said = refused(with_fetch(source=missing))
-    assert said.startswith(f"fetch.source: no file at {missing}; give sample, uci, a URL, or ")
+    assert said.startswith(f"fetch.source: no file at {missing}; use sample, uci, a URL, or ")
 
 
 # Several.
@@ -273,9 +273,9 @@ def test_sources_that_cannot_be_combined_are_refused() -> None:
         Path(name, "a.zip").write_bytes(GOOD)
     Path("empty").mkdir()
     said = refused(with_fetch(source=["one", "other/a.zip"]))
-    assert said == "fetch.source: two would be data/raw/power/a.zip; rename one of them"
+    assert said == "fetch.source: two files are named a.zip; rename one"
     said = refused(with_fetch(source=["one", "sample"], sha256=sha256(GOOD)))
-    assert said == "fetch.sha256: of one zip, but fetch.source gives 2; clear it"
+    assert said == "fetch.sha256: checks one zip, but fetch.source gives 2; set it to null"
     said = refused(with_fetch(source="empty"))
     assert said.startswith("fetch.source: no .zip, .csv or .txt in the folder empty; ")
     # The first is good, and the second is not.
@@ -343,7 +343,7 @@ def test_a_missing_url_is_reported_with_its_status(
     monkeypatch.setattr(source, "RETRIES", 0)
     address = f"{server.root}/no.zip"
     said = refused(with_fetch(source=address))
-    assert said == f"no answer from {address} (status 404); {source.OFFLINE}"
+    assert said == f"could not download {address} (status 404); {source.OFFLINE}"
 
 
 def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
@@ -371,7 +371,7 @@ def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
     server.replies["/power.zip"] = [(200, GOOD)]
     server.lost = 1
     said = refused(with_fetch(source=f"{server.root}/power.zip"))
-    assert said.startswith(f"no answer from {server.root}/power.zip (")
+    assert said.startswith(f"could not download {server.root}/power.zip (")
     assert len(pauses) == source.RETRIES
 
 
@@ -391,7 +391,7 @@ def test_an_unreachable_server_is_reported_with_the_way_to_work_offline(
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/power.zip"
         said = refused(with_fetch(source=address))
-    assert said == f"no answer from {address} (ConnectionError); {source.OFFLINE}"
+    assert said == f"could not download {address} (ConnectionError); {source.OFFLINE}"
     assert "set fetch.source to sample" in said
     assert len(pauses) == source.RETRIES
     assert not server.asked
@@ -400,7 +400,7 @@ def test_an_unreachable_server_is_reported_with_the_way_to_work_offline(
 @pytest.mark.parametrize("address", ["http://", "https://:0/x", "http://[::1/power.zip"])
 def test_a_malformed_url_is_refused(pauses: list[float], address: str) -> None:
     said = refused(with_fetch(source=address))
-    assert said.startswith(f"no answer from {address} (")
+    assert said.startswith(f"could not download {address} (")
     assert len(pauses) == source.RETRIES
 
 
@@ -413,7 +413,7 @@ BOUND = 10.0
 
 @contextmanager
 def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The address of a server that answers each request by what `say` does with its socket."""
+    """Start a server whose socket is handled by `say`; return its address."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -436,7 +436,7 @@ def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def drip(start: bytes) -> Callable[[socket.socket], None]:
-    """Sends `start`, and then a byte now and then for as long as someone listens."""
+    """Send `start`, and then a byte now and then while someone listens."""
 
     def say(to: socket.socket) -> None:
         to.sendall(start)
@@ -465,35 +465,39 @@ def pour(to: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("say", "reason"),
     [
-        pytest.param(stall(b""), "no answer from {}", id="silence"),
-        pytest.param(stall(HEAD), "no answer from {}", id="stall before the body"),
+        pytest.param(stall(b""), "could not download {}", id="silence"),
+        pytest.param(stall(HEAD), "could not download {}", id="stall before the body"),
         pytest.param(
             stall(HEAD + LENGTH % len(GOOD) + GOOD[:-9]),
-            "no answer from {}",
+            "could not download {}",
             id="stall in the body",
         ),
-        pytest.param(drip(HEAD + b"X-Y: "), "{}: not here after", id="trickle before the body"),
-        pytest.param(drip(HEAD + LENGTH % 10**7), "{}: not here after", id="trickle of the body"),
-        pytest.param(pour, "{}: not here after", id="a body without an end"),
+        pytest.param(
+            drip(HEAD + b"X-Y: "), "{}: not downloaded within", id="trickle before the body"
+        ),
+        pytest.param(
+            drip(HEAD + LENGTH % 10**7), "{}: not downloaded within", id="trickle of the body"
+        ),
+        pytest.param(pour, "{}: not downloaded within", id="a body without an end"),
         pytest.param(
             lambda to: to.sendall(HEAD + LENGTH % (len(GOOD) - 9) + GOOD),
-            "{}: not a whole zip",
+            "{}: truncated or damaged zip",
             id="a length that is too small",
         ),
         pytest.param(
             lambda to: to.sendall(HEAD + LENGTH % (len(GOOD) + 9) + GOOD),
-            "no answer from {}",
+            "could not download {}",
             id="a length that is too large",
         ),
         pytest.param(
             lambda to: to.sendall(HEAD + b"Content-Encoding: gzip\r\n" + LENGTH % 9 + GOOD[:9]),
-            "no answer from {}",
+            "could not download {}",
             id="another encoding",
         ),
         pytest.param(
-            lambda to: to.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"), "no answer from {}", id="no HTTP"
+            lambda to: to.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"), "could not download {}", id="no HTTP"
         ),
-        pytest.param(lambda to: to.close(), "no answer from {}", id="hanging up"),
+        pytest.param(lambda to: to.close(), "could not download {}", id="hanging up"),
     ],
 )
 def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
@@ -506,7 +510,7 @@ def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
         said = refused(with_fetch(source=address))
     assert time.monotonic() - begin < BOUND
     assert said.startswith(reason.format(address))
-    assert source.OFFLINE in said or "fetch it again" in said
+    assert source.OFFLINE in said or "download it again" in said
 
 
 def test_the_bound_is_lifted_once_the_zip_is_here(server: Server) -> None:
@@ -538,7 +542,7 @@ def test_a_redirect_that_leads_nowhere_good_is_refused(server: Server, to: str) 
     server.moved["/loop.zip"] = to
     address = f"{server.root}/loop.zip"
     begin = time.monotonic()
-    assert refused(with_fetch(source=address)).startswith(f"no answer from {address} (")
+    assert refused(with_fetch(source=address)).startswith(f"could not download {address} (")
     assert time.monotonic() - begin < BOUND
 
 
@@ -549,7 +553,9 @@ def test_a_certificate_that_nobody_trusts_is_refused(server: Server) -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
     address = f"{server.root.replace('http:', 'https:')}/power.zip"
-    assert refused(with_fetch(source=address)).startswith(f"no answer from {address} (SSLError)")
+    assert refused(with_fetch(source=address)).startswith(
+        f"could not download {address} (SSLError)"
+    )
     assert not server.asked
 
 
@@ -558,7 +564,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(server: Server) -> None:
 
 @pytest.fixture
 def uci(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """The two addresses of UCI, at this server; the second has a good zip."""
+    """Point UCI's two addresses at this server; the second has a good zip."""
     addresses = (f"{server.root}/moved.zip", f"{server.root}/uci.zip")
     monkeypatch.setattr(source, "UCI", addresses)
     server.replies["/uci.zip"] = [(200, GOOD)]
@@ -598,7 +604,7 @@ def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
 @pytest.mark.usefixtures("pauses")
 def test_a_zip_that_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
     said = refused(with_fetch(source="uci"))
-    assert said == f"{uci[1]}: not the data set as published in 2012; {source.OFFLINE}"
+    assert said == f"{uci[1]}: not the data set published in 2012; {source.OFFLINE}"
 
 
 @pytest.mark.usefixtures("pauses")
@@ -608,7 +614,7 @@ def test_where_no_address_of_uci_answers_each_is_named(
     server.replies["/uci.zip"] = [(500, b"")]
     said = refused(with_fetch(source="uci"))
     assert said == (
-        f"no answer from {uci[0]} (status 404) nor {uci[1]} (status 500); {source.OFFLINE}"
+        f"could not download {uci[0]} (status 404) or {uci[1]} (status 500); {source.OFFLINE}"
     )
 
 

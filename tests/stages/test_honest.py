@@ -26,7 +26,7 @@ SMALL = {
 
 
 def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, Any]) -> None:
-    """What window, split and train make of `values` (minutes, columns), in `folder`."""
+    """Run window, split and train on `values` (minutes, columns) in `folder`."""
     folder.mkdir()
     os.chdir(folder)
     steps = np.arange(MINUTES) + (np.arange(MINUTES) > 300)  # a gap
@@ -40,7 +40,7 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
 
 
 def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> set[str]:
-    """The files of the training that differ once every value of the test part is another one."""
+    """Return the training files that change with the values of the test split."""
     draw = np.random.default_rng(0)
     values = draw.random((MINUTES, len(series.NAMES)), np.float32)
     train(tmp_path / "one", values, parameters)
@@ -58,7 +58,7 @@ def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> 
 
 @pytest.fixture(autouse=True)
 def return_to_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ends each test in the folder in which it began."""
+    """Return to the initial folder after each test."""
     monkeypatch.chdir(Path.cwd())
 
 

@@ -27,14 +27,14 @@ AFTER_PARSE = ("window", "split", "train", "evaluate", "plot")
 
 
 def with_window(**values: Any) -> Params:
-    """The tutorial's settings with a small network, and others of the window."""
+    """Return the tutorial's settings with a small network and other windows."""
     return changed(
         tutorial() | {"train.units": [2]} | {f"window.{key}": each for key, each in values.items()}
     )
 
 
 def put(power: Sequence[float | None]) -> None:
-    """What parse and fetch would have left, in the current folder."""
+    """Write the outputs of fetch and parse for `power` to the current folder."""
     stamps = np.datetime64("2007-01-01", "ms") + np.arange(len(power)) * np.timedelta64(1, "m")
     power_kw = pa.array(power, pa.float32())
     columns = [pa.array(stamps), *[power_kw] * len(series.NAMES)]
@@ -55,10 +55,22 @@ def run(given: Params, *stages: str) -> None:
     ("power", "window", "reason"),
     [
         pytest.param([None] * 99, {}, "no minute has a value for global_active", id="all missing"),
-        pytest.param([1.0], {}, "1 minutes hold no window of window.lookback 49", id="one minute"),
-        pytest.param([1.0] * 50, {}, "50 minutes hold no window", id="a minute too short"),
+        pytest.param(
+            [1.0],
+            {},
+            "no window of window.lookback 49 and window.horizon 1 in 1 minutes",
+            id="one minute",
+        ),
+        pytest.param(
+            [1.0] * 50,
+            {},
+            "no window of window.lookback 49 and window.horizon 1 in 50 minutes",
+            id="a minute too short",
+        ),
         pytest.param([1.0, None] * 99, {"gaps": "break"}, "gaps break; shorten", id="all gaps"),
-        pytest.param([1.0] * 99, {"fraction": 0.1}, "10 minutes hold no", id="small fraction"),
+        pytest.param(
+            [1.0] * 99, {"fraction": 0.1}, "no window of .* in 10 minutes", id="small fraction"
+        ),
     ],
 )
 def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
@@ -91,7 +103,7 @@ def test_a_series_that_never_changes_goes_through(
     }  # fmt: skip
     # All inputs are 0 once centered, and so is the forecast, but for what the bias has learnt.
     assert metrics["LSTM"]["rmse_kw"] == pytest.approx(0, abs=1e-6)
-    assert "persistence makes no error at all" in capsys.readouterr().out
+    assert "no error to compare with" in capsys.readouterr().out
 
 
 def test_the_shortest_windows_predict_a_minute_from_the_one_before() -> None:
@@ -134,7 +146,7 @@ def test_the_defaults_take_a_series_that_never_changes(
     small = {"train.members": 1, "train.units": [2], "train.epochs": 1}
     run(changed(small | {"window.lookback": lookback}), *AFTER_PARSE)
     assert files.read_json(paths.METRICS)["LSTM"]["rmse_kw"] == pytest.approx(0, abs=0.1)
-    assert "persistence makes no error at all" in capsys.readouterr().out
+    assert "no error to compare with" in capsys.readouterr().out
 
 
 def test_all_columns_may_be_input() -> None:
@@ -233,5 +245,5 @@ def test_a_record_of_any_length_is_split_or_refused_with_what_it_lacks() -> None
     assert {minutes for minutes, reason in refusals.items() if not reason} == {
         minutes for minutes in refusals if minutes >= enough
     }
-    said = r"minutes hold no window of|windows are too few for a train.* part; use more minutes"
+    said = r"no window of window|windows are too few for a train.* split; use more minutes"
     assert all(re.search(said, reason) for reason in refusals.values() if reason)

@@ -61,7 +61,7 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
     assert record == found.record({"fields": 1, "duplicate": 1}, archive.MEMBER, {})
     assert capsys.readouterr().out == (
         "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, "
-        "1 missing, 6 absent, 2 lines skipped\n"
+        "1 without a power value, 6 without a row, 2 bad lines skipped\n"
     )
     parse.main(SKIP)
     assert outputs() == written
@@ -98,7 +98,8 @@ def test_a_minute_that_differs_between_zips_is_refused_and_a_bad_line_names_its_
     with pytest.raises(Failure) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
-        "a.zip and b.zip have other values for the minute 2006-12-16T17:32; give one that is right"
+        "a.zip and b.zip have different values for the minute 2006-12-16T17:32; remove the wrong "
+        "one"
     )
     put("x", name="b")
     with pytest.raises(Failure, match=rf"^b\.zip: {archive.MEMBER} line 2: 1 fields"):
@@ -129,9 +130,8 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
     with pytest.raises(Failure) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
-        f"{archive.MEMBER}: a row is usually 15 minutes after the one before, and the forecast is "
-        "made from minutes; give a reading a minute, or more often with parse.layout.resample: "
-        "minute (docs/meters.md)"
+        f"{archive.MEMBER}: rows are usually 15 minutes apart, expected 1; use readings of every "
+        "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()

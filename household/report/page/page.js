@@ -1,12 +1,12 @@
-// The page of `dvc plots show` and `dvc plots diff`. DVC hands each plot to vegaEmbed as soon as its
-// place in the page is read; this keeps them all and lays them out as one report. What the page is
-// to make of a plot stands in `usermeta` of its template; one without is drawn last, as it is.
+// The page of `dvc plots show` and `dvc plots diff`. DVC passes each plot to vegaEmbed while the page
+// loads. This script collects them and lays them out as one report. `usermeta` of a plot's template
+// says how to show the plot. A plot without it is drawn last and unchanged.
 "use strict";
 (() => {
   const plots = [];
   window.vegaEmbed = (selector, spec) => plots.push({ id: selector.slice(1), spec });
 
-  // Those of the templates: a revision has its color and shape in every plot.
+  // As in the templates, so that a revision has the same color and shape in every plot.
   const COLORS = ["#0A7CC0", "#D55E00", "#008A64", "#B0568F", "#8A6D00", "#7668D6"];
   const SHAPES = [
     "M5,0A5,5,0,1,1,5,10A5,5,0,1,1,5,0Z", "M0.5,0.5H9.5V9.5H0.5Z", "M5,0.5L10,9.5H0Z",
@@ -53,11 +53,11 @@
     const report = document.getElementById("report");
     const charts = [];
     const sections = new Map();
-    // DVC leaves nothing of the template of a plot without rows, such as that by step of one minute ahead.
+    // DVC passes an empty template for a plot without rows, such as the errors by step one minute ahead.
     for (const plot of plots.filter(({ spec }) => !meta(spec).view && Object.keys(spec).length)) {
       const title = meta(plot.spec).section ?? "More plots";
       sections.set(title, [...(sections.get(title) ?? []), ...block(plot, revisions, charts)]);
-      if (sections.size === 1 && facts.length) sections.set("What to doubt", doubts(facts, revisions));
+      if (sections.size === 1 && facts.length) sections.set("Caveats", caveats(facts, revisions));
     }
     if (facts.some((row) => row.section === "shortcuts")) {
       sections.set("Shortcuts of the tutorial", [factTable(facts, ["shortcuts"], revisions)]);
@@ -71,14 +71,14 @@
     });
     if (facts.length) {
       report.append(element("footer", {}, element("p", { class: "note" },
-        "All plots of the test part count every minute of it, except “Forecast and actual”. The page needs no "
-        + "network. The licences of the packages in it stand in its source.")));
+        "All plots except “Forecast and actual” cover every minute of the test split. The page needs no "
+        + "network. Its source has the licences of the packages in it.")));
     }
     clear();
     drawAll(charts, revisions);
   });
 
-  // What DVC put into the page other than these plots, such as pictures, stays as it is.
+  // Leave anything else that DVC put into the page, such as pictures, unchanged.
   function clear() {
     const given = document.getElementById("given");
     plots.forEach(({ id }) => document.getElementById(id)?.remove());
@@ -91,7 +91,7 @@
     const simulated = distinct(facts.map((row) => row.household === "simulated household"));
     const source = element("p", { class: "source" }, "Household power forecast ");
     if (simulated.includes(true)) {
-      const all = simulated.length === 1 ? "Simulated, no real readings" : "Some of it simulated";
+      const all = simulated.length === 1 ? "Simulated data" : "Partly simulated data";
       source.append(element("span", { class: "simulated" }, all));
     }
     const top = element("header", {}, source);
@@ -114,7 +114,7 @@
     return top;
   }
 
-  // What a revision is without, of the plots that another one has.
+  // Name the plots that a revision lacks and another one has.
   function lacking(revision, revisions) {
     const due = plots.filter(({ spec }) => !meta(spec).view && !meta(spec).optional && rows(spec).length);
     const without = due.filter(({ spec }) => !has(spec, revision));
@@ -122,8 +122,8 @@
     const names = without.map(({ id, spec }) => `“${spec.title?.text ?? spec.title ?? id}”`);
     const what = without.length > 2 ? `${without.length} of ${due.length} plots` : names.join(" and ");
     return [element("p", { class: "lacking", role: "note" }, swatch(revisions.indexOf(revision)),
-      `${revision} is without ${what}: that commit did not make them, or DVC's cache lacks them. “dvc pull” brings what was `
-      + "pushed; else check it out, run “dvc repro” and commit what that changes.")];
+      `${revision} lacks ${what}: that commit did not write them, or they are not in DVC's cache. Run “dvc pull”, or `
+      + "check the revision out, run “dvc repro” and commit the changes.")];
   }
 
   function swatch(place) {
@@ -138,10 +138,10 @@
     return drawing;
   }
 
-  function doubts(facts, revisions) {
+  function caveats(facts, revisions) {
     return revisions.flatMap((revision, place) => {
-      const said = facts.filter((row) => row.section === "doubts" && row.rev === revision);
-      const list = element("ul", { class: "doubts" }, ...said.map((row) => element("li", {}, row.text)));
+      const found = facts.filter((row) => row.section === "caveats" && row.rev === revision);
+      const list = element("ul", { class: "caveats" }, ...found.map((row) => element("li", {}, row.text)));
       return revisions.length > 1 ? [element("h3", {}, swatch(place), revision), list] : [list];
     });
   }
@@ -161,15 +161,15 @@
     if (revisions.length < 2) return [all];
     const differ = values.filter((row) => new Set(across(values, row.name, revisions)).size > 1);
     if (!differ.length) return [element("p", {}, "The revisions have the same settings."), all];
-    return [element("p", {}, "Those that differ:"), pivot(differ, revisions, "settings that differ"), all];
+    return [element("p", {}, "Settings that differ:"), pivot(differ, revisions, "settings that differ"), all];
   }
 
-  // The text of that name in each revision.
+  // Return the text of a name in each revision.
   function across(values, name, revisions) {
     return revisions.map((revision) => values.find((row) => row.name === name && row.rev === revision)?.text ?? "");
   }
 
-  // A row for each name, a column for each revision; what differs is marked.
+  // Return a table with a row for each name and a column for each revision. Differences are marked.
   function pivot(values, revisions, label) {
     const several = revisions.length > 1;
     const head = revisions.map((revision, place) => element("th", { scope: "col" }, swatch(place), revision));
@@ -196,17 +196,17 @@
     const { columns, open, needs } = meta(spec);
     const zooms = units(spec).some(({ params = [] }) => params.some(({ bind }) => bind === "scales"));
     if (!rows(spec).some((row) => !needs || row[needs])) {
-      return [element("h3", {}, title), element("p", {}, "There is nothing to draw.")];
+      return [element("h3", {}, title), element("p", {}, "No data.")];
     }
     const named = revisions.length > 1 ? ` Revisions: ${revisions.join(", ")}.` : "";
-    // What is drawn is hidden from screen readers, which get the sentence and the numbers.
+    // Screen readers get the sentence and the numbers instead of the drawing.
     const drawing = element("div", { "aria-hidden": "true" });
     const chart = element("div", { class: "chart", role: "img", "aria-label": `${title}. ${says}${named}` }, drawing);
     charts.push({ drawing, spec });
     const parts = [element("h3", {}, title)];
     if (says) parts.push(element("p", {}, says));
     parts.push(element("figure", { id: `figure-${id}` }, chart));
-    if (zooms) parts.push(element("p", { class: "hint mouse" }, "Drag to move, Ctrl and the wheel to zoom, a double click to go back."));
+    if (zooms) parts.push(element("p", { class: "hint mouse" }, "Drag to move, Ctrl and wheel to zoom, double click to reset."));
     if (columns) {
       const table = numbers(rows(spec), columns, revisions, title);
       parts.push(open ? table : element("details", {}, element("summary", {}, `The numbers: ${title}`), table));
@@ -242,7 +242,7 @@
     return percent === undefined ? Number(value).toFixed(digits) : `${(100 * value).toFixed(percent)} %`;
   }
 
-  // The template with panels that fill `width` pixels, as many beside one another as are legible.
+  // Return the template with as many legible panels side by side as fit into `width` pixels.
   function fitted(spec, revisions, width) {
     const { panels = [], compared = panels, panelWidth = 360, axisWidth = 62, square } = meta(spec);
     const fields = revisions.length > 1 ? compared : panels;
@@ -251,7 +251,7 @@
     const one = Math.max(120, Math.floor((width - axisWidth) / columns) - 28);
     const copy = structuredClone(spec);
     delete copy.title;
-    // It names the oldest version that can draw it, of which a newer one would warn.
+    // The schema names the oldest version that can draw it, and a newer one would warn.
     delete copy.$schema;
     const inner = copy.spec ?? copy;
     if (copy.facet?.field) {
@@ -265,7 +265,7 @@
     return copy;
   }
 
-  // The color and the shape of the LSTM are not those of others.
+  // Remove the color and shape of the LSTM from a plot of the other forecasters.
   function dropFirstLook(copy) {
     for (const { color, shape } of units(copy).map((unit) => unit.encoding ?? {})) {
       color?.scale?.range?.shift();
@@ -273,8 +273,8 @@
     }
   }
 
-  // A template knows of the revisions that have rows in it; here also one that lacks the plot counts,
-  // so that the others keep their names and colors.
+  // A template only knows the revisions with rows in it. Count all revisions, so that each keeps its
+  // name and color in plots that another one lacks.
   function nameAll(copy, revisions) {
     const counts = ({ joinaggregate = [] }) => joinaggregate.some(({ as }) => as === "revisions");
     const dashed = units(copy).some(({ encoding }) => encoding?.strokeDash);
@@ -287,7 +287,7 @@
       channel.scale.domain = [...before, ...revisions];
       if (name === "color") channel.scale.range = [...before.map(() => INK), ...COLORS];
       if (name === "shape") channel.scale.range = SHAPE_NAMES;
-      // Of one domain, the legends of color and of shape become one.
+      // With one domain, the legends of color and shape are merged.
       if (channel.field === "line") channel.legend = { orient: "top", symbolOpacity: 1, ...look };
     }
   }
@@ -298,7 +298,7 @@
     const drawOne = async (each) => {
       each.view?.finalize();
       const config = structuredClone(CONFIG);
-      // As wide as the longest name that a legend may hold, of a revision or a forecaster.
+      // As wide as the longest name of a revision or forecaster in a legend.
       const entry = Math.max(170, ...revisions.map((revision) => 40 + 8 * revision.length));
       config.legend.columns = Math.max(1, Math.floor(report.clientWidth / entry));
       config.legend.labelLimit = report.clientWidth - 100;
@@ -318,7 +318,7 @@
     };
     let due;
     window.addEventListener("resize", () => { clearTimeout(due); due = setTimeout(draw, 150); });
-    // Vega-Lite has a double click for it as well, which does nothing in a plot of panels.
+    // Vega-Lite's own double click does nothing in a plot with panels.
     charts.forEach((each) => each.drawing.addEventListener("dblclick", () => drawOne(each)));
     draw();
   }

@@ -36,7 +36,7 @@ def house(
 
 
 def due(given: Given) -> Starts:
-    """The windows after the training part, up to the last one that holds its targets."""
+    """Return the windows after the training split."""
     return np.arange(len(given.train), len(given.values) - given.shape.length + 1, dtype=np.int32)
 
 

@@ -13,7 +13,7 @@ from household.forecast.scores import Power
 
 
 def pair(minutes: int, gain: float, seed: int) -> tuple[Power, Power, Power]:
-    """A power, a forecast of it, and another whose error is 1 / (1 - `gain`) times as large."""
+    """Return a power, a forecast, and a second one with 1 / (1 - `gain`) times the error."""
     draw = np.random.default_rng(seed)
     actual = draw.uniform(0, 5, minutes)
     error = draw.normal(size=(2, minutes))

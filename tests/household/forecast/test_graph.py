@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def written(path: Path, shape: Shape, scaling: Scaling, settings: Train) -> network.Model:
-    """The network of Keras, with weights at random, whose graph is at `path`."""
+    """Write the graph of a network with random weights to `path`; return the Keras model."""
     model = network.build(shape, scaling, settings)
     draw = np.random.default_rng(0)
     model.set_weights([draw.normal(0, 0.5, each.shape) for each in model.get_weights()])

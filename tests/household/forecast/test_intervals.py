@@ -29,7 +29,7 @@ def drawn(n: int, seed: int, horizon: int = 2, wide: float = 1.0) -> Sample:
 
 
 def around(found: Intervals, of: Sample) -> tuple[intervals.Float, intervals.Float]:
-    cell = intervals._cells(of.state, found.cuts)
+    cell = intervals._bin_index(of.state, found.cuts)
     return of.forecast + found.below[:, cell], of.forecast + found.above[:, cell]
 
 
@@ -76,7 +76,7 @@ def test_intervals_are_wider_where_the_state_is_and_shifted_where_errors_are() -
 def test_power_that_was_never_negative_is_never_expected_to_be() -> None:
     values = np.array([[0.1], [0.1], [0.2], [0.1]], np.float32)
     starts, forecast = np.array([0], np.int32), np.array([[0.1]], np.float32)
-    wide = np.full((2, intervals.CELLS, 1), 5, np.float32)
+    wide = np.full((2, intervals.N_BINS, 1), 5, np.float32)
     cuts = np.zeros((3, 3), np.float32)
     for least, expected in ((0.0, 0.0), (-math.inf, -4.9)):
         lower, upper = Intervals(cuts, -wide, wide, least).around(values, starts, 3, forecast)

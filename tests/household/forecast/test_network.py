@@ -56,10 +56,10 @@ def test_inputs_alone_need_no_target_minute() -> None:
 
 
 def counted(batches: Iterable[Batch], minutes: int, horizon: int = 1) -> list[int]:
-    """The windows with a weight, by their starts, in the order in which `batches` gives them.
+    """Return the windows with a weight, by their starts, in the order of `batches`.
 
-    Asserts that the last minute of its lookback is in the stretch, or all of it where a stretch is
-    a window, and its targets beside it.
+    Assert that the last minute of the lookback is in the chunk, or all of it where a chunk is a
+    window, with its targets.
     """
     found = []
     for inputs, targets, weights in batches:
@@ -100,7 +100,7 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
 
 
 def epochs(seed: int, minutes: int, numbers: Iterable[int] = range(3)) -> list[list[int]]:
-    """The windows in the order in which each epoch counts them."""
+    """Return the windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
     part = pieces.held(values, starts)
     return [
@@ -299,7 +299,7 @@ def test_a_training_with_long_sums_says_that_another_processor_may_differ(
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: False)
     assert "has no AVX2" in network.name_difference(shape, settings)
     monkeypatch.setattr(network, "device", lambda: "A card")
-    assert network.name_difference(shape, settings) == "A card is no CPU"
+    assert network.name_difference(shape, settings) == "A card is not a CPU"
 
 
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:

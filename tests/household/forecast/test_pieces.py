@@ -49,7 +49,7 @@ def written(folder: Path, given: Given) -> list[tuple[Path, Path]]:
 
 
 def counted(batches: list[pieces.Batch], minutes: int) -> Counter[int]:
-    """The windows with a weight by the value of their first minute, each with the right targets."""
+    """Return the windows with a weight by the value of their first minute; check targets."""
     found: Counter[int] = Counter()
     before = LOOKBACK - 1 if minutes == 1 else 0
     for inputs, targets, weights in batches:
@@ -143,7 +143,7 @@ def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
 def test_intervals_are_learnt_from_some_windows_of_each_meter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intervals, "LEARNT", 60)
+    monkeypatch.setattr(intervals, "MAX_TRAIN_WINDOWS", 60)
     shape = Shape(LOOKBACK, 2)
     meters = written(tmp_path, [(300, list(range(290)), 999)] * 3)
     part = pieces.of_files(meters, shape, 1)

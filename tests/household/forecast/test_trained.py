@@ -70,7 +70,7 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
     ],
 )
 def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, theirs: str) -> None:
-    with pytest.raises(Failure, match=f"has {key} {theirs}, and here it is "):
+    with pytest.raises(Failure, match=f"has {key} {theirs}, but params.yaml has "):
         artifact.warm_start(asked(model_folder, **{key: value}), FEATURES)
 
 
@@ -118,12 +118,12 @@ def no_scale(model_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (no_record, "no forecaster.json in this folder; give the folder that"),
-        (no_json, "no model of this version"),
-        (another_kind, "no model of this version"),
-        (no_network, "no model of this version"),
-        (no_lineage, "no model of this version"),
-        (no_scale, "no model of this version"),
+        (no_record, "no forecaster.json in this folder; use the output folder"),
+        (no_json, "not a model of this version"),
+        (another_kind, "not a model of this version"),
+        (no_network, "not a model of this version"),
+        (no_lineage, "not a model of this version"),
+        (no_scale, "not a model of this version"),
         (another_network, "copy the whole folder again"),
     ],
 )
@@ -136,13 +136,13 @@ def test_a_folder_that_is_no_model_is_refused(
 
 
 def test_a_folder_that_is_not_there_is_named(model_folder: Path) -> None:
-    with pytest.raises(Failure, match=r"/nomodel: no such folder; give the folder that"):
+    with pytest.raises(Failure, match=r"/nomodel: no such folder; use the output folder"):
         artifact.warm_start(asked(model_folder.with_name("nomodel")), FEATURES)
 
 
 def test_the_folder_that_it_will_write_is_refused() -> None:
     model_folder = paths.NETWORK.parent
-    with pytest.raises(Failure, match="copy it to another folder"):
+    with pytest.raises(Failure, match="copy the model to another folder"):
         artifact.warm_start(asked(model_folder), FEATURES)
 
 
@@ -186,5 +186,5 @@ def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> N
     record = files.read_json(model_folder / "forecaster.json")
     del record["trained_on"]["last"]
     files.write_json(model_folder / "forecaster.json", record)
-    with pytest.raises(Failure, match=r"no model of this version \(KeyError"):
+    with pytest.raises(Failure, match=r"not a model of this version \(KeyError"):
         trained.read(model_folder).learnt_from(minutes)

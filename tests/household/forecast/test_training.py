@@ -22,7 +22,7 @@ DENSE = test_network.DENSE.model_copy(update=SMALL)
 
 
 def ignore(_: pa.Table) -> None:
-    """Looks at no losses."""
+    """Do nothing with the losses."""
 
 
 def train(
@@ -34,9 +34,9 @@ def train(
     shape: Shape = SHAPE,
     weights: list[Any] | None = None,
 ) -> tuple[network.Model, list[dict[str, Any]]]:
-    """A training that keeps its state in `kept`; without it one that begins anew.
+    """Train with a checkpoint at `kept`, or from the start without one.
 
-    With `weights` it goes on with those.
+    With `weights` it is a warm start.
     """
     if kept is None:
         kept = Path("own.npz")
@@ -120,7 +120,7 @@ def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no
         if weights:
             assert of_epochs[0]["epoch"] == 0
             assert of_epochs[0]["loss"] == pytest.approx(expected[-1], rel=1e-6)
-            assert f"begins with validation {expected[-1]:.4f}" in capsys.readouterr().out
+            assert f"initial validation loss {expected[-1]:.4f}" in capsys.readouterr().out
         expected.append(min(row["loss"] for row in of_epochs))
         weights = model.get_weights()
     assert expected == sorted(expected, reverse=True)

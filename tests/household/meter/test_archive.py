@@ -30,7 +30,7 @@ def zipped(
 
 
 def encrypted() -> bytes:
-    """Flagged as such in both headers, as a real one is."""
+    """Return a zip flagged as encrypted in both headers."""
     data = bytearray(zipped())
     data[6] |= 1
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -57,26 +57,30 @@ DATA = 30 + len(archive.MEMBER)
 BAD = [
     pytest.param(b"", "not a zip: it starts with b''", id="empty"),
     pytest.param(HTML, "starts with b'<!DOCTYPE html><'", id="HTML page"),
-    pytest.param(b"PK\x03\x04" + bytes(100), "not a whole zip", id="zip by its start alone"),
-    pytest.param(zipped()[:-1], "not a whole zip", id="last byte lost"),
-    pytest.param(zipped()[: len(zipped()) // 2], "not a whole zip", id="second half lost"),
+    pytest.param(
+        b"PK\x03\x04" + bytes(100), "truncated or damaged zip", id="zip by its start alone"
+    ),
+    pytest.param(zipped()[:-1], "truncated or damaged zip", id="last byte lost"),
+    pytest.param(zipped()[: len(zipped()) // 2], "truncated or damaged zip", id="second half lost"),
     pytest.param(zipped()[100:], "not a zip: it starts with ", id="start lost"),
     pytest.param(
         flipped(zipped(method=zipfile.ZIP_STORED), DATA + 7),
         "Bad CRC-32",
         id="bit flipped in stored data",
     ),
-    pytest.param(flipped(zipped(), DATA + 50), "not a whole zip", id="bit flipped in deflated"),
+    pytest.param(
+        flipped(zipped(), DATA + 50), "truncated or damaged zip", id="bit flipped in deflated"
+    ),
     pytest.param(zipped(method=zipfile.ZIP_LZMA), "not compressed with deflate", id="LZMA"),
     pytest.param(zipped(method=zipfile.ZIP_BZIP2), "not compressed with deflate", id="bzip2"),
     pytest.param(
-        b"Date;Time;Global_active_power\n", "give a .csv, a .txt, or a zip with one", id="CSV"
+        b"Date;Time;Global_active_power\n", "use a .csv, a .txt or a zip with one", id="CSV"
     ),
-    pytest.param(b"PAR1\x15\x00", "a Parquet file; give the same as .csv", id="Parquet"),
+    pytest.param(b"PAR1\x15\x00", "a Parquet file; convert it to .csv", id="Parquet"),
     pytest.param(zipped(name="power.pdf"), "found power.pdf; zip the text", id="no text"),
     pytest.param(
         zipped(name="a.csv", more=["b.txt", "c.CSV"]),
-        "3 texts in the zip, a.csv, b.txt, c.CSV; zip the one that counts alone",
+        "expected one text in the zip, found 3: a.csv, b.txt, c.CSV; keep one",
         id="several texts",
     ),
     pytest.param(

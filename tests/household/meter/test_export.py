@@ -153,8 +153,8 @@ FAULTS = {
     "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
     "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
     "number": ("2014-03-02 00:00:00,many", "not a number"),
-    "duplicate": ("2014-03-01 23:59:00,1", "stands twice"),
-    "out_of_order": ("2014-03-01 23:00:00,1", "goes back"),
+    "duplicate": ("2014-03-01 23:59:00,1", "duplicate minute"),
+    "out_of_order": ("2014-03-01 23:00:00,1", "not in time order"),
 }
 
 
@@ -254,7 +254,7 @@ def test_of_many_names_the_first_are_kept() -> None:
 def test_seconds_need_to_be_made_minutes() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
     with pytest.raises(
-        Failure, match=r"no whole minute in .*; set parse.layout.resample to minute"
+        Failure, match=r"not a whole minute in .*; set parse.layout.resample to minute"
     ):
         tables(text, PLAIN)
     assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
@@ -265,10 +265,13 @@ def test_seconds_need_to_be_made_minutes() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "line 1: expected time, power, each once"),
-        ("time,watts\n", "not so power in 'time,watts'; correct parse.layout"),
-        ("time,power,power\n", "not so power"),
-        ("time,power\n", "no readings below the header"),
+        ("", "line 1: header must contain time, power exactly once"),
+        (
+            "time,watts\n",
+            r"missing or repeated: power \(found 'time,watts'\). Correct parse.layout",
+        ),
+        ("time,power,power\n", "missing or repeated: power"),
+        ("time,power\n", "header but no readings"),
     ],
 )
 def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str) -> None:

@@ -18,7 +18,7 @@ RECORDS = st.lists(MINUTES, min_size=1, max_size=4)
 
 
 def tables(record: dict[int, float | None], size: int) -> list[pa.Table]:
-    """The minutes of a record, `size` of them in each table."""
+    """Yield the minutes of a file, `size` in each table."""
     minutes = sorted(record)
     whole = pa.table(
         [
@@ -47,7 +47,7 @@ def test_the_rows_are_those_of_all_in_time_and_what_differs_is_refused(
     parts = {str(place): iter(tables(record, size)) for place, record in enumerate(records)}
     expected = naive(records)
     if expected is None:
-        with pytest.raises(Failure, match=r"^\d and \d have other values for the minute 200"):
+        with pytest.raises(Failure, match=r"^\d and \d have different values for the minute 200"):
             list(joined(parts))
         return
     found = pa.concat_tables([SCHEMA.empty_table(), *joined(parts)])

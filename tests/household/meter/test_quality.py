@@ -68,7 +68,7 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
             TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
             "voltage": {"min": 240.0, "mean": 241.428571, "max": 243.0},
         },
-        "doubts": [],
+        "caveats": [],
     }  # fmt: skip
 
 
@@ -131,14 +131,14 @@ HOUR = range(61)
 @pytest.mark.parametrize(
     ("power", "doubt"),
     [
-        ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, where a house has"),
+        ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, but a household has"),
         (
             [11.0 + minute / 60 for minute in HOUR],
-            "the power rises 60 times and falls 0 times, as the",
+            "the power rises 60 times and falls 0 times, like the",
         ),
         (
             [minute % 1440 / 60 for minute in range(3_000)],
-            "the power rises 2,997 times and falls 2 times, as the register of a meter",
+            "the power rises 2,997 times and falls 2 times, like the register of a meter",
         ),
         ([1.0] * 61, None),
         ([1.0 + minute / 60 for minute in HOUR[:-1]], None),
@@ -146,7 +146,7 @@ HOUR = range(61)
     ],
 )
 def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | None) -> None:
-    doubts = record(table(list(range(len(power))), [*power]), {})["doubts"]
+    doubts = record(table(list(range(len(power))), [*power]), {})["caveats"]
     assert len(doubts) == (doubt is not None)
     assert all(each.startswith(doubt) for each in doubts)
 
@@ -154,15 +154,19 @@ def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | Non
 def test_readings_of_several_sensors_are_doubted() -> None:
     found = quality.Quality()
     found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
-    (doubt,) = found.record({}, "mine.txt", {"entity_id": ["a", "b"]})["doubts"]
-    assert doubt.startswith("the column entity_id names several, a, b, which are taken for one")
+    (doubt,) = found.record({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
+    assert doubt.startswith(
+        "the column entity_id names several sensors, a, b, which are read as one"
+    )
 
 
 @pytest.mark.parametrize("step", [2, 15, 60, 1440])
 def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
     # A minute here and there does not make minutes of them.
     minutes = np.cumsum([step, 1, step, step] * 10).tolist()
-    with pytest.raises(Failure, match=rf"^mine.txt: a row is usually {step} minutes after the"):
+    with pytest.raises(
+        Failure, match=rf"^mine.txt: rows are usually {step} minutes apart, expected 1"
+    ):
         record(table(minutes, [1.0] * len(minutes)), {})
 
 

@@ -163,12 +163,16 @@ BAD = [
             b"",
         )
     ),
-    pytest.param(line(4), "duplicate", "2006-12-16 17:28:00 stands twice", id="the minute again"),
-    pytest.param(line(4, b"?;?;?;?;?;?;"), "duplicate", "stands twice", id="and missing"),
-    pytest.param(line(3), "out_of_order", "comes after 2006-12-16 17:28:00", id="time goes back"),
-    pytest.param(line(5) + "é".encode(), "unreadable", "not text", id="UTF-8"),
-    pytest.param(line(5) + b"\xff", "unreadable", "not text", id="no UTF-8 either"),
-    pytest.param(b"\xef\xbb\xbf" + line(5), "unreadable", "not text", id="byte order mark"),
+    pytest.param(
+        line(4), "duplicate", "duplicate minute 2006-12-16 17:28:00", id="the minute again"
+    ),
+    pytest.param(line(4, b"?;?;?;?;?;?;"), "duplicate", "duplicate minute", id="and missing"),
+    pytest.param(
+        line(3), "out_of_order", "after 2006-12-16 17:28:00: not in time order", id="time goes back"
+    ),
+    pytest.param(line(5) + "é".encode(), "unreadable", "not ASCII text", id="UTF-8"),
+    pytest.param(line(5) + b"\xff", "unreadable", "not ASCII text", id="no UTF-8 either"),
+    pytest.param(b"\xef\xbb\xbf" + line(5), "unreadable", "not ASCII text", id="byte order mark"),
     pytest.param(line(5, b"4.2\x0016" + VALUES[5:]), "number", "4.2\\\\x0016", id="NUL in it"),
     pytest.param(line(5) + b"\0", "number", "17.000\\\\x00", id="NUL at the end"),
     pytest.param(b"\0" * 60, "fields", "1 fields", id="NULs"),
@@ -282,9 +286,9 @@ UTF_16 = text(*BEFORE).decode().encode("utf-16")
         pytest.param(UTF_16, "line 1: ", id="UTF-16"),
         pytest.param(UTF_16[2:], "line 1: ", id="UTF-16 without a mark"),
         pytest.param(bytes(range(256)) * 9, "line 1: ", id="no text"),
-        pytest.param(HEADER, "no minutes below the header", id="header without an end"),
-        pytest.param(text(), "no minutes below the header", id="header alone"),
-        pytest.param(text() + b" \r\n\n\n", "no minutes below the header", id="and blanks"),
+        pytest.param(HEADER, "header but no readings", id="header without an end"),
+        pytest.param(text(), "header but no readings", id="header alone"),
+        pytest.param(text() + b" \r\n\n\n", "header but no readings", id="and blanks"),
     ],
 )
 def test_a_text_of_another_layout_is_a_failure_with_skip_too(
@@ -300,7 +304,7 @@ def test_a_text_of_another_layout_is_a_failure_with_skip_too(
 
 
 def test_a_text_of_bad_lines_alone_has_no_minutes() -> None:
-    with pytest.raises(Failure, match="no minutes below the header"):
+    with pytest.raises(Failure, match="header but no readings"):
         read(text(b"x", b"y"), skip=True)
 
 
@@ -342,7 +346,7 @@ def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
 
 
 def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]] | int:
-    """The rows and the count of what was skipped, or the number of the first bad line."""
+    """Return the rows and the count of skipped lines, or the number of the first bad line."""
     found: list[tuple[Any, ...]] = []
     skipped: Counter[str] = Counter()
     for number, raw in enumerate(data.split(b"\n")[1:], 2):
@@ -368,7 +372,7 @@ def outcome(
             for table in source:
                 found += rows(table)
         except Failure as failure:
-            if "no minutes below the header" in str(failure):
+            if "header but no readings" in str(failure):
                 return [], source.skipped
             number = re.search(r" line ([0-9]+): ", str(failure))
             assert number

@@ -212,5 +212,5 @@ def test_simulated_gaps_last_minutes_hours_and_days() -> None:
 
 
 def test_less_than_a_minute_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a minute"):
+    with pytest.raises(ValueError, match="less than a minute"):
         simulator.simulate(seed=0, days=0.0001, start=WINTER)

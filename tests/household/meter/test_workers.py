@@ -27,7 +27,7 @@ ITEMS = list(range(30))
 
 
 def slow(log: Path, item: int) -> int:
-    """The square of `item`, each attempt taken down."""
+    """Return the square of `item`, and log each attempt."""
     with log.open("a") as lines:
         lines.write(f"{item} {os.getpid()}\n")
     time.sleep(0.05)
@@ -98,7 +98,7 @@ def started(folder: Path, count: int, *options: str) -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def no_client_is_left() -> Iterator[None]:
-    """Collects clients that failed: one that is collected as the next starts waits for its lock."""
+    """Collect failed clients, which would otherwise delay the start of the next one."""
     yield
     gc.collect()
 
@@ -111,7 +111,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 def attempts(log: Path) -> dict[int, list[int]]:
-    """The processes that began each item, in their order."""
+    """Return the processes that began each item, in order."""
     begun: dict[int, list[int]] = {}
     for item, process in (map(int, line.split()) for line in log.read_text().splitlines()):
         begun.setdefault(item, []).append(process)
@@ -174,12 +174,12 @@ def test_without_a_scheduler_or_a_worker_it_is_one_line(
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 2)
     for address in ("tcp://127.0.0.1:9", "nowhere", "http://127.0.0.1:9"):
         monkeypatch.setenv(workers.CLUSTER, address)
-        with pytest.raises(Failure, match=f"no scheduler of Dask at {address}"):
+        with pytest.raises(Failure, match=f"no Dask scheduler at {address}"):
             list(workers.each(fails, [1, 2], "test"))
         gc.collect()
     with started(tmp_path, 0) as cluster:
         monkeypatch.setenv(workers.CLUSTER, cluster.address)
-        with pytest.raises(Failure, match="no worker there after 2 seconds; start some"):
+        with pytest.raises(Failure, match="no worker connected within 2 seconds; start some"):
             list(workers.each(fails, [1, 2], "test"))
 
 
@@ -201,7 +201,7 @@ def test_a_worker_of_another_version_or_place_is_one_line(
     with started(tmp_path, 0) as cluster:
         monkeypatch.setenv(workers.CLUSTER, cluster.address)
         cluster.worker(other)
-        with pytest.raises(Failure, match=r"^a worker has code .*, and here it is code .*lock"):
+        with pytest.raises(Failure, match=r"^a worker has code .*, expected code .*lock"):
             list(workers.each(fails, [1, 2], "test"))
         cluster.at_work[0].kill()
         cluster.at_work[0].wait()
@@ -236,7 +236,7 @@ def test_a_worker_that_rounds_differently_is_refused_in_one_line(
 
 def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    with pytest.raises(Failure, match=r"a process that was at work has ended.*run again"):
+    with pytest.raises(Failure, match=r"a worker process died.*run again"):
         list(workers.each(ends, ITEMS, "test"))
 
 
@@ -309,4 +309,4 @@ def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path
             [*command, "2"], cwd=ROOT, env=given, capture_output=True, text=True, check=False
         )
         assert refused.returncode
-        assert "Failure: HOUSEHOLD_CLUSTER: no scheduler of Dask at tls://" in refused.stderr
+        assert "Failure: HOUSEHOLD_CLUSTER: no Dask scheduler at tls://" in refused.stderr

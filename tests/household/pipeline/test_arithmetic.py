@@ -45,7 +45,7 @@ print(
 
 
 def settings(first: str = "", **environment: str) -> str:
-    """What the libraries are set to in a process that begins with the line `first`."""
+    """Return the settings of the libraries in a process that begins with the line `first`."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", SETTINGS.format(first=first)],
         cwd=ROOT,

@@ -306,7 +306,7 @@ def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
     ("features", "reason"),
     [
         ([TARGET, "humidity"], ": window.features.1: Input should be 'global_active_power', "),
-        ([TARGET, "voltage", "voltage"], ": window.features: Value error, a column is named twice"),
+        ([TARGET, "voltage", "voltage"], ": window.features: Value error, duplicate column"),
         (["voltage", TARGET], ": window.features: Value error, the first must be "),
     ],
 )
@@ -414,4 +414,4 @@ def test_a_missing_parameter_file_is_reported_with_the_folder_to_run_in(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Failure) as caught:
         params.load()
-    assert str(caught.value) == "params.yaml is not here; start from the project's root"
+    assert str(caught.value) == "params.yaml not found; run from the project's root"

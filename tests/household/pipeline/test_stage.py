@@ -34,7 +34,7 @@ ENVIRONMENT = environment(ROOT) | {"PYTHONPATH": str(ROOT)}
 
 @pytest.fixture
 def params_folder(tmp_path: Path) -> Path:
-    """A folder with the shipped parameters, which is all that a stage needs to start."""
+    """Change to a folder with the shipped parameters, which is all that a stage needs."""
     shutil.copy(SHIPPED, tmp_path)
     return tmp_path
 
@@ -48,7 +48,7 @@ def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
-    assert said == "slow: interrupted; `dvc repro` goes on\n"
+    assert said == "slow: interrupted; run `dvc repro` to resume\n"
     assert process.returncode == 130
     assert (params_folder / "out").read_text() == "old"
     assert sorted(path.name for path in params_folder.iterdir()) == [".dvc", "out", "params.yaml"]
@@ -87,8 +87,8 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(params_folder: Path, name: st
     [
         (Failure("the file: odd;\n correct it"), "x: the file: odd; correct it"),
         (OSError(28, "No space left on device", "a"), "x: a: No space left on device"),
-        (OSError("odd"), "x: the operating system says: odd"),
-        (MemoryError(), "x: not enough memory; free some, or use fewer minutes by window.fraction"),
+        (OSError("odd"), "x: I/O error: odd"),
+        (MemoryError(), "x: out of memory; free some or lower window.fraction"),
     ],
 )
 def test_an_error_is_one_line_and_exit_status_1(
@@ -116,7 +116,7 @@ def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(
         fcntl.flock(held, fcntl.LOCK_EX)
         process = start(params_folder, "python", "-m", "stages.fetch", env=ENVIRONMENT)
         assert process.stdout
-        waits = "fetch: waits for a stage that an earlier run left at work\n"
+        waits = "fetch: waiting for a stage still running from an earlier run\n"
         assert process.stdout.readline() == waits
         assert not (params_folder / paths.RAW).exists()
     said, _ = process.communicate(timeout=60)

@@ -22,7 +22,7 @@ QUALITY: dict[str, Any] = {
     "last": "2007-04-01T23:59",
     "rows": 89_676,
     "missing": {"global_active_power": 1_443},
-    "doubts": [],
+    "caveats": [],
     "skipped_lines": {"number": 2, "time": 0},
     "gaps": {
         "absent_rows": 5,
@@ -34,9 +34,9 @@ QUALITY: dict[str, Any] = {
 
 
 def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
-    """A minute in seven from 31 March on, of power that moves at random.
+    """Return every seventh minute from 31 March, with random power.
 
-    With a horizon of more than a minute they are the targets of windows that begin as far apart.
+    With a horizon of more than a minute they are the targets of windows that are as far apart.
     """
     draw = np.random.default_rng(seed)
     actual = draw.integers(100, 9_000, n) / 1000
@@ -67,7 +67,7 @@ METERS = pd.DataFrame(
 
 
 def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
-    """What the stages would have left of these predictions."""
+    """Return the results that the stages would have left for these predictions."""
     horizon = int(made["step"].max()) if "step" in made else 1
     power = {name: made[name].to_numpy().reshape(-1, horizon) for name in ("actual", *FORECASTERS)}
     stamps = made["timestamp"].to_numpy().reshape(-1, horizon)

@@ -22,30 +22,30 @@ def test_the_card_says_what_the_model_reads_what_it_learnt_from_and_how_good_it_
     text = made(UCI)
     table = tables.scores(results(predictions(4_000))).set_index("series")
     lstm = table.loc["LSTM"]
-    assert text.startswith("# A forecast of one household's power, one minute ahead\n")
+    assert text.startswith("# Forecast of a household's power, one minute ahead\n")
     assert "| global_active_power | kW | 0.2 to 4.5 |\n| global_reactive_power | kvar |" in text
     assert "| minutes | 2007-01-01 10:00 to 2007-01-02 02:40 |" in text
     gain = f"{lstm['skill']:.1%} | {lstm['low']:.1%} | {lstm['high']:.1%}"
     errors = f"{lstm['mae_kw']:.4f} | {lstm['mase']:.3f}"
     assert f"| LSTM | {lstm['rmse_kw']:.4f} | {gain} | {errors} |" in text
-    assert "| 95% interval | holds the power in " in text
+    assert "| 95% interval | covers " in text
     assert "| train.epochs | 20 |" in text
     assert "of one season" in text
     assert "nan" not in text
 
 
 def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
-    assert made(UCI, horizon=4).startswith("# A forecast of one household's power, 4 minutes ahead")
+    assert made(UCI, horizon=4).startswith("# Forecast of a household's power, 4 minutes ahead")
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         (UCI, "The readings are under CC BY 4.0. Cite them as: Hebrail, G.\n"),
-        (OWN, "the readings are those of whoever gave them.\n"),
+        (OWN, "The readings belong to their owner.\n"),
         (
             SAMPLE,
-            "The readings are simulated, so the model is under the licence of the code, MIT.\n",
+            "The readings are simulated, so the model has the licence of the code, MIT.\n",
         ),
     ],
 )
@@ -58,7 +58,7 @@ def test_of_several_meters_it_says_how_many() -> None:
     trained = given.forecaster["trained_on"] | {"meters": 12}
     several = given._replace(forecaster=given.forecaster | {"trained_on": trained})
     text = card.card(several, tables.scores(several))
-    assert text.startswith("# A forecast of a household's power, one minute ahead\n")
+    assert text.startswith("# Forecast of a household's power, one minute ahead\n")
     assert "| meters | 12 |" in text
-    assert "It knows the habits of 12 houses in one season" in text
-    assert "of one house in one season" not in text
+    assert "It was trained on 12 meters in one season" in text
+    assert "on one household in one season" not in text

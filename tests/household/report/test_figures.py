@@ -27,7 +27,7 @@ RESULTS = results(predictions(300, horizon=3))._replace(meters=METERS)
 
 
 def svg(plot: figures.Plot, revisions: list[str], version: str = figures.VEGA_LITE) -> str:
-    """The plot of these revisions as DVC fills its template, drawn by a version of Vega-Lite."""
+    """Draw the plot of these revisions as DVC fills its template."""
     table = plot.table(RESULTS).assign(household="a household")
     return drawn(plot, table, revisions, version)
 
@@ -73,7 +73,7 @@ def test_each_revision_is_named_and_has_its_color_and_shape(
 
 
 def outline(mark: str) -> tuple[str, str]:
-    """The commands of a path, one of each that are the same in a row, and its dashes."""
+    """Return the commands of a path without repetitions, and its dashes."""
     (path,) = re.findall(r' d="([^"]*)"', mark)
     commands = re.sub(r"[^a-zA-Z]", "", path)
     return re.sub(r"(.)\1+", r"\1", commands), "".join(re.findall(r'dasharray="([^"]*)"', mark))
@@ -82,7 +82,7 @@ def outline(mark: str) -> tuple[str, str]:
 @pytest.mark.parametrize("name", [plot.name for plot in figures.PLOTS])
 def test_a_template_says_what_to_see_and_where_in_the_page(name: str) -> None:
     (record,) = (plot.template for plot in figures.PLOTS if plot.name == name)
-    assert len(record["description"]) > 20
+    assert len(record["description"]) > 15
     assert record["usermeta"]["section"]
     assert record["data"]["values"] == "<DVC_METRIC_DATA>"
     assert record["title"]["text"] == "<DVC_METRIC_TITLE>"
@@ -137,7 +137,7 @@ def test_a_picture_does_not_depend_on_the_fonts_of_the_machine(tmp_path: Path) -
 
 
 def renamed(font: bytes, family: str) -> bytes:
-    """The font as the regular weight of `family`, a name as long as its own."""
+    """Return the font as the regular weight of `family`, a name of the same length."""
     changed = font.replace("Household Plots".encode("utf-16-be"), family.encode("utf-16-be"))
     assert len(changed) == len(font)
     assert changed != font

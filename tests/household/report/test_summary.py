@@ -24,13 +24,13 @@ def test_the_source_has_a_plain_name(source: dict[str, object], name: str) -> No
 
 def test_the_facts_are_those_of_the_run() -> None:
     table = summary.facts(results(predictions(4_000))).set_index("name")["text"]
-    assert table["source"] == "No real readings: a simulated household, seed 0"
-    assert table["record"] == "2007-01-30 17:24 to 2007-04-01 23:59, 89,676 minutes"
+    assert table["source"] == "Simulated, not real: simulated household, seed 0"
+    assert table["readings"] == "2007-01-30 17:24 to 2007-04-01 23:59, 89,676 minutes"
     assert table["missing"] == (
-        "1,443 minutes without a value, 5 without a row; 2 gaps, the longest of 1,440 minutes; "
-        "2 lines skipped"
+        "1,443 minutes without a value, 5 without a row; 2 gaps of up to 1,440 minutes; "
+        "2 bad lines skipped"
     )
-    assert table["test part"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
+    assert table["test split"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
     assert table["reads"] == "49 minutes of 7 columns and their changes"
     assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 64 units"
     assert table["headline"].startswith("The LSTM's error is 90.1% smaller than")
@@ -47,18 +47,18 @@ def test_the_coverage_of_the_intervals_is_reported_and_doubted_where_it_is_off()
     facts = summary.facts(made).set_index("name")["text"]
     held = made.covered("all", "all", "LSTM")
     assert facts["80% interval"].startswith(
-        f"holds the power in {held[0.8]['coverage']:.1%} of the test minutes and in "
+        f"covers {held[0.8]['coverage']:.1%} of the test minutes and "
     )
-    assert "0.50 kW wide on average" in facts["80% interval"]
+    assert "mean width 0.50 kW" in facts["80% interval"]
     score = made.covered("all", "all", "persistence")[0.95]["winkler_kw"]
-    assert facts["95% interval"].endswith(f"{score:.3f} kW around persistence")
-    assert not any("another share" in doubt for doubt in summary.doubts(made))
+    assert facts["95% interval"].endswith(f", persistence {score:.3f} kW")
+    assert not any("miss their coverage" in caveat for caveat in summary.caveats(made))
     narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
-    assert any("90.0%, not 80%; 90.0%, not 95%" in doubt for doubt in summary.doubts(narrow))
+    assert any("90.0%, not 80%; 90.0%, not 95%" in caveat for caveat in summary.caveats(narrow))
     alone = made._replace(coverage=made.coverage[made.coverage["forecaster"] == "LSTM"])
     facts = summary.facts(alone).set_index("name")["text"]
     score = made.covered("all", "all", "LSTM")[0.95]["winkler_kw"]
-    assert facts["95% interval"].endswith(f"(Winkler, smaller is better) {score:.3f} kW")
+    assert facts["95% interval"].endswith(f"Winkler score (lower is better) {score:.3f} kW")
 
 
 def verdict(persistence: float, best: float, name: str = "linear", **others: Any) -> Results:
@@ -75,11 +75,11 @@ def verdict(persistence: float, best: float, name: str = "linear", **others: Any
 @pytest.mark.parametrize(
     ("persistence", "best", "name", "said"),
     [
-        (0.24, 0.2, "linear", "24.0% smaller than that of “the same as a minute ago”"),
+        (0.24, 0.2, "linear", "24.0% smaller than that of persistence"),
         (0.129, -0.02, "linear", "2.0% larger than that of linear, the best baseline"),
         (-0.3, -0.5, "LightGBM", "50.0% larger than that of LightGBM, the best baseline"),
-        (0.1, 0.1, "persistence", "10.0% smaller than that of “the same as a minute ago”"),
-        (-0.1, -0.1, "persistence", "10.0% larger than that of “the same as a minute ago”"),
+        (0.1, 0.1, "persistence", "10.0% smaller than that of persistence"),
+        (-0.1, -0.1, "persistence", "10.0% larger than that of persistence"),
     ],
 )
 def test_the_headline_is_no_win_where_a_baseline_is_better(
@@ -90,23 +90,23 @@ def test_the_headline_is_no_win_where_a_baseline_is_better(
 
 
 def test_a_gain_over_the_best_baseline_that_may_be_none_is_doubted() -> None:
-    said = " ".join(summary.doubts(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
-    assert "The interval of the gain over linear, the best baseline, holds 0" in said
-    sure = " ".join(summary.doubts(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
+    said = " ".join(summary.caveats(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
+    assert "The confidence interval of the gain over linear, the best baseline, contains 0" in said
+    sure = " ".join(summary.caveats(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
     assert "chance" not in sure
 
 
 @pytest.mark.parametrize(("skill", "doubted"), [(-167.0, True), (-0.9, False), (0.2, False)])
 def test_a_training_that_diverged_is_doubted(skill: float, doubted: bool) -> None:
-    said = " ".join(summary.doubts(verdict(skill, skill)))
+    said = " ".join(summary.caveats(verdict(skill, skill)))
     assert ("The training diverged" in said) == doubted
 
 
 def test_the_doubts_include_those_of_parse() -> None:
     made = results(predictions(9))
-    quality = made.quality | {"doubts": ["the mean power is 453 kW, where a house has 0.2 to 2"]}
-    said = summary.doubts(made._replace(quality=quality))
-    assert said[0] == "The readings: the mean power is 453 kW, where a house has 0.2 to 2."
+    quality = made.quality | {"caveats": ["the mean power is 453 kW, but a household has 0.2 to 2"]}
+    said = list(summary.caveats(made._replace(quality=quality)))
+    assert said[0] == "The readings: the mean power is 453 kW, but a household has 0.2 to 2."
 
 
 def test_where_persistence_is_closer_stands_beside_the_verdict() -> None:
@@ -117,14 +117,14 @@ def test_where_persistence_is_closer_stands_beside_the_verdict() -> None:
     facts = summary.facts(results(made)).set_index("name")["text"]
     share = (change.round(4) < 0.5).mean()
     assert facts["where it wins"] == (
-        f"Persistence is closer in the {share:.0%} of the minutes in which the power moves by less "
-        "than 0.5 kW, the LSTM in the others"
+        f"Persistence is closer in the {share:.0%} of the minutes in which the power changes by "
+        "less than 0.5 kW, the LSTM in the others"
     )
     made["LSTM"] = made["actual"]
     assert "where it wins" not in set(summary.facts(results(made))["name"])
     made["LSTM"] = made["actual"] + 20
     facts = summary.facts(results(made)).set_index("name")["text"]
-    assert facts["where it wins"].endswith("whether the power moves much or little")
+    assert facts["where it wins"].endswith("at any size of change")
 
 
 def test_shortcuts_are_a_section_only_where_some_are_taken() -> None:
@@ -138,17 +138,17 @@ def test_a_loss_is_reported_as_plainly_as_a_win() -> None:
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
     facts = summary.facts(results(made)).set_index("name")["text"]
     assert "% larger than" in facts["headline"]
-    assert not any("may be chance" in doubt for doubt in summary.doubts(results(made)))
-    said = " ".join(summary.doubts(results(made)))
+    assert not any("may be chance" in caveat for caveat in summary.caveats(results(made)))
+    said = " ".join(summary.caveats(results(made)))
     assert "does not beat persistence" in said
-    assert "Linear has the smaller error" in said
+    assert "Linear has a smaller error" in said
 
 
 def test_a_gain_that_may_be_none_is_doubted() -> None:
     made = predictions(4_000)
     errors = made["persistence"] - made["actual"]
     made["LSTM"] = made["actual"] + errors.sample(frac=1, random_state=0).to_numpy()
-    assert any("may be chance" in doubt for doubt in summary.doubts(results(made)))
+    assert any("may be chance" in caveat for caveat in summary.caveats(results(made)))
 
 
 @pytest.mark.parametrize(
@@ -167,23 +167,25 @@ def test_a_last_month_below_the_interval_is_a_warning(
     made = results(predictions(9))
     figures = {"last_month": "2007-04", "last_month_skill": last}
     made.metrics["verdict"] |= figures | {"persistence_low": low, "persistence_high": 0.3}
-    said = " ".join(summary.doubts(made))
-    assert ("In the last month, 2007-04, the gain over persistence is " in said) == warned
+    said = " ".join(summary.caveats(made))
+    assert ("The gain over persistence in the last month, 2007-04, is " in said) == warned
     if warned:
-        assert f"is {last:.1%}, below the interval of all months, 20.0% to 30.0%: " in said
+        assert (
+            f"is {last:.1%}, below the confidence interval of all months, 20.0% to 30.0%: " in said
+        )
 
 
 def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> None:
     made = results(predictions(9))
-    assert "earlier" not in " ".join(summary.doubts(made))
+    assert "earlier" not in " ".join(summary.caveats(made))
     figures = {"earlier_low": None, "earlier_high": None, "earlier_learnt_from": 1_234}
     made.metrics["verdict"] |= figures | {"earlier_skill": -0.01}
     made.metrics["earlier LSTM"] = made.metrics["LSTM"]
-    said = " ".join(summary.doubts(made))
-    assert "The earlier LSTM has the smaller error: keep that one." in said
+    said = " ".join(summary.caveats(made))
+    assert "The earlier LSTM has a smaller error: keep using it." in said
     assert "The earlier LSTM was trained on 1,234 of the test minutes, so" in said
     facts = summary.facts(made).set_index("name")["text"]
-    assert "with the earlier LSTM: the LSTM is 1.0% worse" in facts["against the earlier LSTM"]
+    assert facts["against the earlier LSTM"].startswith("Earlier LSTM RMSE ")
 
 
 def test_the_shortcuts_are_those_of_the_tutorial() -> None:
@@ -191,27 +193,27 @@ def test_the_shortcuts_are_those_of_the_tutorial() -> None:
     assert set(summary.shortcuts(ours.params).values()) == {"no"}
     taken = [name for name, text in summary.shortcuts(theirs.params).items() if text != "no"]
     assert len(taken) == 4
-    assert any(taken[0] in doubt for doubt in summary.doubts(theirs))
+    assert any(taken[0] in caveat for caveat in summary.caveats(theirs))
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "The household is simulated"),
+        ({}, "The data is simulated"),
         ({}, "with seed 0"),
         ({"seed": 7}, "with seed 7"),
-        ({}, "no interval"),
+        ({}, "no confidence interval"),
         ({}, "of one season"),
         ({"window.fraction": 0.5}, "only the first part"),
     ],
 )
 def test_the_doubts_are_reported(changes: dict[str, Any], said: str) -> None:
-    assert any(said in doubt for doubt in summary.doubts(results(predictions(9), **changes)))
+    assert any(said in caveat for caveat in summary.caveats(results(predictions(9), **changes)))
 
 
 def test_a_real_household_and_a_long_test_part_leave_fewer_doubts() -> None:
     made = results(predictions(1440 * 28))._replace(source=SAMPLE | {"simulated": False})
-    said = " ".join(summary.doubts(made))
+    said = " ".join(summary.caveats(made))
     assert "simulated" not in said
     assert "season" not in said
     assert "chance" not in said
@@ -236,20 +238,20 @@ def test_of_several_meters_the_wins_and_the_worst_are_reported() -> None:
     several = made._replace(meters=METERS, metrics=made.metrics | {"meters": kinds})
     facts = summary.facts(several).set_index("name")["text"]
     assert facts["over the meters"] == (
-        "Of 3 meters the LSTM beats persistence on 50.0% (10.0% to 90.0%), the median gain is "
-        "20.0% (10.0% to 30.0%), -10.0% to 40.0% on nine of ten"
+        "Better than persistence on 50.0% of 3 meters (95% CI 10.0% to 90.0%); median gain 20.0% "
+        "(10.0% to 30.0%), 5th to 95th percentile -10.0% to 40.0%"
     )
-    assert facts["over unseen meters"].startswith("Of 1 meters that it was not trained on the LSTM")
+    assert "on 50.0% of 1 meters not used for training (" in facts["over unseen meters"]
     assert facts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
-    assert facts["against persistence"].endswith("on 4,000 windows of 3 simulated households")
-    assert facts["meters"] == "4, 1 of them not trained on"
-    said = summary.doubts(several)
+    assert facts["against persistence"].endswith("4,000 test windows, 3 meters, simulated data")
+    assert facts["meters"] == "4, 1 of them not used for training"
+    said = list(summary.caveats(several))
     assert "On 1 of 2 meters the LSTM does not beat persistence." in said
-    assert not any("that it was not trained on" in doubt for doubt in said)
+    assert not any("not used for training" in caveat for caveat in said)
     worse = METERS.assign(skill=-0.1)
-    said = summary.doubts(several._replace(meters=worse))
-    assert "On 1 of 1 meters that it was not trained on the LSTM does not beat persistence." in said
+    said = list(summary.caveats(several._replace(meters=worse)))
+    assert "On 1 of 1 meters not used for training the LSTM does not beat persistence." in said
     # The gain of all meters together may have an interval though each has less than two days.
     of_all = several.metrics["verdict"] | {"persistence_low": 0.1, "persistence_high": 0.2}
     known = several._replace(metrics=several.metrics | {"verdict": of_all})
-    assert not any("no interval" in doubt for doubt in summary.doubts(known))
+    assert not any("no confidence interval" in caveat for caveat in summary.caveats(known))

@@ -23,7 +23,7 @@ few = settings(max_examples=25, deadline=None)
 def grouped(
     made: pd.DataFrame, key: Callable[[dict[str, Any]], Any]
 ) -> dict[Any, dict[str, list[float]]]:
-    """The errors of each forecaster in each group of minutes."""
+    """Return the errors of each forecaster in each group of minutes."""
     found: dict[Any, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in records(made):
         of_group = found[key(row)]

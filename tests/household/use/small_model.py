@@ -31,7 +31,7 @@ def readings(minutes: int, seed: int = 0) -> pa.Table:
 
 
 def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
-    """The folder of a model with weights at random, as the train stage leaves it."""
+    """Write a model with random weights to `folder`, as the train stage does."""
     settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
     settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.members": 2}
     given = changed(settings | params)

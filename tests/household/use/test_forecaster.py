@@ -31,18 +31,18 @@ few = settings(max_examples=20, deadline=None)
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model three minutes ahead, made once since no test changes it."""
+    """Write a small model three minutes ahead, which no test changes."""
     return model(tmp_path_factory.mktemp("lstm"), horizon=3)
 
 
 @pytest.fixture(scope="session")
 def forecaster(model_folder: Path) -> Forecaster:
-    """The same, ready to forecast."""
+    """Load the small model."""
     return Forecaster(model_folder)
 
 
 def expected(model_folder: Path, table: pa.Table) -> list[float]:
-    """What the network says of the last minutes of `table`."""
+    """Return the network's forecast after the last minutes of `table`."""
     session = runtime.load(model_folder / "network.onnx")
     values = series.values(table)[-LOOKBACK:]
     return runtime.forecast(session, values, np.array([0], np.int32))[0].tolist()
@@ -101,7 +101,7 @@ def test_a_backtest_gives_what_was_forecast_at_each_minute(
 
 
 def uci(table: pa.Table) -> bytes:
-    """The same minutes as UCI writes them, the columns that are not there as 1."""
+    """Return the minutes as UCI writes them, with 1 in missing columns."""
     lines = [";".join(series.HEADER)]
     for row in table.to_pylist():
         values = [f"{row.get(name, 1):.3f}" for name in series.NAMES]
@@ -217,17 +217,17 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     ),
     "watts": (
         lambda table: scaled(table, "global_active_power", 1000),
-        "global_active_power is at most .*, in training it was from .* to .* kW; give it in kW",
+        "global_active_power is at most .*, but .* to .* kW in training; convert it to kW",
     ),
     "kilovolts": (
         lambda table: scaled(table, "voltage", 0.001),
-        "voltage is at most .*, in training it was from .* to .* V; give it in V",
+        "voltage is at most .*, but .* to .* V in training; convert it to V",
     ),
     "unsorted": (
         lambda table: table.take([*range(10), 11, 10, *range(12, 30)]),
-        "2007-03-31 22:08 comes after 2007-03-31 22:09; sort the readings",
+        "2007-03-31 22:08 after 2007-03-31 22:09: not in time order; sort the readings",
     ),
-    "twice": (lambda table: table.take([*range(30), 29]), "2007-03-31 22:27 stands twice"),
+    "twice": (lambda table: table.take([*range(30), 29]), "2007-03-31 22:27 duplicate"),
     "hours": (lambda table: slower(table, 60), "readings are 3600 seconds apart"),
 }
 
@@ -275,8 +275,8 @@ def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
             "line 2: a value is not a number",
         ),
         (HEADER + "2007-03-31 21:58,1,2,3\n", "line 2: 4 fields, expected 3"),
-        ("PK\x03\x04 and nothing", "not a whole zip"),
-        ("PAR1 and nothing", "not a whole Parquet file"),
+        ("PK\x03\x04 and nothing", "truncated or damaged zip"),
+        ("PAR1 and nothing", "truncated or damaged Parquet file"),
         ("Date;Time;Power\n", "expected Date;Time;Global_active_power"),
         (
             ";".join(series.HEADER) + "\n1/1/2007;00:00:00;1\n",
@@ -297,18 +297,18 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
     table = readings(30)
     watts = table.schema.field("global_active_power").with_metadata({"unit": "W"})
     pq.write_table(table.cast(table.schema.set(1, watts)), tmp_path / "mine")
-    with pytest.raises(Failure, match="global_active_power is in W; the model takes kW"):
+    with pytest.raises(Failure, match="global_active_power is in W; the model needs kW"):
         forecaster.read(str(tmp_path / "mine"))
 
 
 def test_a_folder_without_a_model_is_refused_in_one_line(
     tmp_path: Path, model_folder: Path
 ) -> None:
-    with pytest.raises(Failure, match=r"no forecaster.json in .*; give the folder that the"):
+    with pytest.raises(Failure, match=r"no forecaster.json in .*; use the output folder"):
         Forecaster(tmp_path)
     (tmp_path / "forecaster.json").write_bytes((model_folder / "forecaster.json").read_bytes())
     (tmp_path / "intervals.npz").write_bytes((model_folder / "intervals.npz").read_bytes())
     (tmp_path / "network.onnx").write_bytes(b"nothing")
     seal(tmp_path)
-    with pytest.raises(Failure, match="no model"):
+    with pytest.raises(Failure, match="not a model"):
         Forecaster(tmp_path)

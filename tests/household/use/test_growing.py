@@ -15,7 +15,7 @@ from household.use.growing import Growing, ReplacedError
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks for news every hundredth of a second."""
+    """Poll every hundredth of a second."""
     monkeypatch.setattr(growing, "POLL_SECONDS", 0.01)
 
 

@@ -38,7 +38,7 @@ runpy.run_module("household.predict", run_name="__main__")
 
 @pytest.fixture
 def model_and_hour(tmp_path: Path) -> tuple[str, str]:
-    """The names of a model and of a file with an hour of readings."""
+    """Return the names of a model and of a file with an hour of readings."""
     (tmp_path / "lstm").mkdir()
     pa.csv.write_csv(readings(60), tmp_path / "hour.csv")
     return str(model(tmp_path / "lstm", horizon=2)), str(tmp_path / "hour.csv")
@@ -81,7 +81,9 @@ def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[st
         assert f"RMSE {rmse:.4f} kW" in line
     assert said[2].startswith("53 windows in ")
     # Trained on the first 84 of its minutes.
-    assert said[3].startswith("106 of these 106 minutes (100%) are of the time that the model was")
+    assert said[3].startswith(
+        "106 of these 106 minutes (100%) are not after the training: the error"
+    )
 
 
 def test_a_backtest_on_later_readings_says_nothing_of_the_training(
@@ -118,7 +120,7 @@ def test_readings_that_are_too_old_are_refused_where_that_is_asked_for(
     said = predict(*model_and_hour, "--max-age", "5")
     assert said.returncode == 1
     assert "hour.csv: the last minute is 2007-03-31 22:57, " in said.stderr
-    assert said.stderr.endswith("minutes ago; --max-age allows 5\n")
+    assert said.stderr.endswith("minutes ago; expected at most 5 (--max-age)\n")
 
 
 @pytest.mark.parametrize(

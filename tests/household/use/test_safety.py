@@ -104,7 +104,7 @@ def test_a_network_that_holds_code_is_refused() -> None:
     exec(LAMBDA.replace("keras.Model(", "model = keras.Model("), made)
     made["model"].save("lambda.keras")  # type: ignore[attr-defined]
     Path("owned").unlink()
-    with pytest.raises(Failure, match=r"^lambda.keras: no network of the train stage") as caught:
+    with pytest.raises(Failure, match=r"^lambda.keras: not a network of the train stage") as caught:
         network.load(Path("lambda.keras"))
     assert "\n" not in str(caught.value)
     assert not Path("owned").exists()
@@ -115,7 +115,7 @@ def test_a_network_that_is_some_other_zip_is_refused(name: str) -> None:
     Path("here").mkdir()
     with zipfile.ZipFile("here/network.keras", "w") as archive:
         archive.writestr(name, "{}")
-    with pytest.raises(Failure, match=r"no network of the train stage"):
+    with pytest.raises(Failure, match=r"not a network of the train stage"):
         network.load(Path("here/network.keras"))
     assert not Path("owned").exists()
     assert not Path("/tmp/owned").exists()

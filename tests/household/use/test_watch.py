@@ -52,7 +52,7 @@ class Terminal:
         os.close(slave)
 
     def see(self, expected: str, seconds: float = 60) -> str:
-        """The screen, once it matches `expected`."""
+        """Return the screen once it matches `expected`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             shown = "\n".join(self.screen.display)
@@ -91,7 +91,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
-    """Opens terminals, each with a `watch` that ends with the test."""
+    """Open terminals with a `watch` that ends with the test."""
     opened: list[Terminal] = []
 
     def start(*arguments: str) -> Terminal:
@@ -105,7 +105,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 @pytest.fixture
 def model_folder(tmp_path: Path) -> Path:
-    """A small model that is saved."""
+    """Save a small model."""
     (tmp_path / "lstm").mkdir()
     return model(tmp_path / "lstm")
 
@@ -199,7 +199,7 @@ def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path
     table = readings(40)
     forecaster = Forecaster(model_folder)
     live = Live(forecaster, shown=10)
-    assert live.said() == "no minute yet that was forecast before it came"
+    assert live.said() == "no forecast minute has arrived yet"
     ours, theirs = [], []
     for row in range(40):
         if row >= LOOKBACK:

@@ -29,7 +29,7 @@ STAGES = ("fetch", "parse", "window", "split", "train", "evaluate")
 
 @pytest.fixture(scope="module")
 def first_run() -> whole.Run:
-    """A run that the tests look at or continue, made once since it takes seconds."""
+    """Make a run for several tests, since it takes seconds."""
     return household.run(**SMALL)
 
 
@@ -51,9 +51,9 @@ def test_run_gives_what_the_stages_give(first_run: whole.Run) -> None:
     frame = first_run.data[["global_active_power", *first_run.data.columns[1:]]].ffill()
     assert len(household.predict(saved, frame)) == 1
     assert first_run.scores.loc["LSTM", "rmse_kw"] == first_run.results.metrics["LSTM"]["rmse_kw"]
-    assert "kW with the LSTM" in first_run._repr_markdown_()
+    assert "LSTM RMSE 0." in first_run._repr_markdown_()
     assert first_run.plot("scores")._repr_png_().startswith(b"\x89PNG")
-    with pytest.raises(Failure, match=r"^no plot 'score'; there are scores, forecast,"):
+    with pytest.raises(Failure, match=r"^no plot 'score'; use one of scores, forecast,"):
         first_run.plot("score")
 
 
@@ -67,13 +67,13 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     )
     assert after["epoch"].iloc[0] == 0
     assert after["loss"].iloc[0] == pytest.approx(before["loss"].min(), rel=1e-6)
-    assert f"begins with validation {before['loss'].min():.4f}" in capsys.readouterr().out
+    assert f"initial validation loss {before['loss'].min():.4f}" in capsys.readouterr().out
     (went,) = again.results.forecaster["lineage"]
     assert went["trained_on"] == first_run.results.forecaster["trained_on"]
     assert again.results.source == first_run.results.source
     assert again.results.forecaster["parameters"]["train"]["warm_start"] is None
     # The same from a folder, and from a frame with the time in a column, of fewer columns.
-    with pytest.raises(Failure, match=r"has train\.units \[3\], and here it is \[4\]"):
+    with pytest.raises(Failure, match=r"has train\.units \[3\], but params.yaml has \[4\]"):
         household.run(first_run.save("mine"), first_run.data, train=SMALL["train"] | {"units": [4]})
     power = first_run.data[["global_active_power"]].reset_index()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
@@ -91,14 +91,14 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
 def test_a_ctrl_c_keeps_what_there_is(
     first_run: whole.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    begin = training._Epochs.begin_epoch
+    begin = training._Progress.begin_epoch
 
     def interrupted(self: Any) -> None:
         begin(self)
         if self.done == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Epochs, "begin_epoch", interrupted)
+    monkeypatch.setattr(training._Progress, "begin_epoch", interrupted)
     cut = household.run(data=first_run.data, train=SMALL["train"] | {"schedule": "constant"})
     assert cut.interrupted
     assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
@@ -135,14 +135,14 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (POWER[::-1], "data: times go back or stand twice"),
-        (pd.concat([POWER, POWER[-1:]]), "data: times go back or stand twice"),
+        (POWER[::-1], "data: duplicate times or not in time order"),
+        (pd.concat([POWER, POWER[-1:]]), "data: duplicate times or not in time order"),
         (POWER.rename(columns={"global_active_power": "kw"}), "data: no column global_active"),
-        (POWER[:0], "data: a minute has no timestamp, or there is none"),
+        (POWER[:0], "data: a minute has no timestamp, or there are no minutes"),
         (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
-        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: a row is"),
+        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: rows are"),
         (POWER[:40], "0 windows are too few"),
-        ("readings.csv", "data: expected a frame of pandas, found 'readings.csv'"),
+        ("readings.csv", "data: expected a pandas DataFrame, found 'readings.csv'"),
     ],
 )
 def test_unusable_data_is_refused(data: pd.DataFrame, said: str) -> None:
