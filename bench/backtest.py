@@ -47,7 +47,7 @@ def dvc(*arguments: str, check: bool = True) -> None:
 
 
 def metrics(cut: float) -> dict[str, Any]:
-    """From the commit that DVC keeps an experiment of the current one in."""
+    """Return the metrics of a cut, from the commit in which DVC keeps its experiment."""
     head = git("rev-parse", "HEAD").strip()
     text = git("show", f"refs/exps/{head[:2]}/{head[2:]}/{name(cut)}:reports/metrics.json")
     return json.loads(text)
@@ -59,8 +59,8 @@ def git(*arguments: str) -> str:
 
 def table(found: dict[float, dict[str, Any]]) -> str:
     lines = [
-        "| trained on | LSTM RMSE | MAE | persistence RMSE | MAE | better than persistence "
-        "(95 %) | best baseline | better than it (95 %) |",
+        "| trained on | LSTM RMSE | LSTM MAE | persistence RMSE | persistence MAE | "
+        "gain over persistence | best baseline | gain over it |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for cut, record in found.items():
@@ -88,7 +88,7 @@ def gain(verdict: dict[str, Any], prefix: str) -> str:
 
 
 def spread(figures: Any, form: str) -> str:
-    """Mean and standard deviation, of the sample."""
+    """Return mean and sample standard deviation as text."""
     mean = statistics.fmean(figures)
     return f"{mean:{form}} ± {statistics.stdev(figures) if len(figures) > 1 else 0:{form}}"
 

@@ -61,7 +61,7 @@ def against_tutorial(repeat: int) -> None:
         ]
         for name, of in each.items()
     ]
-    head = [f"{UCI_MINUTES:,} minutes", "seconds", "MiB", "times as fast", "times less memory"]
+    head = [f"{UCI_MINUTES:,} minutes", "seconds", "MiB", "speed-up", "memory ratio"]
     record = {name: of._asdict() for name, of in each.items()}
     measure.write("data_path", record, measure.table(head, rows))
 
@@ -101,8 +101,8 @@ def as_minutes_grow(sizes: list[int]) -> None:
                     *(f"{row['peak'] / 2**20:.0f}" for row in of_size),
                 ]
             )
-    head = ["minutes", "lookback", *(f"{name} s" for name in STAGES), "s a million"]
-    head += [*(f"{name} MiB" for name in STAGES)]
+    head = ["minutes", "lookback", *(f"{name} (s)" for name in STAGES), "per million minutes (s)"]
+    head += [*(f"{name} (MiB)" for name in STAGES)]
     measure.write("growth", {"runs": found}, measure.table(head, rows))
 
 

@@ -68,7 +68,7 @@ def each_way(meters: int, days: float, repeat: int) -> None:
         ]
         for way, of in each.items()
     ]
-    head = [f"{meters:,} meters of {days:g} days", "seconds", "meters/s", "times as fast as one"]
+    head = [f"{meters:,} meters of {days:g} days", "seconds", "meters/s", "speed-up"]
     same = "the same bytes each time" if len(contents) == 1 else "OTHER BYTES"
     record = {way: of._asdict() for way, of in each.items()} | {"same": len(contents) == 1}
     measure.write("meters", record, f"{measure.table(head, rows)}\n\nparse and window; {same}.")

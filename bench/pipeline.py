@@ -72,7 +72,7 @@ def nothing_to_do(repeat: int) -> None:
         [f"dvc {name}", f"{spent:.2f}", f"{spent / seconds['version']:.2f}"]
         for name, spent in seconds.items()
     ]
-    table = measure.table(["nothing to do", "seconds", "times `dvc version`"], rows)
+    table = measure.table(["up to date", "seconds", "time relative to `dvc version`"], rows)
     measure.write("nothing_to_do", seconds, table)
 
 

@@ -257,15 +257,15 @@ def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> 
             ]
         )
     head = [
-        "way",
+        "method",
         "windows/s",
-        "first s",
-        "RMSE",
-        "best s",
-        "RMSE",
-        "MAE",
-        "household there at s",
-        "times",
+        "time to first score (s)",
+        "first RMSE",
+        "time to best score (s)",
+        "best RMSE",
+        "best MAE",
+        "seconds until household matches it",
+        "speed-up",
     ]
     measure.write(name, {"curves": curves}, measure.table(head, rows))
     most = max(point["seconds"] for points in curves.values() for point in points)

@@ -109,7 +109,8 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
 
 def table() -> str:
     lines = [
-        "| variant | seeds | validation loss | RMSE | MAE | test RMSE | MAE | seconds |",
+        "| variant | seeds | validation loss | validation RMSE (kW) | validation MAE (kW) | "
+        "test RMSE (kW) | test MAE (kW) | seconds |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["variant"] for row in rows()):

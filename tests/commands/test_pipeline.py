@@ -394,7 +394,7 @@ def test_make_without_a_git_repository_says_so_before_it_installs_anything(
     shutil.copy(ROOT / "Makefile", tmp_path)
     output = run(tmp_path, "make", ".venv/bin/python", fails=True)
     assert output.startswith(
-        "This folder is no git repository, which DVC needs. Clone it with git,"
+        "This folder is not a git repository, which DVC needs. Clone it with git,"
     )
     assert not (tmp_path / ".venv").exists()
 

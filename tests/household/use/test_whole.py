@@ -115,7 +115,7 @@ def test_a_ctrl_c_keeps_what_there_is(
     ("sections", "said"),
     [
         ({"train": {"epoch": 3}}, "the parameters: train.epoch: Extra inputs are not permitted"),
-        ({"trian": {"epochs": 3}}, "the parameters: trian: Extra inputs are not permitted"),
+        ({"trains": {"epochs": 3}}, "the parameters: trains: Extra inputs are not permitted"),
         ({"train": {"epochs": 0}}, "the parameters: train.epochs: Input should be greater"),
         ({"model": "nowhere"}, "nowhere: no such folder"),
     ],
