@@ -16,7 +16,7 @@ help:    ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/run.done    ## run all stages that are not up to date
-	@python -m dvc repro || { python -m household.mend && python -m dvc repro; }
+	@python -m dvc repro || { python -m household repair && python -m dvc repro; }
 
 plots: repro    ## run all stages, then write the page of plots
 	@python -m dvc plots show
@@ -36,7 +36,7 @@ tutorial: .venv/run.done    ## run the tutorial's method as an experiment and co
 
 search: .venv/search.done    ## search for better parameters of train; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
 	@python -m dvc repro split
-	@python -m household.search --trials $(or $(TRIALS),20) --workers $(or $(WORKERS),1) $(SPACE)
+	@python -m household search --trials $(or $(TRIALS),20) --workers $(or $(WORKERS),1) $(SPACE)
 
 backtest: .venv/run.done    ## train up to five points in time and test on what follows; SOURCE=<zip>
 	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,8 @@ from darts.models import BlockRNNModel
 from darts.utils.data.torch_datasets.utils import PLModuleInput
 from pytorch_lightning.callbacks import Callback
 
-from household.forecast import windows
-
-if TYPE_CHECKING:
-    from bench.training import Given
-
+from bench.given import Given
+from household.dataset import windows
 
 BATCH = 32  # what Darts takes of its own accord
 
@@ -35,7 +32,7 @@ class Epochs(Callback):  # type: ignore[misc]
         trainer.should_stop = spent >= self._seconds
 
 
-def train(data: "Given") -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
+def train(data: Given) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
     """Train; return the seconds at the end of each epoch and the test forecasts then, in kW."""
     begin = time.perf_counter()
     standard, lookback = data.standard(), data.shape.lookback

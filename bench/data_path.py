@@ -16,8 +16,8 @@ from typing import Any
 
 from bench import measure
 from bench.measure import Cost
-from household.meter import archive, simulator
-from household.pipeline import paths
+from household.core import paths
+from household.readings import archive, simulator
 
 UCI_MINUTES = 2_075_259
 BLOCK_DAYS = 720

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import vl_convert
 from ruamel.yaml import YAML
 
-from household.pipeline import paths
+from household.core import paths
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"

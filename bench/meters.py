@@ -20,15 +20,14 @@ from pathlib import Path
 
 from bench import measure
 from bench.measure import ROOT, Cost
-from household.meter import workers
-from household.pipeline import paths
+from household.core import parallel, paths
 
 STAGES = ("parse", "window")
 # Once all workers are at work.
 KILLED_AFTER_SECONDS = 3.0
 ALONE = (
-    "from household.meter import workers; workers.FEW = 10**9; "
-    "from household.pipeline import params; import stages.{0} as stage; stage.main(params.load())"
+    "from household.core import parallel; parallel.FEW = 10**9; "
+    "from household.core import params; import stages.{0} as stage; stage.main(params.load())"
 )
 
 
@@ -127,7 +126,7 @@ def cluster(folder: Path, lost: bool) -> Iterator[None]:
     while not file.exists():
         time.sleep(0.05)
     started += [_dask("worker", file, *options) for _ in range(2)]
-    os.environ[workers.CLUSTER] = json.loads(file.read_text())["address"]
+    os.environ[parallel.CLUSTER] = json.loads(file.read_text())["address"]
     killer = None
     if lost:
         command = f"sleep {KILLED_AFTER_SECONDS}; kill -9 {started[-1].pid}"
@@ -135,7 +134,7 @@ def cluster(folder: Path, lost: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[workers.CLUSTER]
+        del os.environ[parallel.CLUSTER]
         for process in started:
             process.kill()
             process.wait()

@@ -17,11 +17,12 @@ import numpy.typing as npt
 import torch
 
 from bench import measure
+from bench.given import read_given
 from bench.torch_network import Forecaster, forecast
-from bench.training import given
-from household.forecast import network, runtime, windows
-from household.pipeline import paths
-from household.pipeline.params import Train
+from household.core import paths
+from household.core.params import Train
+from household.dataset import windows
+from household.model import inference, keras_file, network
 
 SOME = 8192
 Forecast = Callable[[], npt.NDArray[np.float32]]
@@ -32,18 +33,18 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--windows", type=int, default=205_000)
     options = parser.parse_args()
-    data = given(0)
+    data = read_given(0)
     values, lookback = data.values, data.shape.lookback
     # As many as asked for, though the series have fewer.
     starts = np.resize(windows.read(paths.WINDOWS), options.windows)
-    model, session = network.load(paths.NETWORK), runtime.load(paths.GRAPH)
+    model, session = keras_file.load(paths.NETWORK), inference.load(paths.GRAPH)
     copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
 
     def by_torch() -> npt.NDArray[np.float32]:
         return data.kilowatts(forecast(copy, standard, starts, lookback))
 
     ways: dict[str, Forecast] = {
-        "ONNX Runtime": lambda: runtime.forecast(session, values, starts)[:, 0],
+        "ONNX Runtime": lambda: inference.forecast(session, values, starts)[:, 0],
         "PyTorch": by_torch,
     }
     first = {name: way() for name, way in ways.items()}  # and warm
@@ -55,9 +56,10 @@ def main() -> None:
             taken[name].append(time.perf_counter() - begin)
     medians = {name: statistics.median(each) for name, each in taken.items()}
     some = starts[:SOME]
-    network.forecast(model, values, some)
+    inputs = windows.inputs(values, some, lookback)
+    model.predict(inputs, verbose=0)
     begin = time.perf_counter()
-    keras = network.forecast(model, values, some)[:, 0]
+    keras = model.predict(windows.inputs(values, some, lookback), batch_size=4096, verbose=0)[:, 0]
     medians["Keras"] = (time.perf_counter() - begin) * len(starts) / len(some)
     off = {name: float(np.abs(each[: len(some)] - keras).max()) for name, each in first.items()}
     rows = [

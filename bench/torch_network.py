@@ -4,17 +4,14 @@ import math
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from household.forecast import windows
-
-if TYPE_CHECKING:
-    from bench.training import Given
+from bench.given import Given
+from household.dataset import windows
 
 WINDOWS_A_STEP = 512
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,7 +48,7 @@ class Forecaster(nn.Module):  # type: ignore[misc]
         return torch.stack([last + member(inputs, minutes) for member in self.members])
 
 
-def train(data: "Given", *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
+def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
     """Train; return the seconds at the end of each epoch and the test forecasts then, in kW."""
     begin = time.perf_counter()
     settings = data.settings.train

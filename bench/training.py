@@ -17,39 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench import measure
-from household.forecast import scaling, scores, windows
-from household.forecast.scaling import Scaling
-from household.forecast.windows import Shape, Starts
-from household.meter import series
-from household.meter.series import Values
-from household.pipeline import files, params, paths
-from household.pipeline.params import Params
+from bench.given import Floats, Given, read_given
+from household.core import paths
+from household.dataset import windows
+from household.evaluation import metrics
 
-Floats = npt.NDArray[np.float32]
 PREPARED = ("fetch", "parse", "window", "split")
-
-
-class Given(NamedTuple):
-    """What every way may use."""
-
-    settings: Params
-    shape: Shape
-    values: Values  # (minutes, features), the target first
-    scaled: Scaling
-    train: Starts
-    validation: Starts
-    test: Starts
-    seconds: float  # after which no other epoch is begun
-
-    def standard(self) -> Floats:
-        """Return the series, standardised by the mean and deviation of the training split."""
-        return ((self.values - self.scaled.center) / self.scaled.scale).astype(np.float32)
-
-    def kilowatts(self, standard: Floats) -> Floats:
-        return standard * np.float32(self.scaled.scale[0]) + np.float32(self.scaled.center[0])
 
 
 class Reached(NamedTuple):
@@ -66,7 +41,7 @@ def main() -> None:
     parser.add_argument("--way", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
-        print(json.dumps(list(curve(given(options.seconds), WAYS[options.way]))))
+        print(json.dumps(list(curve(read_given(options.seconds), WAYS[options.way]))))
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -88,25 +63,10 @@ def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
     return json.loads(done.splitlines()[-1])
 
 
-def given(seconds: float) -> Given:
-    read = params.load()
-    minutes = files.read_table(paths.SERIES)
-    return Given(
-        read,
-        Shape(read.window.lookback, read.window.horizon),
-        series.values(minutes),
-        scaling.read(paths.SCALING, minutes.column_names[1:]),
-        windows.read(paths.TRAIN),
-        windows.read(paths.VALIDATION),
-        windows.read(paths.TEST),
-        seconds,
-    )
-
-
 def curve(data: Given, way: Callable[[Given], Iterator[Reached]]) -> Iterator[dict[str, float]]:
     actual = windows.targets(data.values, data.test, data.shape)[:, 0]
     for seconds, forecast in way(data):
-        rmse, mae = scores.rmse(actual, forecast), scores.mae(actual, forecast)
+        rmse, mae = metrics.rmse(actual, forecast), metrics.mae(actual, forecast)
         yield {"seconds": round(seconds, 2), "rmse_kw": round(rmse, 5), "mae_kw": round(mae, 5)}
 
 
@@ -117,7 +77,8 @@ def persistence(data: Given) -> Iterator[Reached]:
 
 def default(data: Given) -> Iterator[Reached]:
     """Run the train stage; yield the best weights after each epoch."""
-    from household.forecast import network, pieces, training  # noqa: PLC0415
+    from household.dataset import batches  # noqa: PLC0415
+    from household.model import loop, network  # noqa: PLC0415
 
     begin = time.perf_counter()
     network.make_repeatable(data.settings.seed, data.shape, data.settings.train)
@@ -134,18 +95,19 @@ def default(data: Given) -> Iterator[Reached]:
                 reached.append((times[-2], best(kept)))
 
         times: list[float] = []
-        parts = (pieces.held(data.values, of) for of in (data.train, data.validation))
-        learnt = training.Data(data.scaled, *parts)
-        training.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
+        parts = (batches.held(data.values, of) for of in (data.train, data.validation))
+        learnt = loop.Data(data.scaled, *parts)
+        loop.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
         reached.append((times[-1], best(kept)))
     for seconds, weights in reached:
         model.set_weights(weights)
-        yield Reached(seconds, network.forecast(model, data.values, data.test)[:, 0])
+        inputs = windows.inputs(data.values, data.test, data.shape.lookback)
+        yield Reached(seconds, model.predict(inputs, batch_size=4096, verbose=0)[:, 0])
 
 
 def with_keras_lstm(data: Given) -> Iterator[Reached]:
     """Run the train stage with Keras's LSTM, which on a CPU is a loop of small operations."""
-    from household.forecast import network  # noqa: PLC0415
+    from household.model import network  # noqa: PLC0415
 
     network.FusedLSTM = network.FusedLSTM.__base__  # type: ignore[misc]
     return default(data)
@@ -206,15 +168,15 @@ def darts(data: Given) -> Iterator[Reached]:
 
 def lightgbm(data: Given) -> Iterator[Reached]:
     """Train the trees of `evaluate.trees`, scored after every 50 of them."""
-    from household.forecast import baselines, trees  # noqa: PLC0415
+    from household.evaluation import baselines, lightgbm  # noqa: PLC0415
 
     begin = time.perf_counter()
     times: list[float] = []
     # The trees know no clock.
     known = baselines.Given(data.values, np.empty(0, "datetime64[m]"), data.train, data.shape)
-    booster = trees.train(known, lambda _: times.append(time.perf_counter() - begin))
-    for count in range(50, trees.ROUNDS + 1, 50):
-        yield Reached(times[count - 1], trees.forecast(booster, known, data.test, count)[:, 0])
+    booster = lightgbm.train(known, lambda _: times.append(time.perf_counter() - begin))
+    for count in range(50, lightgbm.ROUNDS + 1, 50):
+        yield Reached(times[count - 1], lightgbm.forecast(booster, known, data.test, count)[:, 0])
 
 
 PEERS = {

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from household.forecast import parts, scaling, scores, windows
-from household.meter import months, series
-from household.pipeline import params, paths
-from household.pipeline.params import Params
+from household.core import params, paths, store
+from household.core.params import Params
+from household.dataset import scaling, series, split, windows
+from household.evaluation import metrics
 
 SCORES = Path("bench/scores.jsonl")
 VARIANTS: dict[str, dict[str, Any]] = json.loads(Path("bench/variants.json").read_text())
@@ -73,37 +73,39 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     shape = windows.Shape(window.lookback, window.horizon)
     columns = ["timestamp", *window.features]
     complete = series.valid(
-        lambda: months.read(paths.PARSED, columns), window.features, window.fraction
+        lambda: store.read(paths.PARSED, columns), window.features, window.fraction
     )
     kept = pa.concat_tables(complete)
     values = series.values(kept)
     starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
-    split = parts.split(starts, shape, settings.split, seed)
-    counted = scaling.Counted(kept.column, *scaling.counted(window, starts, split.train))
+    splits = split.split(starts, shape, settings.split, seed)
+    counted = scaling.Counted(kept.column, *scaling.counted(window, starts, splits.train))
     scaled = scaling.measure(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.
-    from household.forecast import network, pieces, training  # noqa: PLC0415
+    from household.dataset import batches  # noqa: PLC0415
+    from household.model import loop, network, train_step  # noqa: PLC0415
 
     network.make_repeatable(seed, shape, settings.train)
     model = network.build(shape, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        learnt = (pieces.held(values, part) for part in (split.train, split.validation))
-        data = training.Data(scaled, *learnt)
+        learnt = (batches.held(values, part) for part in (splits.train, splits.validation))
+        data = loop.Data(scaled, *learnt)
         state = Path(folder) / "checkpoint.npz"
-        training.fit(model, data, settings.train, seed, state, lambda _: None)
+        loop.fit(model, data, settings.train, seed, state, lambda _: None)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
     # The training knows the loss of each member, and not that of their mean.
-    loss_of = training.loss(settings.train)
+    loss_of = train_step.loss(settings.train)
     for part in ("validation", "test"):
-        chosen = np.sort(getattr(split, part))
+        chosen = np.sort(getattr(splits, part))
         actual = windows.targets(values, chosen, shape)
-        forecast = network.forecast(model, values, chosen)
+        inputs = windows.inputs(values, chosen, shape.lookback)
+        forecast = model.predict(inputs, batch_size=4096, verbose=0)
         loss = np.mean(loss_of(actual, forecast))
         row[f"{part}_loss"] = round(float(loss), 6)
-        row[f"{part}_rmse"] = round(scores.rmse(actual, forecast), 5)
-        row[f"{part}_mae"] = round(scores.mae(actual, forecast), 5)
+        row[f"{part}_rmse"] = round(metrics.rmse(actual, forecast), 5)
+        row[f"{part}_mae"] = round(metrics.mae(actual, forecast), 5)
     return row
 
 

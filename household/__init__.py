@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from household.pipeline import arithmetic
+from household.core import arithmetic
 
 # First, before any other module of the package imports NumPy or TensorFlow.
 IS_PINNED = arithmetic.pin()
@@ -13,7 +13,7 @@ IS_PINNED = arithmetic.pin()
 if TYPE_CHECKING:
     import pandas as pd
 
-    from household.use.whole import Run
+    from household.app.run import Run
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def _require_extra(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        from household.pipeline.failure import Failure  # noqa: PLC0415
+        from household.core.errors import Failure  # noqa: PLC0415
 
         raise Failure(
             f"{error.name} is not installed; in the project's folder, "
@@ -45,22 +45,22 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
         `high_80_kw`, `low_95_kw` and `high_95_kw` of the 80 and 95 % prediction intervals.
 
     Raises:
-        household.pipeline.failure.Failure: The model or the readings cannot be used.
+        household.core.errors.Failure: The model or the readings cannot be used.
     """
     # Imported here, so that importing the package stays fast.
     with _require_extra("predict"):
         import pyarrow as pa  # noqa: PLC0415
 
-        from household.pipeline.failure import Failure  # noqa: PLC0415
-        from household.use import readings  # noqa: PLC0415
-        from household.use.forecaster import Forecaster  # noqa: PLC0415
+        from household.app.forecaster import Forecaster  # noqa: PLC0415
+        from household.app.input import select_columns  # noqa: PLC0415
+        from household.core.errors import Failure  # noqa: PLC0415
 
     forecaster = Forecaster(Path(model))
     if not hasattr(frame, "columns"):
         raise Failure(f"expected a pandas DataFrame, found {frame!r:.80}; convert it to one")
     if "timestamp" not in frame:
         frame = frame.rename_axis("timestamp").reset_index()
-    table = readings.typed(
+    table = select_columns(
         pa.Table.from_pandas(frame, preserve_index=False), forecaster.features, "the frame"
     )
     return forecaster.forecast(table, "the frame").to_pandas().set_index("timestamp")
@@ -82,10 +82,10 @@ def run(
         **sections: Parameters that differ from params.yaml, such as `train={"epochs": 3}`.
 
     Raises:
-        household.pipeline.failure.Failure: The readings, the parameters or the model cannot be
+        household.core.errors.Failure: The readings, the parameters or the model cannot be
             used.
     """
     with _require_extra("pipeline"):
-        from household.use import whole  # noqa: PLC0415
+        from household.app import run  # noqa: PLC0415
 
-    return whole.run(model, data, sections)
+    return run.run(model, data, sections)

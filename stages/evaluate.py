@@ -6,10 +6,11 @@ if there is one. Writes reports/metrics.json, reports/meters.csv, reports/breakd
 reports/coverage.csv and reports/predictions.parquet.
 """
 
-from household.forecast import by_meter, evaluation, runtime, windows
-from household.meter import meters
-from household.pipeline import files, paths, stage
-from household.pipeline.params import Params
+from household.core import files, meters, paths, stage
+from household.core.params import Params
+from household.dataset import windows
+from household.evaluation import evaluate, meter_scores, predictions
+from household.model import inference
 from household.report import verdict
 
 
@@ -18,10 +19,10 @@ def main(params: Params) -> None:
     series_paths, test = meters.held(paths.SERIES), meters.held(paths.TEST)
     train, validation = meters.held(paths.TRAIN), meters.held(paths.VALIDATION)
     several = meters.several(paths.TEST)
-    horizon = runtime.shape(runtime.load(paths.GRAPH)).horizon
+    horizon = inference.shape(inference.load(paths.GRAPH)).horizon
     total = sum(files.rows(path) for path in test.values())
     jobs = {
-        meter: by_meter.Job(
+        meter: meter_scores.Job(
             meter,
             series_paths[meter],
             train.get(meter),
@@ -35,22 +36,22 @@ def main(params: Params) -> None:
         )
         for meter, path in test.items()
     }
-    scores, _ = meters.each(by_meter.score, jobs, skip=False, doing="evaluate")
+    scores, _ = meters.each(meter_scores.score, jobs, skip=False, doing="evaluate")
     rows = [score.row for score in scores.values()]
     in_training = {meter: score for meter, score in scores.items() if meter in train}
     stride = max(score.every for score in in_training.values())
-    scored = evaluation.evaluate(
-        evaluation.together([score.forecasts for score in in_training.values()]), stride
+    scored = evaluate.evaluate(
+        predictions.together([score.forecasts for score in in_training.values()]), stride
     )
-    metrics, predictions = scored.metrics, scored.predictions
+    metrics, table = scored.metrics, scored.predictions
     if several:
-        metrics |= {"meters": by_meter.of_each_kind(rows)}
-        predictions = by_meter.named(predictions, in_training, horizon)
+        metrics |= {"meters": meter_scores.of_each_kind(rows)}
+        table = meter_scores.named(table, in_training, horizon)
     files.write_json(paths.METRICS, metrics)
-    files.write_csv(paths.METERS, by_meter.table(rows))
+    files.write_csv(paths.METERS, meter_scores.table(rows))
     files.write_csv(paths.BREAKDOWN, scored.breakdown)
     files.write_csv(paths.COVERAGE, scored.coverage)
-    files.write_table(paths.PREDICTIONS, predictions)
+    files.write_table(paths.PREDICTIONS, table)
     simulated = files.read_json(paths.SOURCE)["simulated"]
     for line in verdict.lines(metrics, scored.windows, horizon, simulated):
         print(f"evaluate: {line}")

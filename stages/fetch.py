@@ -3,9 +3,9 @@
 Writes data/raw/power/ and data/raw/source.json.
 """
 
-from household.meter import source
-from household.pipeline import files, paths, stage
-from household.pipeline.params import Params
+from household.core import files, paths, stage
+from household.core.params import Params
+from household.readings import source
 
 
 def main(params: Params) -> None:

@@ -4,10 +4,10 @@ Reads data/raw/power/. Writes data/parsed/power/, a file a month or, for several
 meter, and reports/data_quality.json.
 """
 
-from household.meter import meters, parsed, quality
-from household.pipeline import files, paths, stage
-from household.pipeline.columns import TARGET
-from household.pipeline.params import Params
+from household.core import files, meters, paths, stage
+from household.core.params import Params
+from household.core.schema import TARGET
+from household.readings import parse, quality
 
 
 def main(params: Params) -> None:
@@ -16,14 +16,14 @@ def main(params: Params) -> None:
     with files.atomic_folder(paths.PARSED) as folder:
         if meters.several(paths.RAW):
             jobs = {
-                meter: parsed.Job(zipped, meters.place(folder, meter), settings)
+                meter: parse.Job(zipped, meters.place(folder, meter), settings)
                 for meter, zipped in raw.items()
             }
             skip = settings.on_bad_line == "skip"
-            records, left_out = meters.each(parsed.parse, jobs, skip=skip, doing="parse")
+            records, left_out = meters.each(parse.parse, jobs, skip=skip, doing="parse")
             record = quality.overall(records, left_out)
         else:
-            record = parsed.parse(parsed.Job(paths.RAW, folder, settings))
+            record = parse.parse(parse.Job(paths.RAW, folder, settings))
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "

@@ -9,10 +9,10 @@ reports/figures/*.png, reports/report.md and models/lstm/README.md.
 import pandas as pd
 import pyarrow as pa
 
-from household.pipeline import files, paths, stage
-from household.pipeline.params import Params
-from household.report import card, figures, markdown, summary
-from household.report.tables import Results
+from household.core import files, paths, stage
+from household.core.params import Params
+from household.report import facts, markdown, model_card, plots
+from household.report.results import Results
 
 
 def main(params: Params) -> None:
@@ -29,22 +29,22 @@ def main(params: Params) -> None:
         params=params,
         meters=meters if len(meters) > 1 else None,
     )
-    household = summary.household(results.source)
-    tables = {plot.name: plot.table(results).assign(household=household) for plot in figures.PLOTS}
-    for plot in figures.PLOTS:
+    household = facts.household(results.source)
+    tables = {plot.name: plot.table(results).assign(household=household) for plot in plots.PLOTS}
+    for plot in plots.PLOTS:
         if plot.written is None:
             table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
             files.write_csv(plot.path, table)
     # A new folder, so that pictures of removed plots disappear.
     with files.atomic_folder(paths.FIGURES) as folder:
-        for plot in figures.CHARTS:
+        for plot in plots.CHARTS:
             if plot.shown(tables[plot.name]):
                 with files.atomic_write(folder / f"{plot.name}.png") as partial:
                     partial.write_bytes(plot.picture(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:
         partial.write_text(markdown.report(tables), encoding="utf-8")
     with files.atomic_write(paths.CARD) as partial:
-        partial.write_text(card.card(results, tables["scores"]), encoding="utf-8")
+        partial.write_text(model_card.card(results, tables["scores"]), encoding="utf-8")
     print(f"plot: wrote {paths.REPORT}; run `dvc plots show` for the interactive page")
 
 

@@ -15,10 +15,9 @@ from functools import partial
 import numpy as np
 import pyarrow.parquet as pq
 
-from household.forecast import parts, scaling, windows
-from household.meter import meters
-from household.pipeline import files, paths, stage
-from household.pipeline.params import Params
+from household.core import files, meters, paths, stage
+from household.core.params import Params
+from household.dataset import scaling, split, windows
 
 NONE = np.empty(0, np.int32)
 
@@ -28,14 +27,14 @@ def main(params: Params) -> None:
     window, several = params.window, meters.several(paths.SERIES)
     shape = windows.Shape(window.lookback, window.horizon)
     series, starts = meters.held(paths.SERIES), meters.held(paths.WINDOWS)
-    unseen = parts.unseen(list(series), params.split, params.seed)
+    unseen = split.unseen(list(series), params.split, params.seed)
     with meters.written(several, paths.TRAIN, paths.VALIDATION, paths.TEST) as (
         train,
         validation,
         test,
     ):
         jobs = {
-            meter: parts.Job(
+            meter: split.Job(
                 starts[meter],
                 train(meter),
                 validation(meter),
@@ -48,7 +47,7 @@ def main(params: Params) -> None:
             for meter in series
         }
         skip = params.parse.on_bad_line == "skip"
-        sizes, _ = meters.each(parts.cut, jobs, skip=skip, doing="split")
+        sizes, _ = meters.each(split.cut, jobs, skip=skip, doing="split")
 
         def windows_of_meters() -> Iterator[scaling.Counted]:
             for meter, size in sizes.items():
@@ -63,7 +62,7 @@ def main(params: Params) -> None:
     scaling.write(paths.SCALING, features, fitted)
     total = sum(map(Counter, sizes.values()), Counter())
     print(
-        f"split: {', '.join(f'{total[name]:,} {name}' for name in parts.Parts._fields)}"
+        f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Parts._fields)}"
         + (f", of {len(sizes):,} meters, {len(unseen):,} of them unseen" if several else "")
     )
 

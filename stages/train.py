@@ -10,29 +10,29 @@ from functools import partial
 
 import pyarrow.parquet as pq
 
-from household.forecast import artifact, fitted, network, pieces, scaling, training, windows
-from household.meter import meters, series
-from household.pipeline import arrays, files, paths, ranks, stage
-from household.pipeline.params import Params
+from household.core import arrow, files, meters, paths, stage
+from household.core.params import Params
+from household.dataset import batches, scaling, series, windows
+from household.model import distributed, loop, network, saved_model, tensorflow, trainer
 
 
 def main(params: Params) -> None:
     """Run the stage."""
-    strategy, workers = network.strategy(), ranks.read()
+    strategy, workers = tensorflow.strategy(), distributed.read()
     shape = windows.Shape(params.window.lookback, params.window.horizon)
     series_paths, train_paths = meters.held(paths.SERIES), meters.held(paths.TRAIN)
     features = pq.read_schema(series_paths[next(iter(train_paths))]).names[1:]
-    earlier = artifact.warm_start(params, features)
-    data = training.Data(
+    earlier = saved_model.warm_start(params, features)
+    data = loop.Data(
         earlier.scaling if earlier else scaling.read(paths.SCALING, features),
-        *pieces.read(
+        *batches.read(
             paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.stretch(params.train)
         ),
     )
-    model = fitted.started(params, data, earlier)
+    model = trainer.started(params, data, earlier)
     print(
         f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
-        f"on {network.device()}"
+        f"on {tensorflow.device()}"
         + (
             f", worker {workers.own} of {len(workers.addresses)}"
             if len(workers.addresses) > 1
@@ -47,7 +47,7 @@ def main(params: Params) -> None:
     report = partial(files.write_csv, paths.HISTORY)
     # All workers print the same lines from here on.
     with redirect_stdout(None) if workers.own else nullcontext():
-        training.fit(
+        loop.fit(
             model,
             data,
             params.train,
@@ -62,13 +62,13 @@ def main(params: Params) -> None:
     extents = []
     for meter, starts in train_paths.items():
         table = files.read_table(series_paths[meter])
-        stamps = arrays.of(table["timestamp"])
-        extents.append(artifact.seen(stamps, series.values(table), windows.read(starts), shape))
+        stamps = arrow.of(table["timestamp"])
+        extents.append(saved_model.seen(stamps, series.values(table), windows.read(starts), shape))
     source = files.read_json(paths.SOURCE)
-    trained = fitted.finished(model, params, data, features, extents, source, earlier)
+    trained = trainer.finished(model, params, data, features, extents, source, earlier)
     trained.write(paths.NETWORK.parent)
     paths.CHECKPOINT.unlink()
 
 
 if __name__ == "__main__":
-    stage.run("train", main)
+    stage.run("train", main, distributed.is_first)

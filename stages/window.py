@@ -5,25 +5,24 @@ data/windowed/windows.parquet, the start of each window in them. For several met
 folder.
 """
 
-from household.forecast import windowed
-from household.meter import meters, months, series
-from household.pipeline import paths, stage
-from household.pipeline.params import Params
+from household.core import meters, paths, stage, store
+from household.core.params import Params
+from household.dataset import series
 
 
 def main(params: Params) -> None:
     """Run the stage."""
     window, parsed = params.window, meters.held(paths.PARSED)
     features = series.present(
-        (n for path in parsed.values() for n in months.metadata(path)), window.features
+        (n for path in parsed.values() for n in store.metadata(path)), window.features
     )
     several, skip = meters.several(paths.PARSED), params.parse.on_bad_line == "skip"
     with meters.written(several, paths.SERIES, paths.WINDOWS) as (minutes, starts):
         jobs = {
-            meter: windowed.Job(path, minutes(meter), starts(meter), features, window)
+            meter: series.Job(path, minutes(meter), starts(meter), features, window)
             for meter, path in parsed.items()
         }
-        counts, _ = meters.each(windowed.cut, jobs, skip=skip, doing="window")
+        counts, _ = meters.each(series.cut, jobs, skip=skip, doing="window")
     print(
         f"window: {sum(n.windows for n in counts.values()):,} windows ({window.lookback} input + "
         f"{window.horizon} target minutes) from {sum(n.minutes for n in counts.values()):,} "

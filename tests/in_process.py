@@ -25,7 +25,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 from unittest import mock
 
-from household.pipeline import arithmetic, stage
+from household.core import arithmetic, stage
 
 
 def run_dvc(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@
 Each time SIGINT, SIGTERM or SIGKILL goes to a stage, to DVC or to all of them at once, as Ctrl-C
 does, while one stage is run again or, now and then, the whole pipeline from nothing. Then
 `dvc repro` has to succeed and to leave the files of an undisturbed run, to the byte, and no other.
-How often it needed household.mend, as `make repro` runs it, is counted.
+How often it needed household repair, as `make repro` runs it, is counted.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import psutil
 
-from household.pipeline import paths
+from household.core import paths
 from tests.clones import reproduce
 from tests.shell import environment
 from tests.test_dvc_yaml import STAGES
@@ -51,7 +51,7 @@ class Interruption(NamedTuple):
     moment: float  # in seconds since DVC was started
     ended: bool  # before that moment, so nothing was interrupted
     said: str
-    mended: str  # what household.mend said, "" where `dvc repro` alone did
+    mended: str  # what household repair said, "" where `dvc repro` alone did
     fault: str  # "" where in the end all was as if nothing had happened
 
 
@@ -131,7 +131,7 @@ class Campaign:
         status, said = self._run_repro(self._clone)
         mended = ""
         if status:
-            status, mended = _run(self._clone, "household.mend")
+            status, mended = _run(self._clone, "household", "repair")
             if status:
                 return "", said
             status, said = self._run_repro(self._clone)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from household.pipeline import files
+from household.core import files
 from tests.clones import change
 from tests.project import ROOT
 from tests.shell import environment, run
@@ -34,15 +34,15 @@ BEFORE, COMPARED = ("fetch", "parse", "window", "split"), ("train", "evaluate", 
 PROGRAM = """
 import importlib, os
 {cores}
-from household.pipeline import stage
+from household.core import stage
 {pictures}
 for name in {stages}:
     stage.run(name, importlib.import_module("stages." + name).main)
 """
 DRAWN_ALONE = """
-from household.report import figures
-draw = figures.Plot.picture
-figures.Plot.picture = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
+from household.report import plots
+draw = plots.Plot.picture
+plots.Plot.picture = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
 """
 PATIENCE = 3600  # seconds
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from household.pipeline import params, paths
-from household.pipeline.params import Params
+from household.core import params, paths
+from household.core.params import Params
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / paths.PARAMS

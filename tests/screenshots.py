@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import FloatRect
 
-from household.pipeline import paths
+from household.core import paths
 from tests.browser import Scheme, browser, executable, opened
 
 DOCS = Path("docs")

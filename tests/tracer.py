@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ruamel.yaml import YAML
 
-from household.pipeline import paths
+from household.core import paths
 from tests.project import leaves
 from tests.shell import environment
 
@@ -37,7 +37,7 @@ UNDECLARED = {str(path) for path in (paths.PARAMS, paths.LOCK, paths.CHECKPOINT)
 
 
 class Trace(NamedTuple):
-    """Of one run of a stage. Files of the project are named by their path in it."""
+    """Hold what one run of a stage touched, with files named by their path in the project."""
 
     read: set[str]
     written: set[str]
@@ -65,7 +65,7 @@ def faults(folder: Path, stage: str) -> Iterator[str]:
         yield f"{stage} opens {name}, which is none of its deps"
     for name in sorted(_outside(found.written, outs)):
         yield f"{stage} writes {name}, which is none of its outs"
-    for name in sorted(_files(folder, deps - {LOCK})):
+    for name in sorted(deps - {LOCK}):
         if not _within(found.read, name):
             yield f"{stage} never opens {name}, one of its deps"
     for name in sorted(out for out in outs if not _within(found.written, out)):
@@ -81,7 +81,7 @@ def faults(folder: Path, stage: str) -> Iterator[str]:
 
 
 def _outside(names: set[str], declared: set[str]) -> set[str]:
-    """Those of `names` that are none of `declared`, nor in a folder that is."""
+    """Return the names that are neither declared nor in a declared folder."""
     return {
         name
         for name in names - UNDECLARED
@@ -91,15 +91,6 @@ def _outside(names: set[str], declared: set[str]) -> set[str]:
 
 def _within(names: set[str], declared: str) -> bool:
     return any(name == declared or name.startswith(f"{declared}/") for name in names)
-
-
-def _files(folder: Path, deps: set[str]) -> set[str]:
-    """Return the files of `deps`; a folder of code is listed, another folder is not."""
-    names = set()
-    for dep in deps:
-        code = [str(path.relative_to(folder)) for path in (folder / dep).rglob("*.py")]
-        names |= set(code or [dep])
-    return names
 
 
 def trace(folder: Path, command: str) -> Trace:

@@ -19,9 +19,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from household.forecast import network
-from household.forecast.windows import Shape
-from household.pipeline import params, paths
+from household.core import params, paths
+from household.dataset.windows import Shape
+from household.model import network
 
 ROOT = Path(__file__).parents[1]
 # Share of a committed error by which another may differ, and the least that counts as a difference.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from household.report import figures
+from household.report import plots
 
 
 def report(tables: Mapping[str, pd.DataFrame]) -> str:
@@ -22,7 +22,7 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
         for section, rows in tables["facts"].groupby("section", sort=False)
     }
     headline, *verdict = facts["verdict"].values()
-    sections = itertools.groupby(figures.CHARTS, lambda plot: plot.template["usermeta"]["section"])
+    sections = itertools.groupby(plots.CHARTS, lambda plot: plot.template["usermeta"]["section"])
     (first, charts), *others = [
         (name, [_chart(plot, tables[plot.name]) for plot in plots if plot.shown(tables[plot.name])])
         for name, plots in sections
@@ -51,7 +51,7 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _chart(plot: figures.Plot, drawn: pd.DataFrame) -> str:
+def _chart(plot: plots.Plot, drawn: pd.DataFrame) -> str:
     template = plot.template
     picture = f"![{plot.title}](figures/{plot.name}.png)"
     parts = [f"### {plot.title}", template["description"], picture]
@@ -60,7 +60,7 @@ def _chart(plot: figures.Plot, drawn: pd.DataFrame) -> str:
     return "\n\n".join(parts)
 
 
-def numbers(plot: figures.Plot, drawn: pd.DataFrame) -> str:
+def numbers(plot: plots.Plot, drawn: pd.DataFrame) -> str:
     """Return the table behind a plot, with the columns that its template names."""
     columns = plot.template["usermeta"]["columns"]
     rows = [

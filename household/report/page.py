@@ -9,8 +9,8 @@ from pathlib import Path
 
 import vl_convert
 
-from household.pipeline import files
-from household.report import figures
+from household.core import files
+from household.report import plots
 
 HERE = Path(__file__).parent / "page"
 TEMPLATE = Path(".dvc/report.html")
@@ -20,7 +20,7 @@ def page() -> str:
     """Return the HTML, with DVC's placeholders for the plots."""
     parts = {name: _read(name) for name in ("page.css", "page.js", "licences.txt")}
     parts["versions"] = (
-        f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}, "
+        f"vega {vl_convert.get_vega_version()}, vega-lite {plots.VEGA_LITE}, "
         f"vega-embed {vl_convert.get_vega_embed_version()}, "
         f"from vl-convert-python {version('vl-convert-python')}"
     )
@@ -33,7 +33,7 @@ def page() -> str:
 
 def packages() -> str:
     """Return the three packages; vega-embed under a name that DVC does not use."""
-    return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", figures.VEGA_LITE)
+    return vl_convert.javascript_bundle("window.drawPlot = vegaEmbed;", plots.VEGA_LITE)
 
 
 def _read(name: str) -> str:

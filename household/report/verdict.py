@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from household.forecast.scores import EARLIER
+from household.evaluation.metrics import EARLIER
 
 N_WORST = 10
 CALLED = {"seen": "meters", "unseen": "meters not used for training"}
@@ -53,8 +53,8 @@ def of_meters(
     """State on how many meters the LSTM wins, a line for each kind, and the worst of them.
 
     Args:
-        meters: The summaries of `by_meter.of_each_kind`.
-        rows: The rows of all meters, as in `by_meter.SCHEMA`.
+        meters: The summaries of `meter_scores.of_each_kind`.
+        rows: The rows of all meters, as in `meter_scores.SCHEMA`.
     """
     summaries = [
         f"Better than persistence on {summary['wins']:.1%} of {summary['meters']:,} {CALLED[kind]} "

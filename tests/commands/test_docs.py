@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from household.pipeline import files, paths
-from household.report import figures
+from household.core import files, paths
+from household.report import plots
 from tests import screenshots
 from tests.clones import dvc, stages_run
 from tests.documents import read_commands, type_command
@@ -96,7 +96,7 @@ def make_mistake(clone: Path, line: str) -> str:
 
 
 def test_the_figures_of_readme_are_those_that_are_committed() -> None:
-    with (ROOT / figures.FACTS.path).open(encoding="utf-8") as file:
+    with (ROOT / plots.FACTS.path).open(encoding="utf-8") as file:
         facts = {row["name"]: row["text"] for row in csv.DictReader(file)}
     for name in ("against persistence", "against the best baseline"):
         assert f"\nevaluate: {facts[name]}\n" in README

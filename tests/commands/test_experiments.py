@@ -34,7 +34,7 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     type_command(clone, queue.replace("[32],[64],[50", "[50"))
     dvc(clone, "exp", "run", "--queue", "--name", "soon", "--set-param", "split.train=0.7", "split")
     # It has not the epochs of the one before.
-    assert re.findall(r"epoch \d+ of \d+", type_command(clone, wait)) == ["epoch 1 of 1"]
+    assert re.findall(r"epoch \d+/\d+", type_command(clone, wait)) == ["epoch 1/1"]
     dvc(clone, "exp", "remove", "soon")
     assert (clone / "dvc.lock").read_bytes() == before
     assert run(clone, "git", "status", "--porcelain") == ""

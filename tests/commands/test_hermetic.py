@@ -46,14 +46,14 @@ PARAMS = "      - window.features\n"
 BROKEN = [
     (stage("open('README.md').close()"), "opens README.md, which is none of its deps"),
     (
-        stage("import household.meter.archive"),
-        "opens household/meter/archive.py, which is none of its deps",
+        stage("import household.readings.archive"),
+        "opens household/readings/archive.py, which is none of its deps",
     ),
     (stage("open('data/other', 'w').close()"), "writes data/other, which is none of its outs"),
     (declared(CODE, f"{CODE}      - README.md\n"), "never opens README.md, one of its deps"),
     (
-        declared(CODE, f"{CODE}      - household/meter/archive.py\n"),
-        "never opens household/meter/archive.py, one of its deps",
+        declared(CODE, f"{CODE}      - household/readings/archive.py\n"),
+        "never opens household/readings/archive.py, one of its deps",
     ),
     (
         stage("params.plot.steps"),

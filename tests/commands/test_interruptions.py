@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from household import mend
+from household.app import repair
 from tests.clones import UP_TO_DATE, dvc, pretend_that_the_environment_is_made
 from tests.in_process import run_dvc
 from tests.interruptions import WHOLE, Campaign, tally
@@ -30,41 +30,41 @@ def test_after_any_interruption_the_next_run_leaves_the_files_of_an_undisturbed_
 
 
 def test_a_truncated_record_of_dvc_is_repaired(clone: Path) -> None:
-    record = clone / mend.LOCKFILE
+    record = clone / repair.LOCKFILE
     whole = record.read_bytes()
     record.write_bytes(whole[:4096])
-    (clone / mend.RWLOCK).write_bytes(b"")
+    (clone / repair.RWLOCK).write_bytes(b"")
     dvc(clone, "repro", fails=True)
-    said = run(clone, "python", "-m", "household.mend")
-    assert said.startswith(f"mend: {mend.RWLOCK} was truncated; removed it\n")
+    said = run(clone, "python", "-m", "household", "repair")
+    assert said.startswith(f"repair: {repair.RWLOCK} was truncated; removed it\n")
     # Some of what it is cut to DVC itself takes for whole, and makes whole again.
     dvc(clone, "repro")
     assert record.read_bytes() == whole
 
 
 def test_an_intact_record_is_left_alone(clone: Path) -> None:
-    assert run(clone, "python", "-m", "household.mend", fails=True) == ""
+    assert run(clone, "python", "-m", "household", "repair", fails=True) == ""
 
 
 def test_without_an_intact_record_in_git_the_broken_one_is_removed(tmp_path: Path) -> None:
-    (tmp_path / mend.LOCKFILE).write_text("schema: '2.0")
+    (tmp_path / repair.LOCKFILE).write_text("schema: '2.0")
     done = subprocess.run(
-        [sys.executable, "-m", "household.mend"],
+        [sys.executable, "-m", "household", "repair"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stderr == "mend: dvc.lock was truncated; removed it, since git has none\n"
-    assert not (tmp_path / mend.LOCKFILE).exists()
+    assert done.stderr == "repair: dvc.lock was truncated; removed it, since git has none\n"
+    assert not (tmp_path / repair.LOCKFILE).exists()
 
 
 def test_make_repro_repairs_a_broken_record(clone: Path) -> None:
     pretend_that_the_environment_is_made(clone)
-    whole = (clone / mend.LOCKFILE).read_bytes()
-    (clone / mend.LOCKFILE).write_bytes(b"")
+    whole = (clone / repair.LOCKFILE).read_bytes()
+    (clone / repair.LOCKFILE).write_bytes(b"")
     output = run(clone, "make", "repro")
-    assert "mend: dvc.lock was truncated; restored the last version in git" in output
+    assert "repair: dvc.lock was truncated; restored the last version in git" in output
     assert UP_TO_DATE in output
-    assert (clone / mend.LOCKFILE).read_bytes() == whole
+    assert (clone / repair.LOCKFILE).read_bytes() == whole

@@ -18,9 +18,9 @@ import pytest
 import vl_convert
 
 from bench import backtest
-from household.forecast.baselines import BASELINES
-from household.pipeline import files
-from household.report import figures, tables
+from household.core import files
+from household.evaluation.baselines import BASELINES
+from household.report import plots, results
 from tests.clones import (
     UP_TO_DATE,
     change,
@@ -38,7 +38,7 @@ README = (ROOT / "README.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 # Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
-DRAWN = [plot for plot in figures.CHARTS if plot.name not in OPTIONAL]
+DRAWN = [plot for plot in plots.CHARTS if plot.name not in OPTIONAL]
 
 
 def test_one_command_runs_all_and_leaves_nothing_to_do(
@@ -54,7 +54,7 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(
 
     metrics = json.loads((folder / "reports/metrics.json").read_text())
     predictions = pq.read_table(folder / "reports/predictions.parquet")
-    names = ["timestamp", "actual", "LSTM", *BASELINES, *tables.ENDS]
+    names = ["timestamp", "actual", "LSTM", *BASELINES, *results.ENDS]
     assert predictions.column_names == names
     assert f"{predictions.num_rows} test windows" in output
     assert metrics["LSTM"]["skill"] == pytest.approx(
@@ -122,7 +122,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     assert "v0.2.0" in run(clone, "gto", "show")
     run(tmp_path, "dvc", "artifacts", "get", str(clone), "lstm", "--rev", "v0.2.0")
     assert (tmp_path / "old/network.keras").read_bytes() == first
-    told = run(clone, "python", "-m", "household.origin", str(tmp_path / "old"))
+    told = run(clone, "python", "-m", "household", "provenance", str(tmp_path / "old"))
     zipped = clone / "data/raw/power/sample.zip"
     data, minutes, version, code = told.splitlines()
     assert data.endswith(f" as sample.zip, sha256 {files.sha256(zipped)}")
@@ -160,7 +160,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
     assert f"{last['timestamp']}" in output
     shown = [float(number) for number in output.split()[-5:]]
-    assert shown == pytest.approx([last[name] for name in ("LSTM", *tables.ENDS)], abs=1e-5)
+    assert shown == pytest.approx([last[name] for name in ("LSTM", *results.ENDS)], abs=1e-5)
     assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
 
 
@@ -170,7 +170,7 @@ def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
 ) -> None:
     earlier = clone.parent / "earlier"
     shutil.copytree(clone / "models/lstm", earlier)
-    (stopped,) = re.findall(r"epoch 1 of 1, loss .*, validation ([0-9.]+)", reproduced_clone[1])
+    (stopped,) = re.findall(r"epoch 1/1, loss .*, val_loss ([0-9.]+)", reproduced_clone[1])
     before = json.loads((clone / "reports/metrics.json").read_text())
     change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
     output = dvc(clone, "repro")
@@ -224,9 +224,9 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
         # What the page is made of, and, split, what editors take.
         shown = json.loads(dvc(clone, "plots", command, "--json"))["data"]
         split = json.loads(dvc(clone, "plots", command, "--json", "--split"))["data"]
-        assert list(shown) == list(split) == [plot.name for plot in figures.PLOTS]
+        assert list(shown) == list(split) == [plot.name for plot in plots.PLOTS]
         assert all(shown[name] == [] for name in OPTIONAL)
-        for plot in (each for each in figures.PLOTS if each.name not in OPTIONAL):
+        for plot in (each for each in plots.PLOTS if each.name not in OPTIONAL):
             (entry,) = shown[plot.name]
             spec = entry["content"]
             points = spec["data"]["values"]
@@ -234,7 +234,7 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
             if plot.written is None:
                 assert {point["household"] for point in points} == {"simulated household"}
             del spec["$schema"]
-            drawn = vl_convert.vegalite_to_svg(spec, figures.VEGA_LITE)
+            drawn = vl_convert.vegalite_to_svg(spec, plots.VEGA_LITE)
             marks = re.findall(r'aria-roledescription="(?:line|point|rect|text)\b', drawn)
             assert len(marks) >= len(revisions), plot.name
             assert "NaN" not in drawn
@@ -290,7 +290,7 @@ def test_a_killed_training_resumes_to_the_same_model_and_its_losses_can_be_drawn
     change(clone, train__epochs=9)
     training = start(clone, "python", "-m", "dvc", "repro")
     assert training.stdout
-    assert any("epoch 3 of 9" in line for line in iter(training.stdout.readline, ""))
+    assert any("epoch 3/9" in line for line in iter(training.stdout.readline, ""))
     os.killpg(training.pid, signal.SIGSTOP)
     spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
     os.killpg(training.pid, signal.SIGKILL)
@@ -303,7 +303,7 @@ def test_a_killed_training_resumes_to_the_same_model_and_its_losses_can_be_drawn
     assert re.search(r"resuming after epoch \d+ of 9", output)
     assert not (clone / "models/checkpoint.npz").exists()
     resumed = (clone / "models/lstm/network.keras").read_bytes()
-    assert "goes on" not in dvc(clone, "repro", "--force", "--single-item", "train")
+    assert "resuming" not in dvc(clone, "repro", "--force", "--single-item", "train")
     assert (clone / "models/lstm/network.keras").read_bytes() == resumed
 
 

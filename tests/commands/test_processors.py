@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from household.pipeline import arithmetic, paths
+from household.core import arithmetic, paths
 from tests import clones, processors
 from tests.shell import can
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from household.forecast import network, windows
-from household.pipeline import params, paths, ranks
-from household.pipeline.failure import Failure
+from household.core import params, paths
+from household.core.errors import Failure
+from household.dataset import windows
+from household.model import distributed, keras_file, tensorflow
 from stages import train
 from tests.clones import change
 from tests.shell import Start, environment, run
@@ -38,7 +39,7 @@ def start_rank(
     start: Start, folder: Path, ports: list[int], own: int, *program: str
 ) -> "subprocess.Popen[str]":
     """Start the rank `own` of train, or of another `program` of Python."""
-    given = environment(folder) | {ranks.CONFIG: config(ports, own)}
+    given = environment(folder) | {distributed.CONFIG: config(ports, own)}
     return start(folder, "python", *(program or ("-m", "stages.train")), env=given)
 
 
@@ -49,32 +50,32 @@ def assert_close(folder: Path, expected: list[np.ndarray[Any, Any]]) -> None:
 
 
 def weights(folder: Path) -> list[np.ndarray[Any, Any]]:
-    return network.load(folder / paths.NETWORK).get_weights()
+    return keras_file.load(folder / paths.NETWORK).get_weights()
 
 
 # As many devices as GPUs, of the one CPU.
 TWO_DEVICES = """
-from household.forecast import network
+from household.model import tensorflow
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-network.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-from household.pipeline import params
+tensorflow.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from household.core import params
 from stages import train
 train.main(params.load())
 """
 # A rank that is killed as its third epoch begins.
 KILLED_AFTER_TWO_EPOCHS = """
 import os, signal
-from household.forecast import training
-from household.pipeline import params
+from household.model import loop
+from household.core import params
 from stages import train
-begin_epoch = training._Progress.begin_epoch
+begin_epoch = loop._Progress.begin_epoch
 def begin_or_die(epochs):
     if epochs.done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     begin_epoch(epochs)
-training._Progress.begin_epoch = begin_or_die
+loop._Progress.begin_epoch = begin_or_die
 train.main(params.load())
 """
 
@@ -113,10 +114,10 @@ def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     both = [start_rank(start, clone, ports, own) for own in range(2)]
     said, other = (each.communicate(timeout=150)[0] for each in both)
     assert [each.returncode for each in both] == [0, 0], said + other
-    assert "rank 0 of 2" in said
-    assert other.splitlines() == [said.splitlines()[0].replace("rank 0 of 2", "rank 1 of 2")]
+    assert "worker 0 of 2" in said
+    assert other.splitlines() == [said.splitlines()[0].replace("worker 0 of 2", "worker 1 of 2")]
     assert "train: resuming after epoch 2 of 4" in said
-    assert "epoch 4 of 4" in said
+    assert "epoch 4/4" in said
     assert not (clone / paths.CHECKPOINT).exists()
     assert_close(clone, alone)
     before, after = (
@@ -136,24 +137,24 @@ def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: St
     for each in both:
         said, _ = each.communicate(timeout=100)
         assert each.returncode == 1
-        assert "\ntrain: the ranks have other data, parameters" in f"\n{said}"
+        assert "\ntrain: workers differ in data, parameters" in f"\n{said}"
 
 
 def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ranks, "MEET_SECONDS", 1.0)
+    monkeypatch.setattr(distributed, "MEET_SECONDS", 1.0)
     ports = free_ports(2)
-    monkeypatch.setenv(ranks.CONFIG, config(ports, 0))
+    monkeypatch.setenv(distributed.CONFIG, config(ports, 0))
     with pytest.raises(
         Failure, match=rf"worker 1 of 2, 127.0.0.1:{ports[1]}, did not answer within"
     ):
-        network.strategy()
+        tensorflow.strategy()
     with (
         socket.create_server(("", ports[0])),
         pytest.raises(Failure, match=r"cannot listen on .*; choose another port"),
     ):
-        network.strategy()
+        tensorflow.strategy()
 
 
 @pytest.mark.parametrize(
@@ -170,14 +171,14 @@ def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
     ],
 )
 def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv(ranks.CONFIG, text)
+    monkeypatch.setenv(distributed.CONFIG, text)
     with pytest.raises(Failure, match=r"TF_CONFIG: expected all workers and the index of this one"):
-        ranks.read()
+        distributed.read()
 
 
 def test_alone_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(ranks.CONFIG, raising=False)
-    assert ranks.read() == ranks.ALONE
-    assert network.strategy().num_replicas_in_sync == 1
-    monkeypatch.setenv(ranks.CONFIG, config([4321], 0))
-    assert network.strategy().num_replicas_in_sync == 1
+    monkeypatch.delenv(distributed.CONFIG, raising=False)
+    assert distributed.read() == distributed.ALONE
+    assert tensorflow.strategy().num_replicas_in_sync == 1
+    monkeypatch.setenv(distributed.CONFIG, config([4321], 0))
+    assert tensorflow.strategy().num_replicas_in_sync == 1

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from household.report import figures
+from household.report import plots
 from tests.browser import Scheme, browser, executable, opened
 from tests.clones import change, commit, dvc, make_once
 from tests.shell import run
@@ -118,7 +118,7 @@ def test_every_plot_is_drawn_without_a_request_and_the_page_is_accessible(
         assert faults == []
         assert page.get_by_role("heading", name="More plots").count() == 0
         assert list(found) == [
-            plot.name for plot in figures.CHARTS if name == "several" or plot.name not in OPTIONAL
+            plot.name for plot in plots.CHARTS if name == "several" or plot.name not in OPTIONAL
         ]
         for plot, of in found.items():
             assert of["marks"] > 0, plot
@@ -160,7 +160,7 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, page_of_severa
         assert page.inner_text("h1") == "3 revisions compared"
         assert page.locator("header .names span").all_inner_texts() == REVISIONS
         (note,) = page.get_by_role("note").all_inner_texts()
-        assert note.startswith("first is without “Gaps in the record”: that commit did not make")
+        assert note.startswith("first lacks “Gaps in the readings”: that commit did not write")
         table = page.get_by_role("region", name="settings that differ")
         cells = [row.inner_text().split("\t") for row in table.locator("tbody tr").all()]
         assert cells == [
@@ -190,7 +190,7 @@ def test_a_revision_without_its_plots_in_the_cache_says_so(
     with opened(chromium, tmp_path / "diff/index.html", 1400, "light") as (page, faults):
         assert faults == []
         note = page.get_by_role("note").inner_text()
-        assert note.startswith("before is without 8 of 10 plots: that commit did not make them, or")
+        assert note.startswith("before lacks 8 of 10 plots: that commit did not write them, or")
         table = page.get_by_role("region", name="settings that differ")
         assert table.locator("tbody tr").all_inner_texts() == ["plot.steps\t50\t100"]
         scores = page.locator("section").first.locator("tbody tr").all_inner_texts()
@@ -239,9 +239,9 @@ def test_a_mark_in_each_plot_shows_its_values_in_whole_words(
 ) -> None:
     with opened(chromium, page_file, 1400, "light") as (page, _):
         tooltip = page.locator("#vg-tooltip-element.visible")
-        plots = drawn(page)
-        assert len(plots) == len(figures.CHARTS) - (len(OPTIONAL) if name == "one" else 0)
-        for plot in plots:
+        shown = drawn(page)
+        assert len(shown) == len(plots.CHARTS) - (len(OPTIONAL) if name == "one" else 0)
+        for plot in shown:
             kinds = ("symbol", "rect")
             marks = page.locator(
                 ", ".join(f"#figure-{plot} .role-mark.mark-{kind} path" for kind in kinds)
@@ -252,7 +252,7 @@ def test_a_mark_in_each_plot_shows_its_values_in_whole_words(
             assert box, plot
             page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
             tooltip.wait_for(timeout=5_000)
-            expected = {field["title"] for field in told(figures.TEMPLATES / f"{plot}.json")}
+            expected = {field["title"] for field in told(plots.TEMPLATES / f"{plot}.json")}
             labels = set(tooltip.locator("td.key").all_inner_texts())
             assert labels <= expected, plot
             assert len(labels) >= 3, plot
@@ -281,7 +281,7 @@ def test_the_keyboard_reaches_the_report_and_its_tables(
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "report"
         images = page.locator("[role=img]")
-        assert images.count() == len(figures.CHARTS) - len(OPTIONAL)
+        assert images.count() == len(plots.CHARTS) - len(OPTIONAL)
         assert all(len(image.get_attribute("aria-label") or "") > 40 for image in images.all())
 
 
@@ -301,6 +301,6 @@ def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
         widths = page.locator("svg.marks").evaluate_all(
             "(plots) => plots.map((plot) => plot.getBoundingClientRect().width)"
         )
-        assert len(widths) == len(figures.CHARTS) - len(OPTIONAL)
+        assert len(widths) == len(plots.CHARTS) - len(OPTIONAL)
         assert max(widths) <= 600
         assert len(page.pdf()) > 50_000

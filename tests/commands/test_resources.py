@@ -26,7 +26,7 @@ for stage in %s; do
 done
 python -m dvc repro --force --single-item parse >/dev/null 2>&1 && echo DVC came to its end
 rm ../rest
-python -m dvc repro >/dev/null 2>&1 || { python -m household.mend && python -m dvc repro; }
+python -m dvc repro >/dev/null 2>&1 || { python -m household repair && python -m dvc repro; }
 rm -R "$1"
 cp -R . "$1"
 """

@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 from ruamel.yaml import YAML
 
-from household.pipeline import paths
+from household.core import paths
 from tests.clones import UP_TO_DATE, commit, dvc, stages_run
 from tests.shell import run
 

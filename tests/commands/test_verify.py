@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from household.pipeline import arithmetic, paths
+from household.core import arithmetic, paths
 from tests import verify
 from tests.clones import commit, dvc, pretend_that_the_environment_is_made
 from tests.project import ROOT
@@ -14,7 +14,7 @@ from tests.shell import run
 
 LOCK: dict[str, dict[str, Any]] = {
     "fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a", "data/raw/power": "b"},
-    "parse": {"params": None, "household/pipeline": "c", "data/parsed/power": "d"},
+    "parse": {"params": None, "household/core": "c", "data/parsed/power": "d"},
     "train": {"params": {"seed": 0}, "lock/run.txt": "e", "models/lstm": "f"},
     "evaluate": {"params": None, "models/lstm": "f", "reports/metrics.json": "g"},
 }
@@ -42,7 +42,7 @@ def test_equal_locks_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("places", "stage", "name"),
     [
-        ([("fetch", "data/raw/power"), ("parse", "household/pipeline")], "fetch", "data/raw"),
+        ([("fetch", "data/raw/power"), ("parse", "household/core")], "fetch", "data/raw"),
         ([("parse", "data/parsed/power")], "parse", "data/parsed/power"),
         ([("train", "lock/run.txt"), ("evaluate", "models/lstm")], "train", "lock/run.txt"),
         ([("train", "params")], "train", "params"),

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from household.meter import archive, series
-from household.pipeline import files, paths
-from household.pipeline.failure import Failure
+from household.core import files, paths, schema
+from household.core.errors import Failure
+from household.readings import archive
 from stages import fetch, parse
 from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
-HEADER = ";".join(series.HEADER)
+HEADER = ";".join(schema.HEADER)
 VALUES = "4.216;0.418;234.840;18.400;0.000;1.000;17.000"
 BEGIN = datetime(2007, 3, 25, 1, 0)
 
@@ -82,7 +82,7 @@ REFUSED = [
     ),
     pytest.param(zipped((f"{archive.MEMBER}/", b"")), "expected ", id="a folder"),
     pytest.param(
-        member(text(*lines(range(9)), header=";".join(reversed(series.HEADER)))),
+        member(text(*lines(range(9)), header=";".join(reversed(schema.HEADER)))),
         "line 1: expected Date;Time;",
         id="a header in another order",
     ),

@@ -25,10 +25,10 @@ import pytest
 import trustme
 from ruamel.yaml import YAML
 
-from household.meter import archive, source
-from household.pipeline import params, paths
-from household.pipeline.failure import Failure
-from household.pipeline.params import Params
+from household.core import params, paths
+from household.core.errors import Failure
+from household.core.params import Params
+from household.readings import archive, source
 from stages import fetch
 from tests.project import SHIPPED, changed
 

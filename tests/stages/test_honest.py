@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from household.forecast import windows
-from household.meter import months, series
-from household.pipeline import files, paths
+from household.core import files, paths, schema, store
+from household.dataset import windows
 from tests.project import changed, tutorial
 
 MINUTES = 700
@@ -32,8 +31,8 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
     steps = np.arange(MINUTES) + (np.arange(MINUTES) > 300)  # a gap
     stamps = np.datetime64("2007-01-01", "ms") + steps * np.timedelta64(1, "m")
     columns = [pa.array(stamps), *(pa.array(column) for column in values.T)]
-    table = pa.table(columns, schema=series.SCHEMA)
-    list(months.write(paths.PARSED, iter([table])))
+    table = pa.table(columns, schema=schema.SCHEMA)
+    list(store.write(paths.PARSED, iter([table])))
     files.write_json(paths.SOURCE, {"simulated": False})
     for stage in ("window", "split", "train"):
         importlib.import_module(f"stages.{stage}").main(changed(SMALL | parameters))
@@ -42,7 +41,7 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
 def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> set[str]:
     """Return the training files that change with the values of the test split."""
     draw = np.random.default_rng(0)
-    values = draw.random((MINUTES, len(series.NAMES)), np.float32)
+    values = draw.random((MINUTES, len(schema.NAMES)), np.float32)
     train(tmp_path / "one", values, parameters)
     test = windows.read(paths.TEST)
     assert len(test) > 50

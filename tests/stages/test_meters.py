@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import household
-from household.forecast import scaling, windows
-from household.meter import archive, meters, workers
-from household.pipeline import files, paths
-from household.pipeline.failure import Failure
-from household.pipeline.params import Params
+from household.core import files, meters, parallel, paths
+from household.core.errors import Failure
+from household.core.params import Params
+from household.dataset import scaling, windows
+from household.readings import archive
 from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -84,7 +84,7 @@ def test_in_processes_of_any_order_the_bytes_are_the_same(monkeypatch: pytest.Mo
     run(changed(SMALL), *DATA)
     alone = contents()
     shutil.rmtree("data")
-    monkeypatch.setattr(workers, "FEW", 1)
+    monkeypatch.setattr(parallel, "FEW", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     run(changed(SMALL), *DATA)
     assert contents() == alone

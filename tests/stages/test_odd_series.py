@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from household.forecast import baselines
-from household.meter import months, quality, series
-from household.pipeline import files, paths
-from household.pipeline.columns import TARGET
-from household.pipeline.failure import Failure
-from household.pipeline.params import Params
+from household.core import files, paths, schema, store
+from household.core.errors import Failure
+from household.core.params import Params
+from household.core.schema import TARGET
+from household.evaluation import baselines
+from household.readings import quality
 from tests.project import changed, tutorial
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -37,9 +37,9 @@ def put(power: Sequence[float | None]) -> None:
     """Write the outputs of fetch and parse for `power` to the current folder."""
     stamps = np.datetime64("2007-01-01", "ms") + np.arange(len(power)) * np.timedelta64(1, "m")
     power_kw = pa.array(power, pa.float32())
-    columns = [pa.array(stamps), *[power_kw] * len(series.NAMES)]
-    table = pa.table(columns, schema=series.SCHEMA)
-    list(months.write(paths.PARSED, iter([table])))
+    columns = [pa.array(stamps), *[power_kw] * len(schema.NAMES)]
+    table = pa.table(columns, schema=schema.SCHEMA)
+    list(store.write(paths.PARSED, iter([table])))
     found = quality.Quality()
     found.add(table)
     files.write_json(paths.QUALITY, found.record({}, "mine.txt", {}))
@@ -151,10 +151,10 @@ def test_the_defaults_take_a_series_that_never_changes(
 
 def test_all_columns_may_be_input() -> None:
     put([float(minute % 7) for minute in range(400)])
-    run(with_window(lookback=4, features=list(series.NAMES)), *AFTER_PARSE)
+    run(with_window(lookback=4, features=list(schema.NAMES)), *AFTER_PARSE)
     settings = files.read_json(paths.FORECASTER)
     features = settings["input"]["features"]
-    assert [feature["name"] for feature in features] == list(series.NAMES)
+    assert [feature["name"] for feature in features] == list(schema.NAMES)
     assert [feature["unit"] for feature in features] == ["kW", "kvar", "V", "A", "Wh", "Wh", "Wh"]
 
 

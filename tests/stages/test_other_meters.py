@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from household.meter.export import Layout
-from household.pipeline import files, paths
-from household.use.forecaster import Forecaster
-from tests.household.meter.test_export import LAYOUTS, MADE
+from household.app.forecaster import Forecaster
+from household.core import files, paths
+from household.readings.delimited import Layout
+from tests.household.readings.test_delimited import LAYOUTS, MADE
 from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

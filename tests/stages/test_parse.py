@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from household.meter import archive, quality, reader, series
-from household.pipeline import files, paths
-from household.pipeline.columns import TARGET
-from household.pipeline.failure import Failure
+from household.core import files, paths, schema
+from household.core.errors import Failure
+from household.core.schema import TARGET
+from household.readings import archive, lines, quality
 from stages import parse
 from tests.project import changed
 
@@ -29,7 +29,7 @@ def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.0
 def put(*lines: str, name: str = "mine") -> None:
     paths.RAW.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(paths.RAW / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as target:
-        target.writestr(archive.MEMBER, "\n".join([";".join(series.HEADER), *lines, ""]))
+        target.writestr(archive.MEMBER, "\n".join([";".join(schema.HEADER), *lines, ""]))
 
 
 def outputs() -> dict[str, bytes]:
@@ -45,14 +45,14 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
     written = outputs()
     assert sorted(written) == ["2006-12.parquet", "data_quality.json"]
     table = pq.read_table(paths.PARSED)
-    assert table.schema.equals(series.SCHEMA, check_metadata=True)
+    assert table.schema.equals(schema.SCHEMA, check_metadata=True)
     start = datetime(2006, 12, 16, 17, 24)
     minutes = [start + timedelta(minutes=minute) for minute in (0, 1, 2, 9, 10)]
     assert table["timestamp"].to_pylist() == minutes
     power = np.float32(4.216)
     assert table[TARGET].to_pylist() == [power, None, power, power, power]
     record = files.read_json(paths.QUALITY)
-    assert record["skipped_lines"] == dict.fromkeys(reader.FAULTS, 0) | {
+    assert record["skipped_lines"] == dict.fromkeys(lines.FAULTS, 0) | {
         "fields": 1,
         "duplicate": 1,
     }
@@ -107,11 +107,11 @@ def test_a_minute_that_differs_between_zips_is_refused_and_a_bad_line_names_its_
     assert not paths.PARSED.exists()
 
 
-@pytest.mark.parametrize("block", [reader.BLOCK_BYTES, 200])
+@pytest.mark.parametrize("block", [lines.BLOCK_BYTES, 200])
 def test_a_stage_that_fails_leaves_the_earlier_table(
     monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(reader, "BLOCK_BYTES", block)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", block)
     put(*map(line, range(5)), "x")
     old = (paths.PARSED / "2006-11.parquet", paths.QUALITY)
     for path in old:
@@ -148,7 +148,7 @@ def test_the_real_text_holds_what_is_known_of_it() -> None:
     assert record["rows"] == 151_596
     assert record["first"] == "2006-12-16T17:24"
     assert record["last"] == "2007-03-31T23:59"
-    assert record["missing"] == dict.fromkeys(series.NAMES, 9)
+    assert record["missing"] == dict.fromkeys(schema.NAMES, 9)
     assert set(record["skipped_lines"].values()) == {0}
     assert record["gaps"]["absent_rows"] == 0
     power = pq.read_table(paths.PARSED)[TARGET]

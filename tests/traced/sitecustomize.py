@@ -42,11 +42,11 @@ def note(values: dict[str, Any], prefix: str) -> None:
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Puts a Recorder around what household.pipeline.params loads."""
+    """Puts a Recorder around what household.core.params loads."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if name == "household.pipeline.params" and spec and spec.loader:
+        if name == "household.core.params" and spec and spec.loader:
             execute = spec.loader.exec_module
 
             def execute_and_wrap(module: Any) -> None:

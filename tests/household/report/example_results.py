@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from household.forecast import artifact, comparison, intervals, scores
-from household.forecast.scaling import Scaling
-from household.forecast.windows import Shape
-from household.meter import series
-from household.report import tables
-from household.report.tables import Results
+from household.core import schema
+from household.dataset.scaling import Scaling
+from household.dataset.windows import Shape
+from household.evaluation import breakdown, evaluate, metrics
+from household.model import saved_model
+from household.report.results import ENDS, Results
 from tests.project import changed
 
 FORECASTERS = ["LSTM", "persistence", "linear"]
@@ -51,7 +51,7 @@ def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
         made[f"low_{level}"] = made["LSTM"].to_numpy() - np.float32(off)
         made[f"high_{level}"] = made["LSTM"].to_numpy() + np.float32(off)
     steps = ["step"] if horizon > 1 else []
-    return made[["timestamp", *steps, "actual", *FORECASTERS, *tables.ENDS]]
+    return made[["timestamp", *steps, "actual", *FORECASTERS, *ENDS]]
 
 
 # What the evaluate stage says of four meters, on one of which there is nothing to forecast.
@@ -72,31 +72,31 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     power = {name: made[name].to_numpy().reshape(-1, horizon) for name in ("actual", *FORECASTERS)}
     stamps = made["timestamp"].to_numpy().reshape(-1, horizon)
     actual = power.pop("actual")
-    verdict = comparison.verdict(actual, power, "LSTM")
+    verdict = evaluate.verdict(actual, power, "LSTM")
     verdict |= {"last_month": None, "last_month_skill": None}
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
     off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
-    covered = comparison.coverage(stamps, actual, power["persistence"], ends)
+    covered = breakdown.coverage(stamps, actual, power["persistence"], ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
-    record = artifact.description(
+    record = saved_model.description(
         given,
-        list(series.NAMES),
+        list(schema.NAMES),
         Scaling(np.zeros(7), np.ones(7)),
         SAMPLE,
-        [artifact.seen(clock, values, np.arange(952, dtype=np.int32), Shape(49, horizon))],
-        intervals.LEVELS,
+        [saved_model.seen(clock, values, np.arange(952, dtype=np.int32), Shape(49, horizon))],
+        schema.LEVELS,
     )
     return Results(
         predictions=made,
         forecaster=record,
         coverage=covered.to_pandas(),
         losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
-        metrics=scores.of_each(actual, power, 1.0) | {"verdict": verdict},
+        metrics=metrics.of_each(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,
         source=SAMPLE,
         params=given,

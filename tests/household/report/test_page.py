@@ -4,7 +4,7 @@ import re
 
 import vl_convert
 
-from household.report import figures, page
+from household.report import page, plots
 from tests.project import ROOT
 
 PAGE = (ROOT / page.TEMPLATE).read_text(encoding="utf-8")
@@ -15,8 +15,8 @@ def test_the_page_in_the_repository_is_what_the_command_makes() -> None:
 
 
 def test_the_page_names_its_packages_their_versions_and_their_licences() -> None:
-    assert f"vega {vl_convert.get_vega_version()}, vega-lite {figures.VEGA_LITE}" in PAGE
-    assert vl_convert.get_vegalite_versions()[-1] == figures.VEGA_LITE
+    assert f"vega {vl_convert.get_vega_version()}, vega-lite {plots.VEGA_LITE}" in PAGE
+    assert vl_convert.get_vegalite_versions()[-1] == plots.VEGA_LITE
     for name in ("vega-lite", "vega-embed", "d3-scale", "fast-json-patch"):
         assert re.search(rf"\b{name}\b.*\((BSD-3-Clause|ISC|MIT)\)", PAGE.replace("\n", " "))
 

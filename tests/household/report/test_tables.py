@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household.forecast import comparison, scores
+from household.evaluation import breakdown, metrics, significance
 from household.report import tables
+from household.report.results import ENDS
 from tests.household.report.example_results import FORECASTERS, METERS, OFF, predictions, results
 
 SIZES = st.integers(2, 300)
@@ -67,7 +68,7 @@ def test_the_forecast_is_the_stretch_with_most_switching(n: int, steps: int, see
     made["actual"] = (made["actual"] / 8).round(1).astype(np.float32)
     power = made["actual"].tolist()
     switches = [
-        place > 0 and round(abs(power[place] - power[place - 1]), 4) > comparison.SWITCHING
+        place > 0 and round(abs(power[place] - power[place - 1]), 4) > breakdown.SWITCHING
         for place in range(n)
     ]
     stretches = [int(stamp.timestamp()) // 60 // (7 * steps) for stamp in made["timestamp"]]
@@ -89,7 +90,7 @@ def test_of_several_meters_the_forecast_is_of_the_first() -> None:
 def test_a_run_without_intervals_has_no_band_and_no_coverage() -> None:
     made = results(predictions(9))
     bare = made._replace(
-        predictions=made.predictions.drop(columns=tables.ENDS), coverage=made.coverage.head(0)
+        predictions=made.predictions.drop(columns=ENDS), coverage=made.coverage.head(0)
     )
     assert tables.forecast(bare)[["low_kw", "high_kw"]].isna().all(axis=None)
     assert tables.coverage_by_hour(bare).empty
@@ -332,15 +333,15 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(hori
     actual, naive = made["actual"].to_numpy(), made["persistence"].to_numpy()
     for name in FORECASTERS:
         forecast = made[name].to_numpy()
-        assert table.loc[name, "rmse_kw"] == pytest.approx(scores.rmse(actual, forecast), abs=1e-5)
+        assert table.loc[name, "rmse_kw"] == pytest.approx(metrics.rmse(actual, forecast), abs=1e-5)
         assert table.loc[name, "ratio"] == pytest.approx(
-            scores.rmse(actual, forecast) / scores.rmse(actual, naive), abs=1e-5
+            metrics.rmse(actual, forecast) / metrics.rmse(actual, naive), abs=1e-5
         )
     columns = (made[name].to_numpy() for name in ("actual", "LSTM", "persistence"))
     windows = [column.reshape(-1, horizon) for column in columns]
     # Those of more than one target begin 7 minutes apart, so that a day holds fewer.
     block = 1440 if horizon == 1 else 1440 // 7
-    found = comparison.skill_interval(windows[0], windows[1], windows[2], block)
+    found = significance.skill_interval(windows[0], windows[1], windows[2], block)
     assert found is not None
     assert list(table.loc["LSTM", ["low", "high"]]) == pytest.approx(list(found), abs=1e-5)
     ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])

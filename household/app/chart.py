@@ -1,0 +1,81 @@
+"""Draw the last minutes and the forecast as a chart for a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import plotille
+
+from household.app.live import Live, Point
+
+Color = tuple[int, int, int] | None
+INTERVAL: Color = (125, 125, 125)
+ACTUAL: Color = None  # the terminal's text color
+FORECAST: Color = (10, 124, 192)
+# In drawing order: the most important line comes last, on top.
+LINES: dict[str, tuple[Color, tuple[str, ...]]] = {
+    "95 % interval": (INTERVAL, ("low", "high")),
+    "actual": (ACTUAL, ("actual",)),
+    "forecast": (FORECAST, ("forecast",)),
+}
+# Characters next to the chart, for its axis, and lines above and below it.
+MARGIN, AROUND = 24, 9
+
+
+def draw(live: Live, width: int, height: int) -> str:
+    """Return the chart as text with color codes.
+
+    Args:
+        live: The readings and forecasts.
+        width: The width in characters.
+        height: The height in lines.
+    """
+    points = [*live.points, *live.ahead]
+    figure = plotille.Figure()
+    figure.width, figure.height = max(width - MARGIN, 10), max(height - AROUND, 3)
+    figure.color_mode, figure.origin = "rgb", False
+    figure.x_label, figure.y_label = "time", "kW"
+    figure.register_label_formatter(float, _kilowatts)
+    figure.register_label_formatter(datetime, _clock)
+    values = [value for point in points for value in point[1:] if np.isfinite(value)]
+    figure.set_y_limits(min_=0, max_=1.05 * max([*values, 0.1]))
+    if points:
+        first, last = (_time(points[i]) for i in (0, -1))
+        figure.set_x_limits(min_=first, max_=max(last, first + timedelta(minutes=1)))
+    for color, fields in LINES.values():
+        for field in fields:
+            for times, power in _runs(points, field):
+                figure.plot(times, power, lc=color)
+    legend = (
+        plotille.color(f"── {name}", fg=color_of_line, mode="rgb")
+        for name, (color_of_line, _) in LINES.items()
+    )
+    return f"{figure.show()}\n{'   '.join(legend)}"
+
+
+def _runs(points: Sequence[Point], field: str) -> list[tuple[list[datetime], list[float]]]:
+    """Return the runs of consecutive minutes that have a value."""
+    runs: list[tuple[list[datetime], list[float]]] = []
+    for point in points:
+        value = getattr(point, field)
+        if not np.isfinite(value):
+            continue
+        time = _time(point)
+        if not runs or time - runs[-1][0][-1] != timedelta(minutes=1):
+            runs.append(([], []))
+        runs[-1][0].append(time)
+        runs[-1][1].append(value)
+    return runs
+
+
+def _time(point: Point) -> datetime:
+    time: datetime = point.minute.astype("datetime64[s]").item()
+    return time
+
+
+def _kilowatts(value: float, chars: int, left: bool = False, **_: object) -> str:
+    return f"{value:.2f}".ljust(chars) if left else f"{value:.2f}".rjust(chars)
+
+
+def _clock(value: datetime, chars: int, left: bool = False, **_: object) -> str:
+    return f"{value:%H:%M}".ljust(chars) if left else f"{value:%H:%M}".rjust(chars)

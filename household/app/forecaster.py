@@ -1,0 +1,153 @@
+"""Forecast new readings by a saved model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from household.app.input import MINUTE, format_minute, read_readings, stream_readings, validate
+from household.app.tail import Growing
+from household.core import arrow, schema
+from household.core.errors import Failure
+from household.core.schema import Values
+from household.dataset import windows
+from household.dataset.windows import Starts
+from household.evaluation import baselines
+from household.model import inference, intervals, saved_model
+from household.readings.delimited import Layout
+
+
+class Forecaster:
+    """Forecast the power after given readings in kW, without TensorFlow."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model in `folder`.
+
+        Raises:
+            Failure: There is no model.
+        """
+        try:
+            model = saved_model.read(folder, saved_model.GRAPH, saved_model.INTERVALS)
+            self._session = inference.load(folder / saved_model.GRAPH)
+            self._intervals = intervals.read(folder / saved_model.INTERVALS)
+            self.shape = inference.shape(self._session)
+            self.features = model.features
+            self._trained, record = model, model.record
+            self._ranges = {
+                feature["name"]: feature["range"] for feature in record["input"]["features"]
+            }
+            self._layout = Layout.of(record["parameters"]["layout"])
+            self._gaps: str = record["parameters"]["window"]["gaps"]
+        except Failure:
+            raise
+        # ONNX Runtime raises a different exception for each kind of file that it refuses.
+        except Exception as error:
+            raise saved_model.none_there(folder, error) from None
+
+    def read(self, name: str) -> pa.Table:
+        """Return the readings in the file `name` as `input.read_readings` does."""
+        return read_readings(name, self.features, self._layout)
+
+    def stream(self, text: Growing, name: str) -> Iterator[pa.Table]:
+        """Yield the readings of a text as they arrive; see `input.stream_readings`."""
+        return stream_readings(text, name, self.features, self._layout)
+
+    def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
+        """Forecast the `horizon` minutes after the last reading.
+
+        Args:
+            table: Readings (timestamp, features) in time order, of which the last `lookback`
+                minutes are used.
+            name: The name of the readings in messages.
+
+        Returns:
+            Rows (timestamp, power_kw, low_80_kw, high_80_kw, low_95_kw, high_95_kw): the forecast
+            and the bounds of the 80 and 95 % prediction intervals.
+
+        Raises:
+            Failure: The readings cannot be used.
+        """
+        stamps, values = validate(table, name, self._ranges)
+        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        if self._gaps == "join":
+            stamps, values, known = stamps[known], values[known], known[known]
+        lookback = self.shape.lookback
+        if len(stamps) < lookback:
+            raise Failure(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
+        if self._gaps == "break":
+            _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
+        power = self._power(values, np.array([len(values) - lookback], np.int32))
+        upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
+        return _restore_zone(table, schema.power_table(upcoming, power))
+
+    def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
+        """Forecast every minute of the readings that has enough readings before it.
+
+        Args:
+            table: Readings (timestamp, features) in time order.
+            name: The name of the readings in messages.
+
+        Returns:
+            The rows of `forecast` for each window, with its `step` if the horizon is more than a
+            minute, `actual_kw` and `persistence_kw`.
+
+        Raises:
+            Failure: The readings cannot be used.
+        """
+        stamps, values = validate(table, name, self._ranges)
+        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        stamps, values = stamps[known], values[known]
+        starts = windows.starts(stamps, self.shape, self._gaps)
+        if not len(starts):
+            raise Failure(
+                f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "
+                f"forecast and its actual power need, in {len(stamps)} minutes"
+            )
+        given = baselines.Given(values, stamps, starts, self.shape)
+        columns = self._power(values, starts) | {
+            "actual_kw": windows.targets(values, starts, self.shape),
+            "persistence_kw": baselines.persistence(given, starts),
+        }
+        target_times = stamps[windows.target_minutes(starts, self.shape)]
+        return _restore_zone(table, schema.power_table(target_times, columns))
+
+    def learnt_from(self, stamps: pa.ChunkedArray) -> int:
+        """Return how many of the times `stamps` are not after the training."""
+        # The times of the training are local, as in the readings.
+        return self._trained.learnt_from(arrow.of(pc.local_timestamp(stamps)))
+
+    def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the forecast and the bounds of its intervals: (windows, horizon) each."""
+        power = inference.forecast(self._session, values, starts)
+        if self._intervals is None:  # trained without a validation split
+            return {"power_kw": power}
+        bounds = self._intervals.around(values, starts, self.shape.lookback, power)
+        return {"power_kw": power} | intervals.named(*bounds, "_kw")
+
+
+def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return `rows` with their UTC times in the time zone of `table`, if it has one."""
+    kind = table.schema.field("timestamp").type
+    return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
+
+
+def _check_gaps(stamps: pa.ChunkedArray, known: npt.NDArray[np.bool_], name: str) -> None:
+    """Raise Failure if a minute of the lookback is missing."""
+    requirement = (
+        f"the model reads {len(stamps)} minutes in a row, up to {format_minute(stamps[-1])}"
+    )
+    unknown = np.flatnonzero(~known)
+    if len(unknown):
+        raise Failure(
+            f"{name}: minute {format_minute(stamps[unknown[-1]])} has no value; {requirement}"
+        )
+    gaps = np.flatnonzero(np.diff(arrow.of(stamps)) != MINUTE)
+    if len(gaps):
+        before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
+        raise Failure(
+            f"{name}: no reading between {format_minute(before)} and {format_minute(after)}; "
+            f"{requirement}"
+        )

@@ -1,0 +1,255 @@
+"""Read readings from a file or a stream into the table that a model expects."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from household.app.tail import Growing
+from household.core import arrow, schema
+from household.core.errors import Failure
+from household.readings import archive, delimited, lines, uci
+from household.readings.delimited import UCI, Layout
+
+STDIN = "-"
+# A CSV with the names of the features as header.
+OWN = Layout(
+    delimiter=",",
+    decimal=".",
+    time=("timestamp",),
+    format="iso",
+    columns={},
+    kilowatts=1.0,
+    missing=("",),
+    resample=None,
+)
+MINUTE = np.timedelta64(1, "m")
+# Readings so many times above or below those of the training are taken for another unit.
+TIMES = 10
+
+
+def read_readings(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
+    """Return the readings in the file `name`, or in standard input if it is "-".
+
+    A file is a zip or text in `layout` or in UCI's layout, a CSV with a header, or Parquet. The
+    last two need a column `timestamp` and one for each of `features`, in their units.
+
+    Args:
+        name: The file.
+        features: The columns to read.
+        layout: The layout of the training data.
+
+    Returns:
+        A table (timestamp, features), null where missing.
+
+    Raises:
+        Failure: It is none of these.
+    """
+    with _seekable(name) as (path, file):
+        start = file.read(4)
+        file.seek(0)
+        if start.startswith(b"PK"):
+            archive.verify(path, name)
+            with archive.text(path) as text:
+                table = _text(text, features, layout, name)
+        elif start == b"PAR1":
+            try:
+                table = pq.read_table(file)
+            except pa.ArrowInvalid as error:
+                raise Failure(f"{name}: truncated or damaged Parquet file ({error})") from None
+        elif start.strip():
+            table = _text(file, features, layout, name)
+        else:
+            raise Failure(f"{name}: empty; use readings, one minute a line")
+    return select_columns(table, features, name)
+
+
+def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -> pa.Table:
+    header = file.readline(lines.BLOCK_BYTES)
+    file.seek(0)
+    tables = _tables(file, header, features, layout, name=name, skip=False)
+    table = pa.concat_tables(tables)
+    if not tables.offset:
+        return table
+    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], tables.offset))
+
+
+@contextmanager
+def _seekable(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Open `name`; copy standard input or a pipe to a file, since zip and Parquet need seeking."""
+    with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as source:
+        if name != STDIN and source.seekable():
+            yield Path(name), source
+            return
+        with tempfile.NamedTemporaryFile() as file:
+            shutil.copyfileobj(source, file)
+            file.seek(0)
+            yield Path(file.name), file
+
+
+def stream_readings(
+    text: Growing, name: str, features: Sequence[str], layout: Layout
+) -> Iterator[pa.Table]:
+    """Yield the readings of a text as they arrive: tables (timestamp, features) in time order.
+
+    Bad lines are skipped.
+
+    Args:
+        text: A text in one of the layouts that `read_readings` accepts.
+        name: Its name in messages.
+        features: The columns to read.
+        layout: The layout of the training data.
+
+    Raises:
+        Failure: It has another layout.
+    """
+    header = text.readline(lines.BLOCK_BYTES)
+    text.unread(header)
+    for table in _tables(text, header, features, layout, name=name, skip=True):
+        yield select_columns(table, features, name)
+
+
+def _tables(
+    text: lines.Text,
+    header: bytes,
+    features: Sequence[str],
+    layout: Layout,
+    *,
+    name: str,
+    skip: bool,
+) -> uci.Reader | delimited.Export:
+    """Return the reader for the layout that `header` shows."""
+    options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
+    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+        return uci.Reader(text, **options)
+    if not delimited.fields(header, layout)[1]:
+        return delimited.Export(text, layout, **options)
+    own_layout = OWN._replace(columns={feature: feature for feature in features})
+    found, absent = delimited.fields(header, own_layout)
+    if absent:
+        raise _missing(name, absent, features, found)
+    return delimited.Export(text, own_layout, hints={}, **options)
+
+
+def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
+    """Return the columns (timestamp, features) of `table` in their types.
+
+    Raises:
+        Failure: A column is missing, or holds other values or another unit.
+    """
+    missing = [column for column in ("timestamp", *features) if column not in table.column_names]
+    if missing:
+        raise _missing(name, missing, features, table.column_names)
+    columns = {}
+    for column in ("timestamp", *features):
+        values = table[column]
+        kind = "times" if column == "timestamp" else "numbers"
+        try:
+            columns[column] = _stamps(values) if kind == "times" else values.cast(pa.float32())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise Failure(f"{name}: column {column} does not hold {kind}: {error}") from None
+        unit = (table.field(column).metadata or {}).get(b"unit", b"").decode()
+        if unit and unit != schema.UNITS.get(column):
+            raise Failure(
+                f"{name}: column {column} is in {unit}; the model needs {schema.UNITS[column]}"
+            )
+    return pa.table(columns)
+
+
+def _missing(
+    name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
+) -> Failure:
+    # A header with another delimiter than a comma is read as one column.
+    delimiter = next(
+        (character for character in ";\t|" if len(found) == 1 and character in found[0]), None
+    )
+    if delimiter:
+        return Failure(
+            f"{name}: expected commas between the fields of the header, found {delimiter!r} in "
+            f"{found[0]!r}; write it with commas"
+        )
+    return Failure(
+        f"{name}: no column {', '.join(missing)}; the model needs timestamp, "
+        f"{', '.join(features)}; found {', '.join(found[:12])}"
+    )
+
+
+def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return times in milliseconds, in their time zone if any; texts with an offset in UTC."""
+    if pa.types.is_string(values.type):
+        try:
+            values = values.cast(pa.timestamp("ms"))
+        except pa.ArrowInvalid:
+            values = values.cast(pa.timestamp("ms", "UTC"))
+    if not pa.types.is_timestamp(values.type):
+        raise pa.ArrowInvalid(f"expected such as 2007-03-31 23:59, found {values.type}")
+    return values.cast(pa.timestamp("ms", values.type.tz))
+
+
+def validate(
+    table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]]
+) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float32]]:
+    """Validate readings and return their times (minutes,) and values (minutes, features).
+
+    Times with a zone are returned in UTC, missing values as NaN.
+
+    Args:
+        table: Readings (timestamp, features).
+        name: Their name in messages.
+        ranges: The smallest and the largest value of each feature in training.
+
+    Raises:
+        Failure: Times are not increasing or not a minute apart, or values are in another unit.
+    """
+    if not table.num_rows:
+        raise Failure(f"{name}: no readings")
+    if table["timestamp"].null_count:
+        raise Failure(f"{name}: a reading has no timestamp")
+    stamps = arrow.of(table["timestamp"])
+    steps = np.diff(stamps)
+    back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
+    if len(back):
+        before, after = table["timestamp"][back[0]], table["timestamp"][back[0] + 1]
+        what = (
+            "duplicate" if before == after else f"after {format_minute(before)}: not in time order"
+        )
+        raise Failure(f"{name}: {format_minute(after)} {what}; sort the readings, each minute once")
+    if len(steps) and np.median(steps) != MINUTE:
+        seconds = np.median(steps) / np.timedelta64(1, "s")
+        raise Failure(
+            f"{name}: readings are {seconds:g} seconds apart; the model needs one a minute"
+        )
+    values = np.column_stack(
+        [table[column].to_numpy(zero_copy_only=False) for column in table.column_names[1:]]
+    )
+    for column, column_values in zip(table.column_names[1:], values.T, strict=True):
+        _check_unit(name, column, column_values[np.isfinite(column_values)], *ranges[column])
+    return stamps, values.astype(np.float32)
+
+
+def _check_unit(
+    name: str, column: str, values: npt.NDArray[np.floating], low: float, high: float
+) -> None:
+    # A column that was 0 in training, such as an oven, has no typical size.
+    if low <= 0 or not len(values):
+        return
+    largest, unit = values.max(), schema.UNITS[column]
+    if not low / TIMES <= largest <= high * TIMES:
+        raise Failure(
+            f"{name}: {column} is at most {largest:g}, but {low:g} to {high:g} {unit} in "
+            f"training; convert it to {unit}"
+        )
+
+
+def format_minute(stamp: pa.Scalar) -> str:
+    """Return a time as text, with its offset from UTC if it has a zone."""
+    return str(stamp.as_py().isoformat(" ", "minutes"))

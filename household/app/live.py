@@ -1,0 +1,98 @@
+"""Forecast while readings arrive, and score the forecasts so far."""
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from household.app.forecaster import Forecaster
+from household.core import arrow
+from household.core.errors import Failure
+from household.evaluation import metrics
+
+
+class Point(NamedTuple):
+    """Hold a minute: its power and what was forecast for it, in kW, NaN if unknown.
+
+    Attributes:
+        minute: The time.
+        actual: The actual power.
+        forecast: The forecast.
+        low: The lower bound of the 95 % prediction interval.
+        high: Its upper bound.
+    """
+
+    minute: np.datetime64
+    actual: float = np.nan
+    forecast: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+
+class Live:
+    """Hold the last minutes with their forecasts, and the errors since the start.
+
+    Attributes:
+        kept: The number of readings kept, enough for a forecast of each minute shown.
+        minutes: The number of forecast minutes whose actual power has arrived.
+        points: The last minutes.
+        ahead: The forecast minutes to come.
+        trouble: Why there is no forecast now, "" if there is one.
+    """
+
+    def __init__(self, forecaster: Forecaster, shown: int) -> None:
+        self._forecaster = forecaster
+        self.kept = shown + forecaster.shape.lookback
+        self._readings: pa.Table | None = None
+        self.minutes = 0
+        self._squares = np.zeros(2)  # sums of squared errors of the model and of persistence
+        self.points: deque[Point] = deque(maxlen=shown)
+        self.ahead: list[Point] = []
+        self.trouble = ""
+
+    def add(self, reading: pa.Table) -> None:
+        """Take the next reading, a table of one row, and forecast what comes after it.
+
+        A reading that is not later than the last one is ignored.
+        """
+        before = self._readings
+        now = arrow.of(reading["timestamp"])[0]
+        if before is not None and now <= arrow.of(before["timestamp"])[-1]:
+            return  # a replaced file may begin with readings that are known
+        self._readings = reading if before is None else pa.concat_tables([before, reading])
+        self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))
+        power = reading.column(1)[0].as_py()
+        next_point = self.ahead[0] if self.ahead else None
+        forecast = next_point if next_point and next_point.minute == now else None
+        self.points.append(
+            (forecast or Point(now))._replace(actual=np.nan if power is None else power)
+        )
+        if forecast and before is not None and power is not None:
+            last = before.column(1)[-1].as_py()
+            self._squares += (forecast.forecast - power) ** 2, (last - power) ** 2
+            self.minutes += 1
+        self._forecast()
+
+    def _forecast(self) -> None:
+        self.ahead, self.trouble = [], ""
+        try:
+            rows = self._forecaster.forecast(self._readings, "now").to_pylist()
+        except Failure as failure:
+            self.trouble = str(failure)
+            return
+        for row in rows:
+            power = row["power_kw"]
+            bounds = (row.get(f"{end}_95_kw", power) for end in ("low", "high"))
+            self.ahead.append(Point(np.datetime64(row["timestamp"], "ms"), np.nan, power, *bounds))
+
+    def said(self) -> str:
+        """Describe the errors so far."""
+        if not self.minutes:
+            return "no forecast minute has arrived yet"
+        model, persistence = np.sqrt(self._squares / self.minutes).tolist()
+        skill = metrics.skill(model, persistence)
+        gain = "" if skill is None else f", skill {skill:+.1%}"
+        return (
+            f"{self.minutes:,} minutes: RMSE {model:.3f} kW, persistence {persistence:.3f} kW{gain}"
+        )

@@ -1,0 +1,139 @@
+"""Forecast what comes after given readings.
+
+    python -m household predict MODEL READINGS [--csv | --json] [--backtest] [--max-age MINUTES]
+
+MODEL is the output folder of the train stage, models/lstm. READINGS is a file, or - for standard
+input: UCI's text or zip, or CSV or Parquet with a column timestamp and one for each feature. Needs
+the extra `predict`, but neither TensorFlow nor DVC.
+"""
+
+import argparse
+import datetime as dt
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from household.app import command
+from household.core.errors import Failure
+
+try:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    from household.app.forecaster import Forecaster
+    from household.app.input import format_minute
+    from household.evaluation import metrics
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"predict: {error.name} is not installed; in the project's folder, "
+        "python -m pip install '.[predict]'"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    # A reader such as head may close the pipe early; then end silently.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    options = _parse(arguments)
+    with command.exit_on_error("predict", options.readings):
+        forecaster = Forecaster(options.model)
+        table = forecaster.read(options.readings)
+        if options.max_age is not None:
+            _check_age(table, options.readings, options.max_age)
+        begin = time.perf_counter()
+        forecast = forecaster.backtest if options.backtest else forecaster.forecast
+        rows = forecast(table, options.readings)
+        seconds = time.perf_counter() - begin
+    if options.csv:
+        pa.csv.write_csv(_with_texts(rows), sys.stdout.buffer)
+    elif options.json:
+        print(json.dumps(_with_texts(rows).to_pylist(), indent=1))
+    elif options.backtest:
+        print(_scores(rows, forecaster, seconds))
+    else:
+        print(_columns(rows))
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = command.make_parser("predict", __doc__)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
+    parser.add_argument("readings", metavar="READINGS", help="a file, or - for standard input")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--csv", action="store_true", help="print CSV")
+    output.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--backtest",
+        action="store_true",
+        help="forecast every possible minute of the readings and score the forecasts",
+    )
+    parser.add_argument(
+        "--max-age",
+        type=float,
+        metavar="MINUTES",
+        help="refuse readings whose last minute is older than this, by this machine's clock",
+    )
+    return parser.parse_args(arguments)
+
+
+def _check_age(table: pa.Table, name: str, max_age: float) -> None:
+    if not table.num_rows:
+        return
+    last = pc.max(table["timestamp"])
+    # A time without an offset is local time of this machine.
+    age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
+    if age > max_age:
+        raise Failure(
+            f"{name}: the last minute is {format_minute(last)}, {age:,.0f} minutes ago; expected "
+            f"at most {max_age:g} (--max-age)"
+        )
+
+
+def _with_texts(rows: pa.Table) -> pa.Table:
+    """Return `rows` with times as text, such as 2007-03-31T23:59 or 2007-03-31T23:59+02:00."""
+    stamps = rows["timestamp"]
+    form = "%Y-%m-%dT%H:%M" + ("%Ez" if stamps.type.tz else "")
+    return rows.set_column(0, "timestamp", pc.strftime(stamps, form))
+
+
+def _columns(rows: pa.Table) -> str:
+    lines = [rows.column_names, *(list(map(_cell, row.values())) for row in rows.to_pylist())]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ", "minutes")
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
+    """Return the errors of the model and of persistence, and how old the minutes are."""
+    actual, *forecasts = (
+        rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
+    )
+    names = ("the model", metrics.REFERENCE)
+    by_forecaster = metrics.of_each(actual, dict(zip(names, forecasts, strict=True)), np.nan)
+    lines = [
+        f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
+        for name, record in by_forecaster.items()
+    ]
+    count = rows.num_rows // forecaster.shape.horizon
+    skill = by_forecaster["the model"]["skill"]
+    gain = "" if skill is None else f", skill {skill:+.1%}"
+    lines.append(f"{count:,} windows in {seconds:.1f} s{gain}")
+    if n_learnt := forecaster.learnt_from(rows["timestamp"]):
+        lines.append(
+            f"{n_learnt:,} of these {rows.num_rows:,} minutes ({n_learnt / rows.num_rows:.0%}) are "
+            "not after the training: the error on later minutes may be larger"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""Print which data and which code a model came from.
+
+    python -m household provenance MODEL [--repository FOLDER]
+
+MODEL is the folder of a model, anywhere. Its forecaster.json has the data and the earlier
+trainings. The commits whose dvc.lock has the same network are looked up in the repository,
+experiments included.
+"""
+
+import hashlib
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from household.app import command
+from household.core.errors import Failure
+from household.model import saved_model
+from household.model.saved_model import Trained
+
+LOCK = ("--", "dvc.lock")
+
+
+def lines(model: Trained, repository: Path) -> Iterator[str]:
+    """Yield the lines to print."""
+    trained_on = model.record["trained_on"]
+    zips = trained_on["source"].get("parts")
+    if not zips:  # a DataFrame, or a model of an earlier version
+        yield f"data: {trained_on['source']['address']}"
+    for name, zip_record in (zips or {}).items():
+        yield f"data: {zip_record['address']} as {name}, sha256 {zip_record['sha256']}"
+    yield f"minutes: {_minutes(trained_on)}, {trained_on['windows']:,} windows"
+    for earlier in model.record.get("lineage", ()):
+        yield (
+            f"continued from: the network with sha256 {earlier['sha256']}, "
+            f"{_minutes(earlier['trained_on'])}"
+        )
+    tags, commits = holding(model.folder / saved_model.NETWORK, repository)
+    yield from (f"version: {tag}" for tag in tags)
+    yield from (f"code: {commit}" for commit in commits)
+    if not commits:
+        yield f"code: no commit in {repository.resolve()} has this network in its dvc.lock"
+
+
+def _minutes(trained_on: dict[str, Any]) -> str:
+    return f"{trained_on['first']} to {trained_on['last']}".replace("T", " ")
+
+
+def holding(network: Path, repository: Path) -> tuple[list[str], list[str]]:
+    """Return the tags with `network` in dvc.lock, and the commits that added it, the oldest first.
+
+    Raises:
+        Failure: `repository` is not a git repository.
+    """
+    # DVC identifies a file by its MD5.
+    with network.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+
+    def holds(revision: str) -> bool:
+        return _git(repository, "grep", "-q", md5, revision, *LOCK) is not None
+
+    changing = _git(repository, "log", "--all", "--reverse", "--format=%h", f"-S{md5}", *LOCK)
+    if changing is None:
+        raise Failure(
+            f"{repository}: not a git repository; name the project's folder by --repository"
+        )
+    tags = [tag for tag in _git(repository, "tag", "--list") or [] if holds(tag)]
+    # They include commits that removed it.
+    adding = [commit for commit in changing if holds(commit)]
+    show = ["show", "--no-patch", "--date=short", "--format=%h %ad %s"]
+    return tags, (_git(repository, *show, *adding) or []) if adding else []
+
+
+def _git(repository: Path, *arguments: str) -> list[str] | None:
+    """Return the lines that git prints; None if it fails or finds nothing."""
+    process = subprocess.run(  # noqa: S603
+        ["git", *arguments],  # noqa: S607
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return None if process.returncode else process.stdout.splitlines()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = command.make_parser("provenance", __doc__)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        default=Path(),
+        help="the project's folder; by default this one",
+    )
+    options = parser.parse_args(arguments)
+    with command.exit_on_error("provenance"):
+        model = saved_model.read(options.model, saved_model.NETWORK)
+        print("\n".join(lines(model, options.repository)))

@@ -1,0 +1,97 @@
+"""Show the readings of a meter and the forecast of a model live in the terminal.
+
+    python -m household watch MODEL FILE [--speed N]
+
+MODEL is the output folder of the train stage, models/lstm. FILE is a text that is still being
+written, one reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
+the layout that the model was trained on. With --speed the file is replayed from its start, N
+minutes of it in a minute. End it by Ctrl-C. Needs the extra `watch`, but neither TensorFlow nor
+DVC.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from household.app import command
+
+try:
+    import pyarrow as pa
+    from rich.console import Console
+    from rich.live import Live as Screen
+    from rich.text import Text
+
+    from household.app import chart
+    from household.app.forecaster import Forecaster
+    from household.app.live import Live
+    from household.app.tail import POLL_SECONDS, Growing, ReplacedError
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"watch: {error.name} is not installed; in the project's folder, "
+        "python -m pip install '.[watch]'"
+    )
+
+# Minutes in the chart.
+SHOWN = 120
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = _parse(arguments)
+    with command.exit_on_error("watch", options.file), suppress(KeyboardInterrupt):
+        forecaster = Forecaster(options.model)
+        live = Live(forecaster, SHOWN)
+        console = Console()
+        with Screen(console=console, screen=console.is_terminal, auto_refresh=False) as screen:
+
+            def show() -> None:
+                drawn = chart.draw(live, console.width, console.height)
+                state = f"{live.said()}\n{live.trouble}"
+                screen.update(Text.from_ansi(f"{options.file}\n{drawn}\n{state}"), refresh=True)
+
+            _follow(options.file, options.speed, forecaster, live, show)
+    print(live.said())
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = command.make_parser("watch", __doc__)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the text to follow")
+    parser.add_argument(
+        "--speed", type=float, metavar="N", help="replay the file, N minutes of it in a minute"
+    )
+    return parser.parse_args(arguments)
+
+
+def _follow(
+    file: Path, speed: float | None, forecaster: Forecaster, live: Live, show: Callable[[], None]
+) -> None:
+    """Read new readings, and start over when the file is replaced. A replay ends with the file."""
+    show()
+    while True:
+        try:
+            with Growing(file, wait=speed is None) as text:
+                for table in forecaster.stream(text, str(file)):
+                    _take(table, speed, live, show)
+                return
+        except ReplacedError:
+            live.trouble = f"{file} was replaced; reading it from its start"
+            show()
+        except FileNotFoundError:
+            if not live.points:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+def _take(table: pa.Table, speed: float | None, live: Live, show: Callable[[], None]) -> None:
+    # Of a file that already holds years, only the last minutes are needed.
+    first = max(0, table.num_rows - live.kept) if speed is None else 0
+    for row in range(first, table.num_rows):
+        live.add(table.slice(row, 1))
+        if speed is not None:
+            show()
+            time.sleep(60 / speed)
+    show()

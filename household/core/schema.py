@@ -1,0 +1,103 @@
+"""Define the series of a meter: names, types and units of its columns, and Arrow schemas."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+# A series as an array (minutes, features), the target first, each in its column's unit.
+Values = npt.NDArray[np.float32]
+# Power in kW: (windows, horizon), or (windows,) for a horizon of one minute.
+Power = npt.NDArray[np.float32]
+Float = npt.NDArray[np.float32]
+# Coverages of the prediction intervals.
+LEVELS = (0.8, 0.95)
+Feature = Literal[
+    "global_active_power",
+    "global_reactive_power",
+    "voltage",
+    "global_intensity",
+    "sub_metering_1",
+    "sub_metering_2",
+    "sub_metering_3",
+]
+TARGET: Feature = "global_active_power"
+
+
+class Column(NamedTuple):
+    """Describe a column: our name, UCI's name, unit and meaning."""
+
+    name: Feature
+    source: str
+    unit: str
+    meaning: str
+
+
+COLUMNS = (
+    Column("global_active_power", "Global_active_power", "kW", "mean active power of the minute"),
+    Column("global_reactive_power", "Global_reactive_power", "kvar", "mean reactive power"),
+    Column("voltage", "Voltage", "V", "mean voltage"),
+    Column("global_intensity", "Global_intensity", "A", "mean current"),
+    Column("sub_metering_1", "Sub_metering_1", "Wh", "active energy of the minute, kitchen"),
+    Column("sub_metering_2", "Sub_metering_2", "Wh", "active energy of the minute, laundry room"),
+    Column(
+        "sub_metering_3",
+        "Sub_metering_3",
+        "Wh",
+        "active energy of the minute, water heater and air conditioner",
+    ),
+)
+NAMES = tuple(column.name for column in COLUMNS)
+UNITS: dict[str, str] = {column.name: column.unit for column in COLUMNS}
+HEADER = ("Date", "Time", *(column.source for column in COLUMNS))
+TIMESTAMP = pa.field(
+    "timestamp",
+    pa.timestamp("ms"),  # the coarsest that Parquet knows
+    nullable=False,
+    metadata={"meaning": "start of the minute, local time as in the source"},
+)
+SCHEMA = pa.schema(
+    [
+        TIMESTAMP,
+        *(
+            pa.field(
+                column.name,
+                pa.float32(),
+                metadata={"unit": column.unit, "meaning": column.meaning},
+            )
+            for column in COLUMNS
+        ),
+    ]
+)
+
+
+def schema(features: Sequence[str]) -> pa.Schema:
+    """Return the schema of a series of complete minutes: timestamp and `features`, never null."""
+    return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
+
+
+def power_table(
+    timestamps: npt.NDArray[np.datetime64], power: Mapping[str, npt.NDArray[np.float32]]
+) -> pa.Table:
+    """Return a row for each target minute of each window: its time and columns of power in kW.
+
+    A column `step` counts the minutes of the horizon from 1, if there are several.
+
+    Args:
+        timestamps: The time of each target minute: (windows, horizon).
+        power: The power by column: (windows, horizon).
+    """
+    fields = [
+        pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
+    ]
+    table = pa.table(
+        [timestamps.ravel(), *(values.ravel() for values in power.values())],
+        schema=pa.schema([TIMESTAMP, *fields]),
+    )
+    count, horizon = timestamps.shape
+    if horizon > 1:
+        steps = np.tile(np.arange(1, horizon + 1, dtype=np.int16), count)
+        table = table.add_column(1, pa.field("step", pa.int16(), nullable=False), [steps])
+    return table

@@ -1,0 +1,282 @@
+"""Read windows and their targets in batches, from memory or from files.
+
+The windows of each meter are read in pieces. Several pieces are in memory at once and shuffled
+together, so memory does not grow with the number of meters.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core import files, meters
+from household.core.schema import Values
+from household.dataset import series, windows
+from household.dataset.windows import Shape, Starts
+
+# Minutes of a meter that are read at once, and minutes that are in memory and shuffled together:
+# enough for a batch to hold windows of many meters.
+PIECE = 2**15
+POOL = 2**21
+
+# shuffle(starts, buffer_index, max_shift): permute `starts`, and shift all of them by one random
+# offset in [0, max_shift). Both depend on `buffer_index`.
+Shuffle = Callable[[Starts, int, int], Starts]
+
+
+class Windows(NamedTuple):
+    """Hold windows of a series.
+
+    Attributes:
+        values: The series: (minutes, features), the target first.
+        starts: The starts of the windows.
+    """
+
+    values: Values
+    starts: Starts
+
+
+class Piece(NamedTuple):
+    """Refer to windows of one meter that are read together.
+
+    Attributes:
+        size: The number of windows.
+        first: The smallest start.
+        last: The largest start.
+        read: Reads them.
+    """
+
+    size: int
+    first: int
+    last: int
+    read: Callable[[], Windows]
+
+    def stretches(self, minutes: int) -> int:
+        """Return how many chunks of `minutes` hold the windows; see `windows.stretches`."""
+        return self.size if minutes == 1 else -(-(self.last - self.first + minutes) // minutes)
+
+
+class Part(NamedTuple):
+    """List the pieces of a split.
+
+    Attributes:
+        pieces: The pieces, of all meters.
+        key: What their contents depend on, for the fingerprint of a checkpoint.
+    """
+
+    pieces: list[Piece]
+    key: list[bytes | npt.NDArray[Any]]
+
+    @property
+    def size(self) -> int:
+        """Return the number of windows."""
+        return sum(piece.size for piece in self.pieces)
+
+    def stretches(self, minutes: int) -> int:
+        """Return the number of chunks of `minutes` that hold the windows."""
+        return sum(piece.stretches(minutes) for piece in self.pieces)
+
+    def read(self) -> Iterator[Windows]:
+        """Yield the windows of each piece."""
+        for piece in self.pieces:
+            yield piece.read()
+
+
+def held(values: Values, starts: Starts) -> Part:
+    """Return the windows at `starts` of one series, in memory and in that order."""
+    if not len(starts):
+        return Part([], [])
+    all_windows = Windows(values, starts)
+    piece = Piece(len(starts), int(starts.min()), int(starts.max()), lambda: all_windows)
+    return Part([piece], [values, starts])
+
+
+def read(path: Path, parts: Sequence[Path], shape: Shape, before: int) -> list[Part]:
+    """Return the windows of several splits of the split stage.
+
+    Those of one meter are held in memory, those of several meters are read from files; see
+    `of_files`.
+
+    Args:
+        path: The series.
+        parts: The window starts of each split.
+        shape: The shape of the windows.
+        before: How many minutes before the first window of a piece to read as well.
+    """
+    minutes = meters.held(path)
+    if meters.several(path):
+        return [
+            of_files(
+                [(minutes[meter], starts) for meter, starts in meters.held(part).items()],
+                shape,
+                before,
+            )
+            for part in parts
+        ]
+    values = series.values(files.read_table(path))
+    return [held(values, windows.read(part)) for part in parts]
+
+
+def of_files(meters: Sequence[tuple[Path, Path]], shape: Shape, before: int) -> Part:
+    """Return the windows of several meters, to be read from files.
+
+    Args:
+        meters: The file of the series and the file of the window starts of each meter.
+        shape: The shape of the windows.
+        before: How many minutes before the first window of a piece to read as well.
+    """
+    pieces: list[Piece] = []
+    for path, starts in meters:
+        sorted_starts = np.sort(windows.read(starts))
+        boundaries = np.flatnonzero(np.diff(sorted_starts // PIECE)) + 1
+        for piece_starts in np.split(sorted_starts, boundaries):
+            if len(piece_starts):
+                first, last = int(piece_starts[0]), int(piece_starts[-1])
+                read = partial(_read, path, starts, first, last, shape, before)
+                pieces.append(Piece(len(piece_starts), first, last, read))
+    return Part(
+        pieces,
+        [files.sha256(path).encode() for files_of_meter in meters for path in files_of_meter],
+    )
+
+
+def _read(path: Path, starts: Path, first: int, last: int, shape: Shape, before: int) -> Windows:
+    """Return the windows that begin from `first` to `last`, and their part of the series."""
+    begin = max(0, first - before)
+    rows = files.read_rows(path, begin, last + shape.length)
+    all_starts = windows.read(starts)
+    selected = np.sort(all_starts[(all_starts >= first) & (all_starts <= last)])
+    return Windows(series.values(rows), selected - np.int32(begin))
+
+
+class Batch(NamedTuple):
+    """Hold a batch of chunks, or of windows if a chunk is one minute.
+
+    Attributes:
+        inputs: (chunks, minutes, features), or (windows, lookback, features).
+        targets: The target in kW: (chunks, minutes, horizon), or (windows, horizon).
+        weights: 1 for a forecast that counts in the loss, else 0: (chunks, minutes), or (windows,).
+    """
+
+    inputs: Values
+    targets: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+
+
+class Pool:
+    """Hold several pieces in memory as one series and gather chunks from it.
+
+    A chunk of 4 minutes with a lookback of 3 and a horizon of 1, whose first window starts at row
+    s:
+
+        row       s   s+1  s+2  s+3  s+4  s+5  s+6
+        inputs              x    x    x    x          each is the last input minute of a window
+        targets                  y    y    y    y     the minute after each input
+        weights             1    0    1    1          0: that window is not in the split
+
+    Pieces are padded, so that no window crosses from one piece to the next:
+
+        values    pad | a0 a1 a2 a3 a4 a5 | pad pad | pad | b0 b1 b2 b3 | pad pad
+    """
+
+    def __init__(self, read: Sequence[Windows], shape: Shape, minutes: int) -> None:
+        # A chunk may begin before the first window of its piece and end after the last one. The
+        # padding keeps it out of other pieces. Minutes there have no weight.
+        pads = [(minutes, 2 * minutes), (0, 0)]
+        values = [each.values for each in read]
+        if len(read) > 1:
+            values = [np.pad(each, pads, "edge") for each in values]
+        ends = np.cumsum([len(each) for each in values], dtype=np.int32)
+        offsets = ends - [len(each) for each in values] + (minutes if len(read) > 1 else 0)
+        offsets = offsets.astype(np.int32)
+        starts = np.concatenate(
+            [each.starts + offset for each, offset in zip(read, offsets, strict=True)]
+        )
+        # What follows the last target may belong to another split.
+        last = int(windows.last_minutes(starts.max(), shape))
+        joined = values[0] if len(read) == 1 else np.concatenate(values)
+        self._values = joined[: last + 1]
+        self._shape, self._minutes = shape, minutes
+        self._weights = np.zeros(len(joined) + 2 * minutes, np.float32)
+        self._weights[starts + minutes] = 1
+        # Rows of the targets of each input, counted from the row after the first input.
+        self._targets = windows.input_minutes(np.arange(minutes, dtype=np.int32), shape.horizon)
+        self.stretches = np.concatenate(
+            [
+                windows.stretches(each.starts, minutes) + offset
+                for each, offset in zip(read, offsets, strict=True)
+            ]
+        )
+
+    def batch(self, firsts: Starts) -> Batch:
+        """Return the chunks whose first windows start at `firsts`."""
+        minutes, (lookback, horizon) = self._minutes, self._shape
+        n_inputs = length(self._shape, minutes)
+        first_rows = windows.last_input_minutes(firsts, lookback) - (n_inputs - minutes)
+        rows = windows.input_minutes(first_rows, n_inputs + horizon)
+        chunks = self._values[np.clip(rows, 0, len(self._values) - 1)]
+        power = chunks[:, n_inputs - minutes + 1 :, 0][:, self._targets]
+        weights = self._weights[windows.input_minutes(firsts + minutes, minutes)]
+        if minutes == 1:
+            power, weights = power[:, 0], weights[:, 0]
+        return Batch(chunks[:, :n_inputs], power, weights)
+
+
+def length(shape: Shape, minutes: int) -> int:
+    """Return the number of input minutes of a chunk; a chunk of one minute is a whole window."""
+    return minutes if minutes > 1 else shape.lookback
+
+
+def batches(
+    part: Part, shape: Shape, minutes: int, size: int, shuffle: Shuffle | None = None
+) -> Iterator[Batch]:
+    """Yield all windows of a split in batches.
+
+    With `minutes` 1 a chunk is a window. With more, a chunk holds the last input minutes of as many
+    consecutive windows, and their targets. A window that crosses a gap or belongs to another split
+    has weight 0.
+
+    Args:
+        part: The split.
+        shape: The shape of the windows.
+        minutes: The length of a chunk.
+        size: The number of chunks in a batch.
+        shuffle: Shuffles the pieces, and then the chunks of those that are in memory together,
+            after shifting their boundaries. By default all stay in order.
+    """
+    order = np.arange(len(part.pieces), dtype=np.int32)
+    if shuffle and len(order) > 1:
+        order = shuffle(order, -1, 1)
+    pending: list[Batch] = []
+    n_missing = size  # chunks that the next batch lacks
+    for i, pool in enumerate(_pools([part.pieces[j] for j in order], shape, minutes)):
+        firsts = shuffle(pool.stretches, i, minutes) if shuffle else pool.stretches
+        while len(firsts):
+            firsts_of_batch, firsts = firsts[:n_missing], firsts[n_missing:]
+            pending.append(pool.batch(firsts_of_batch))
+            n_missing -= len(firsts_of_batch)
+            if not n_missing:
+                yield _concat(pending)
+                pending, n_missing = [], size
+    if pending:
+        yield _concat(pending)
+
+
+def _pools(pieces: Sequence[Piece], shape: Shape, minutes: int) -> Iterator[Pool]:
+    """Yield pieces in groups that fit in memory together."""
+    in_memory: list[Windows] = []
+    for piece in pieces:
+        in_memory.append(piece.read())
+        if sum(len(windows_of_piece.values) for windows_of_piece in in_memory) >= POOL:
+            yield Pool(in_memory, shape, minutes)
+            in_memory = []
+    if in_memory:
+        yield Pool(in_memory, shape, minutes)
+
+
+def _concat(parts: list[Batch]) -> Batch:
+    """Concatenate parts of a batch."""
+    return parts[0] if len(parts) == 1 else Batch(*map(np.concatenate, zip(*parts, strict=True)))

@@ -1,0 +1,148 @@
+"""Compute the center and the scale of each feature."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household.core import arrow, files
+from household.dataset import windows
+from household.dataset.windows import Shape, Starts
+
+if TYPE_CHECKING:  # pydantic is not installed where a model is only used
+    from household.core.params import Window
+
+
+MOST = 2**29
+
+
+class Scaling(NamedTuple):
+    """Hold the center to subtract from each feature and the scale to divide by: (features,)."""
+
+    center: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+
+
+class Counted(NamedTuple):
+    """Hold the windows of a meter that count for the scaling.
+
+    Attributes:
+        column: Returns a feature of the series by name.
+        centered: The starts of the windows for the center.
+        scaled: The starts of the windows for the scale.
+    """
+
+    column: Callable[[str], pa.ChunkedArray]
+    centered: Starts
+    scaled: Starts
+
+
+def measure(features: Sequence[str], meters: Iterable[Counted], shape: Shape) -> Scaling:
+    """Return the mean of the windows in `centered` and the standard deviation of those in `scaled`.
+
+    Without windows the center is 0 and the scale 1. A feature that never changes has the scale 1.
+
+    Args:
+        features: The columns of the series.
+        meters: The windows of each meter.
+        shape: The shape of the windows.
+    """
+    values_by_feature = {name: [NOTHING, NOTHING] for name in features}
+    for meter in meters:
+        counts = [windows.times_held(meter.centered, shape)] * 2
+        if meter.scaled is not meter.centered:
+            counts[1] = windows.times_held(meter.scaled, shape)
+        # One column at a time, since decades of minutes do not fit into a laptop's memory.
+        for name, so_far in values_by_feature.items():
+            column = meter.column(name)
+            values = [Distinct.of(column, counts[0])] * 2
+            if counts[1] is not counts[0]:
+                values[1] = Distinct.of(column, counts[1])
+            values_by_feature[name] = [
+                first.and_(second) for first, second in zip(so_far, values, strict=True)
+            ]
+    center = np.array([centered.mean() for centered, _ in values_by_feature.values()])
+    scale = np.array([scaled.deviation() for _, scaled in values_by_feature.values()])
+    return Scaling(center, np.where(scale > 0, scale, 1.0))
+
+
+def counted(window: "Window", starts: Starts, train: Starts) -> tuple[Starts, Starts]:
+    """Return the starts for the center and for the scale, of all windows and the training ones."""
+    choices = {"all": starts, "train": train, "none": starts[:0]}
+    return choices[window.center], choices[window.scale]
+
+
+class Distinct(NamedTuple):
+    """Hold the distinct values of a feature and how often each occurs in windows.
+
+    A meter writes few distinct values in many minutes. The sums are exact (Shewchuk's algorithm, by
+    `math.fsum`), so the mean is within 1 ulp of the true one: a float32 has 24 bits, and a count up
+    to MOST fits into the other 29 bits of a float64.
+    """
+
+    values: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> Self:
+        """Return the values of `column`, each minute counted as often as `times` says."""
+        values: list[npt.NDArray[np.float64]] = [np.empty(0)]
+        counts: list[npt.NDArray[np.float64]] = [np.empty(0)]
+        row = 0
+        table = pa.table([column.slice(0, len(times))], ["value"])
+        for batch in table.to_batches(windows.BLOCK):
+            distinct = batch["value"].dictionary_encode()
+            weights = times[row : row + len(batch)]
+            values.append(arrow.of(distinct.dictionary).astype(np.float64))
+            counts.append(_counts(arrow.of(distinct.indices), weights))
+            row += len(batch)
+        return cls(np.concatenate(values), np.concatenate(counts))
+
+    def and_(self, other: "Distinct") -> "Distinct":
+        """Return the values of both."""
+        if not len(self.values):
+            return other
+        values, indices = np.unique(np.append(self.values, other.values), return_inverse=True)
+        return Distinct(values, _counts(indices, np.append(self.counts, other.counts)))
+
+    def mean(self) -> float:
+        """Return `mean(windows)` without building the windows; 0 if there are none."""
+        if not len(self.values):
+            return 0.0
+        # The product with a larger count would be rounded.
+        remainder = self.counts % MOST
+        products = np.append(self.values * remainder, self.values * (self.counts - remainder))
+        return math.fsum(products) / math.fsum(self.counts)
+
+    def deviation(self) -> float:
+        """Return the standard deviation `std(windows, ddof=0)`; 0 if there are no windows."""
+        if not len(self.values):
+            return 0.0
+        deviations = self.values - self.mean()
+        return math.sqrt(math.fsum(np.square(deviations) * self.counts) / math.fsum(self.counts))
+
+
+def _counts(indices: npt.NDArray[np.int64], weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.bincount(indices, weights=weights).astype(np.float64, copy=False)
+
+
+NOTHING = Distinct(np.empty(0), np.empty(0))
+
+
+def write(path: Path, features: list[str], scaling: Scaling) -> None:
+    """Write `scaling` as JSON, by feature."""
+    pairs = zip(features, scaling.center.tolist(), scaling.scale.tolist(), strict=True)
+    files.write_json(path, {name: {"center": c, "scale": s} for name, c, s in pairs})
+
+
+def read(path: Path, features: list[str]) -> Scaling:
+    """Return the scaling of `features` that `write` wrote."""
+    record = files.read_json(path)
+    return Scaling(
+        np.array([record[name]["center"] for name in features]),
+        np.array([record[name]["scale"] for name in features]),
+    )

@@ -1,0 +1,195 @@
+"""Represent windows as start offsets into one series. Nothing here copies a window out.
+
+A series is an array (minutes, features) with the target in the first column. The window at start s
+has `lookback` input minutes, rows s to s + lookback - 1 with all features, followed by `horizon`
+target minutes, of which only the first feature is forecast. With a lookback of 4 and a horizon of
+2:
+
+    row           0   1   2   3   4   5   6   7
+    start 0       x   x   x   x   y   y
+    start 1           x   x   x   x   y   y
+    start 2               x   x   x   x   y   y
+"""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household.core import arrow, files
+from household.core.schema import Values
+
+Starts = npt.NDArray[np.int32]
+# More targets than this would take memory without improving the scores.
+SCORED = 2_000_000
+BLOCK = 2**20
+SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
+
+
+class Shape(NamedTuple):
+    """Hold the size of a window in minutes.
+
+    Attributes:
+        lookback: The number of input minutes.
+        horizon: The number of target minutes.
+    """
+
+    lookback: int
+    horizon: int
+
+    @property
+    def length(self) -> int:
+        """Return the number of all minutes."""
+        return self.lookback + self.horizon
+
+
+def starts(timestamps: npt.NDArray[np.datetime64], shape: Shape, gaps: str) -> Starts:
+    """Return the start of every window in a series; see `Series.starts`.
+
+    Args:
+        timestamps: The time of each minute: (minutes,).
+        shape: The shape of the windows.
+        gaps: "join" or "break".
+    """
+    finder = Series()
+    finder.add(timestamps)
+    return finder.starts(shape, gaps)
+
+
+class Series:
+    """Find the windows of a series from its times, which may come in several parts."""
+
+    def __init__(self) -> None:
+        self.minutes = 0
+        self._last = np.array([], "datetime64[m]")
+        self._after_gaps: list[npt.NDArray[np.int64]] = []
+
+    def add(self, timestamps: npt.NDArray[np.datetime64]) -> None:
+        """Take the next times (minutes,) into account, which come after all before."""
+        times = np.append(self._last, timestamps.astype("datetime64[m]"))
+        first = self.minutes - len(self._last)
+        steps = np.diff(times).astype(np.int64)
+        self._after_gaps.append(first + 1 + np.flatnonzero(steps != 1))
+        self.minutes += len(timestamps)
+        self._last = times[-1:]
+
+    def starts(self, shape: Shape, gaps: str) -> Starts:
+        """Return the start of every window, in time order.
+
+        As in the tutorial, there is a window for each start in range(n - length), which skips the
+        last possible one.
+
+        Args:
+            shape: The shape of the windows.
+            gaps: With "join", minutes on either side of a gap are neighbours. With "break", only
+                windows of consecutive minutes are returned.
+        """
+        breaks = self._after_gaps if gaps == "break" else []
+        begins = np.concatenate([[0], *breaks]).astype(np.int32)
+        ends = np.append(begins[1:], self.minutes - 1)
+        counts = np.maximum(ends - begins - (shape.length - 1), 0)
+        first_of_run = np.repeat(begins - (counts.cumsum() - counts), counts)
+        return np.arange(len(first_of_run), dtype=np.int32) + first_of_run.astype(np.int32)
+
+
+def input_minutes(starts: Any, lookback: int) -> Any:
+    """Return the rows of the input minutes of each window: (windows, lookback), array or tensor."""
+    return starts[:, np.newaxis] + np.arange(lookback, dtype=np.int32)
+
+
+def last_input_minutes(starts: Any, lookback: int) -> Any:
+    """Return the row of the last input minute of each window: (windows,), array or tensor."""
+    return starts + (lookback - 1)
+
+
+def target_minutes(starts: Starts, shape: Shape) -> Starts:
+    """Return the rows of the target minutes of each window: (windows, horizon)."""
+    return input_minutes(starts + shape.lookback, shape.horizon)
+
+
+def last_minutes(starts: Any, shape: Shape) -> Any:
+    """Return the row of the last target minute of each window: (windows,)."""
+    return starts + (shape.length - 1)
+
+
+def apart(count: int, horizon: int, *, several: bool = False) -> int:
+    """Return the stride between scored windows that keeps at most SCORED targets.
+
+    Windows with a long horizon share nearly all targets with their neighbours, so a part of them is
+    enough. The stride is coprime with 1,440, so that every minute of the day is still sampled. It
+    is 1 for a horizon of one minute, except in metrics over several meters.
+
+    Args:
+        count: The number of windows, one a minute.
+        horizon: The number of target minutes of each.
+        several: Whether the windows are of several meters.
+    """
+    keep_all = horizon == 1 and not several
+    stride = 1 if keep_all else max(1, math.ceil(count * horizon / SCORED))
+    while math.gcd(stride, 1440) > 1:
+        stride += 1
+    return stride
+
+
+def inputs(values: Values, starts: Starts, lookback: int) -> Values:
+    """Return the input minutes of each window: (windows, lookback, features)."""
+    return values[input_minutes(starts, lookback)]
+
+
+def targets(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float32]:
+    """Return the targets of each window in kW: (windows, horizon)."""
+    return values[target_minutes(starts, shape), 0]
+
+
+def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: bool) -> Starts:
+    """Drop the windows of `before` that reach into `after`.
+
+    Args:
+        before: The starts of the earlier windows, in time order.
+        after: The starts of the later windows, in time order.
+        shape: The shape of the windows.
+        embargo: Whether the windows kept end before the first input of `after` instead of before
+            its first target.
+    """
+    if not len(after):
+        return before
+    first = after[0] if embargo else after[0] + shape.lookback
+    # A slice, since a mask would copy what may be hundreds of megabytes.
+    return before[: np.searchsorted(before, first - (shape.length - 1))]
+
+
+def stretches(starts: Starts, minutes: int) -> Starts:
+    """Return the first window of each chunk of `minutes`.
+
+    The chunks still cover all `starts` when they are shifted by less than `minutes`.
+    """
+    if minutes == 1:
+        return starts
+    return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
+
+
+def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
+    """Return how many of the windows hold each minute, up to the last minute of any."""
+    if not len(starts):
+        return np.zeros(0, np.int32)
+    edges = np.zeros(last_minutes(starts.max(), shape) + 2, np.int32)
+    # In blocks, since NumPy copies an index to 64 bits.
+    for first in range(0, len(starts), BLOCK):
+        block = starts[first : first + BLOCK]
+        edges[block] += 1
+        edges[last_minutes(block, shape) + 1] -= 1
+    return np.cumsum(edges, out=edges)[:-1]
+
+
+def write(path: Path, starts: Starts) -> None:
+    """Write the starts of windows to `path`."""
+    files.write_table(path, pa.table([arrow.column(starts, pa.int32())], schema=SCHEMA))
+
+
+def read(path: Path) -> Starts:
+    """Return the starts of windows at `path`."""
+    starts: Starts = arrow.of(files.read_table(path)["start"])
+    return starts

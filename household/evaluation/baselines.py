@@ -1,0 +1,132 @@
+"""Compute simple forecasts that a network has to beat.
+
+A baseline takes the context and the starts of the windows to forecast. It returns the forecast
+power in kW: (windows, horizon). It may learn from `given.train` only, and reads only the input
+minutes of a window or minutes before them.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core.parallel import ahead
+from household.core.schema import Power, Values
+from household.dataset import windows
+from household.dataset.windows import Shape, Starts
+from household.evaluation import metrics
+
+DAY = np.timedelta64(1, "D")
+# Relative to a correlation of 1. Enough for equal columns to share their weight.
+RIDGE = 1e-3
+CHUNK = 4096
+
+
+class Given(NamedTuple):
+    """Hold what a baseline may read.
+
+    Attributes:
+        values: The series (minutes, features), the target first.
+        timestamps: The time of each minute: (minutes,).
+        train: The starts of the training windows.
+        shape: The shape of the windows.
+    """
+
+    values: Values
+    timestamps: npt.NDArray[np.datetime64]
+    train: Starts
+    shape: Shape
+
+
+Baseline = Callable[[Given, Starts], Power]
+
+
+def persistence(given: Given, starts: Starts) -> Power:
+    """Forecast the target's value in the last input minute."""
+    last = given.values[windows.last_input_minutes(starts, given.shape.lookback), 0]
+    return _at_each_step(last, given.shape)
+
+
+def window_mean(given: Given, starts: Starts) -> Power:
+    """Forecast the mean of the target over the input minutes."""
+    lookback = given.shape.lookback
+    means = [
+        windows.inputs(given.values, chunk, lookback)[..., 0].mean(axis=1)
+        for chunk in chunks(starts)
+    ]
+    return _at_each_step(np.concatenate(means), given.shape)
+
+
+def day_before(given: Given, starts: Starts) -> Power:
+    """Forecast the target 24 hours before; persistence where that minute is missing."""
+    day_earlier = given.timestamps[windows.target_minutes(starts, given.shape)] - DAY
+    rows = np.searchsorted(given.timestamps, day_earlier)
+    is_known = given.timestamps[rows] == day_earlier
+    return np.where(is_known, given.values[rows, 0], persistence(given, starts))
+
+
+def scale(given: Given) -> float:
+    """Return the scale of MASE: the MAE in kW of persistence one minute ahead, in training."""
+    one_ahead = given._replace(shape=given.shape._replace(horizon=1))
+    actual = windows.targets(given.values, given.train, one_ahead.shape)
+    return metrics.mae(actual, persistence(one_ahead, given.train))
+
+
+def linear(given: Given, starts: Starts) -> Power:
+    """Forecast the last value plus a ridge regression on all input minutes and features.
+
+    There is one regression for each step of the horizon. It minimises the squared error of the
+    change over the training windows plus `RIDGE` times the squared weights, with standardised
+    inputs. The weights follow from sums of products, (lookback * features, lookback * features +
+    horizon), which one pass over the windows collects. Hoerl and Kennard (1970), Ridge regression:
+    biased estimation for nonorthogonal problems, Technometrics 12(1).
+    """
+    lookback, horizon = given.shape
+    width = lookback * given.values.shape[1]
+    # Values near 0 keep the sums precise.
+    origin = given.values[0].astype(np.float64)
+
+    def inputs(chunk: Starts) -> npt.NDArray[np.float64]:
+        return (windows.inputs(given.values, chunk, lookback) - origin).reshape(-1, width)
+
+    def change(chunk: Starts) -> npt.NDArray[np.float64]:
+        target = windows.targets(given.values, chunk, given.shape).astype(np.float64)
+        return target - persistence(given, chunk)
+
+    total, products = np.zeros(width + horizon), np.zeros((width, width + horizon))
+    chunk_rows = (np.column_stack([inputs(chunk), change(chunk)]) for chunk in chunks(given.train))
+    # OpenBLAS uses one thread, so a second thread gathers the next rows meanwhile.
+    for rows in ahead(chunk_rows):
+        total += rows.sum(axis=0)
+        products += rows[:, :width].T @ rows
+    mean = total / len(given.train)
+    covariance = products / len(given.train) - np.outer(mean[:width], mean)
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
+    # A constant column gets no weight, so its divisor does not matter.
+    scale = np.where(deviation > 1e-9, deviation, 1)
+    correlation = covariance[:, :width] / np.outer(scale, scale) + RIDGE * np.eye(width)
+    targets = covariance[:, width:] / scale[:, np.newaxis]
+    weights = np.linalg.solve(correlation, targets) / scale[:, np.newaxis]
+    return persistence(given, starts) + np.concatenate(
+        [(inputs(chunk) - mean[:width]) @ weights + mean[width:] for chunk in chunks(starts)]
+    ).astype(np.float32)
+
+
+def _at_each_step(forecast: npt.NDArray[np.float32], shape: Shape) -> Power:
+    """Repeat a forecast (windows,) for each step of the horizon: (windows, horizon)."""
+    return np.repeat(forecast[:, np.newaxis], shape.horizon, axis=1)
+
+
+def chunks(starts: Starts) -> list[Starts]:
+    """Split `starts`, since gathered windows take `lookback` times the memory of their minutes."""
+    return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
+
+
+# Baselines by their name in metrics, tables and plots: those that need no training, and all.
+UNTAUGHT: dict[str, Baseline] = {
+    metrics.REFERENCE: persistence,
+    "window mean": window_mean,
+    "day before": day_before,
+}
+BASELINES = UNTAUGHT | {"linear": linear}

@@ -1,0 +1,91 @@
+"""Evaluate the forecasts of all forecasters."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from household.core import schema
+from household.core.schema import Power
+from household.evaluation import breakdown, metrics, significance
+from household.evaluation.predictions import Forecasts
+from household.model import inference, intervals
+
+
+def verdict(
+    actual: Power, forecasts: Mapping[str, Power], name: str, every: int = 1
+) -> dict[str, Any]:
+    """Compare the forecaster `name` with persistence and with the best baseline.
+
+    Args:
+        actual: The actual power.
+        forecasts: The forecasts by forecaster.
+        name: The forecaster to judge.
+        every: The stride of the windows in minutes.
+
+    Returns:
+        `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
+        the best baseline (`best_...`): the skill, the bounds `low` and `high` of its 95 %
+        confidence interval, the statistic `dm` of Diebold and Mariano and its `p`; None if not
+        defined. The same against an earlier model (`earlier_...`) if there is one, which does not
+        count as a baseline.
+    """
+    errors = {
+        other: metrics.rmse(actual, each) for other, each in forecasts.items() if other != name
+    }
+    baselines = [other for other in errors if other != metrics.EARLIER]
+    best = min(baselines, key=lambda other: errors[other])
+    verdict: dict[str, Any] = {"best_baseline": best}
+    rmse = metrics.rmse(actual, forecasts[name])
+    pairs = {"persistence": metrics.REFERENCE, "best": best}
+    if metrics.EARLIER in errors:
+        pairs["earlier"] = metrics.EARLIER
+    for prefix, other in pairs.items():
+        reference = forecasts[other]
+        interval = significance.skill_interval(
+            actual, forecasts[name], reference, significance.day(every)
+        ) or (None, None)
+        equal_error = significance.diebold_mariano(actual, forecasts[name], reference, every) or (
+            None,
+            None,
+        )
+        figures = (metrics.skill(rmse, errors[other]), *interval, *equal_error)
+        for key, figure in zip(("skill", "low", "high", "dm", "p"), figures, strict=True):
+            verdict[f"{prefix}_{key}"] = metrics.rounded(figure)
+    return verdict
+
+
+class Evaluation(NamedTuple):
+    """Hold the results of the evaluate stage.
+
+    Attributes:
+        metrics: Scores of each forecaster, the verdict and the scores of the intervals.
+        breakdown: See `breakdown.breakdown`.
+        coverage: See `breakdown.coverage`.
+        predictions: See `schema.power_table`.
+        windows: The number of test windows.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    breakdown: pa.Table
+    coverage: pa.Table
+    predictions: pa.Table
+    windows: int
+
+
+def evaluate(results: Forecasts, every: int) -> Evaluation:
+    """Score forecasts of windows with a stride of `every` minutes."""
+    stamps, actual, by_name, ends, scale, learnt_from = results
+    coverage = breakdown.coverage(stamps, actual, by_name[metrics.REFERENCE], ends)
+    by_group = breakdown.breakdown(stamps, actual, by_name, scale)
+    comparison = verdict(actual, by_name, inference.NAME, every) | learnt_from
+    comparison |= breakdown.last_month(by_group, inference.NAME)
+    bounds = intervals.named(*ends[inference.NAME]) if inference.NAME in ends else {}
+    return Evaluation(
+        metrics=metrics.of_each(actual, by_name, scale)
+        | {"verdict": comparison, "intervals": breakdown.overall(coverage)},
+        breakdown=by_group,
+        coverage=coverage,
+        predictions=schema.power_table(stamps, {"actual": actual} | by_name | bounds),
+        windows=len(actual),
+    )

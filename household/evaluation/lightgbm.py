@@ -1,0 +1,113 @@
+"""Compute LightGBM's forecast as a baseline. Needs the extra `trees`: lock/trees.txt."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core.errors import Failure
+from household.core.schema import Power
+from household.dataset import windows
+from household.dataset.windows import Starts
+from household.evaluation import baselines
+from household.evaluation.baselines import Given, persistence
+
+# LightGBM reads this at import. Otherwise its threads would use a core each while they wait: two
+# trainings at once on two cores took 4 to 17 times as long as one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+NAME = "LightGBM"
+ROUNDS = 300
+SETTINGS = {
+    "objective": "regression",  # squared error, which RMSE and skill measure
+    "learning_rate": 0.06,
+    "num_leaves": 63,
+    "min_data_in_leaf": 40,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
+
+def boosted(given: Given, starts: Starts) -> Power:
+    """Forecast the last value plus the change that gradient-boosted trees predict.
+
+    They read all input minutes and features. With a horizon of several minutes the step is an
+    additional input, and the trees see one random step of each training window. Separate trees for
+    each step would take as many times longer. Ke et al. (2017), LightGBM: a highly efficient
+    gradient boosting decision tree, NeurIPS 30.
+
+    Raises:
+        Failure: LightGBM is not installed.
+    """
+    return forecast(train(given), given, starts)
+
+
+def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> Any:
+    """Return LightGBM's booster, trained on `given.train`.
+
+    Args:
+        given: The series and the training windows.
+        after_each: A callback of LightGBM, called after each tree.
+
+    Raises:
+        Failure: LightGBM is not installed.
+    """
+    try:
+        import lightgbm  # noqa: PLC0415 (an extra, and a second to import)
+    except ModuleNotFoundError:
+        raise Failure(
+            "evaluate.trees needs LightGBM: python -m pip install --require-hashes -r "
+            "lock/trees.txt"
+        ) from None
+
+    class Inputs(lightgbm.Sequence):
+        """Gather windows as rows on demand, since only their bins are kept in memory."""
+
+        batch_size = baselines.CHUNK
+
+        def __len__(self) -> int:
+            return len(starts)
+
+        def __getitem__(self, indices: Any) -> npt.NDArray[np.float64]:
+            rows: npt.NDArray[np.float64] = _inputs(
+                given, np.atleast_1d(starts[indices]), np.atleast_1d(steps[indices])
+            )
+            return rows if isinstance(indices, slice | list) else rows[0]
+
+    starts = np.sort(given.train)
+    steps = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
+    last = windows.last_input_minutes(starts, given.shape.lookback)
+    change = given.values[last + 1 + steps, 0] - given.values[last, 0]
+    data = lightgbm.Dataset(Inputs(), change)
+    return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
+
+
+def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -> Power:
+    """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
+
+    Args:
+        booster: LightGBM's booster.
+        given: The series.
+        starts: The starts of the windows.
+        rounds: The number of trees.
+    """
+    change = [
+        np.column_stack(
+            [
+                booster.predict(_inputs(given, chunk, np.full(len(chunk), step)), 0, rounds)
+                for step in range(given.shape.horizon)
+            ]
+        )
+        for chunk in baselines.chunks(starts)
+    ]
+    return persistence(given, starts) + np.concatenate(change).astype(np.float32)
+
+
+def _inputs(given: Given, starts: Starts, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return all input minutes and features of each window, and its step if there are several."""
+    inputs = windows.inputs(given.values, starts, given.shape.lookback).astype(np.float64)
+    rows = inputs.reshape(len(starts), -1)
+    return rows if given.shape.horizon == 1 else np.hstack([rows, steps[:, np.newaxis]])

@@ -1,0 +1,196 @@
+"""Score one model on each of many meters, and summarise the scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household.core import arrow, files
+from household.dataset import series, windows
+from household.evaluation import baselines, metrics, predictions, significance
+from household.evaluation.predictions import Forecasts
+from household.model import inference, intervals, saved_model
+
+RESAMPLES = 2000
+QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
+NONE = np.empty(0, np.int32)
+SCHEMA = pa.schema(
+    [
+        ("meter", pa.string()),
+        ("seen", pa.bool_()),  # whether the model was trained on it
+        ("windows", pa.int64()),
+        ("rmse_kw", pa.float64()),
+        ("persistence_kw", pa.float64()),
+        ("mase", pa.float64()),
+        ("skill", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("best_baseline", pa.string()),
+        ("best_skill", pa.float64()),
+    ]
+)
+
+
+class Job(NamedTuple):
+    """Describe a meter on which a model is scored.
+
+    Attributes:
+        meter: Its name.
+        series: The file of its series.
+        train: The file of its training windows; None if the model was not trained on it.
+        validation: The file of its validation windows; None likewise.
+        test: The file of its test windows.
+        graph: The network as ONNX.
+        intervals: The prediction intervals.
+        with_trees: Whether to score LightGBM as well.
+        against: The folder of an earlier model to score as well.
+        kept: The stride of the windows that enter the metrics of all meters together.
+    """
+
+    meter: str
+    series: Path
+    train: Path | None
+    validation: Path | None
+    test: Path
+    graph: Path
+    intervals: Path
+    with_trees: bool
+    against: str | None
+    kept: int
+
+
+class Scored(NamedTuple):
+    """Hold the scores of a meter.
+
+    Attributes:
+        row: A row of SCHEMA.
+        forecasts: The forecasts to pool with those of other meters.
+        every: Their stride in minutes.
+    """
+
+    row: dict[str, Any]
+    forecasts: Forecasts
+    every: int
+
+
+def score(job: Job) -> Scored:
+    """Score a model on one meter.
+
+    Raises:
+        Failure: As in `predictions.forecasts`.
+    """
+    session = inference.load(job.graph)
+    minutes = files.read_table(job.series)
+    shape, test = inference.shape(session), windows.read(job.test)
+    train, validation = (
+        NONE if path is None else windows.read(path) for path in (job.train, job.validation)
+    )
+    stride = windows.apart(len(test), shape.horizon)
+    forecasts = predictions.forecasts(
+        session,
+        intervals.read(job.intervals),
+        baselines.Given(series.values(minutes), arrow.of(minutes["timestamp"]), train, shape),
+        minutes.column_names[1:],
+        validation,
+        test[::stride],
+        job.with_trees,
+        saved_model.read(Path(job.against).expanduser(), saved_model.GRAPH)
+        if job.against
+        else None,
+    )
+    row = {"meter": job.meter, "seen": job.train is not None} | _row(forecasts, stride)
+    thinning = max(1, job.kept // stride)
+    return Scored(row, forecasts.every(thinning), stride * thinning)
+
+
+def _row(results: Forecasts, stride: int) -> dict[str, Any]:
+    actual, forecasts = results.actual, results.forecasts
+    reference = forecasts[metrics.REFERENCE]
+    rmse = metrics.rmse(actual, forecasts[inference.NAME])
+    baseline_rmse = {
+        name: metrics.rmse(actual, forecast)
+        for name, forecast in forecasts.items()
+        if name not in (inference.NAME, metrics.EARLIER)
+    }
+    best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
+    day = significance.day(stride)
+    ci = significance.skill_interval(actual, forecasts[inference.NAME], reference, day)
+    low, high = ci or (None, None)
+    mase = (
+        None
+        if np.isnan(results.scale)
+        else metrics.mase(actual, forecasts[inference.NAME], results.scale)
+    )
+    figures = {
+        "rmse_kw": rmse,
+        "persistence_kw": baseline_rmse[metrics.REFERENCE],
+        "mase": mase,
+        "skill": metrics.skill(rmse, baseline_rmse[metrics.REFERENCE]),
+        "low": low,
+        "high": high,
+        "best_skill": metrics.skill(rmse, baseline_rmse[best]),
+    }
+    rounded = {name: metrics.rounded(figure) for name, figure in figures.items()}
+    return {"windows": len(actual), "best_baseline": best} | rounded
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return the rows of all meters as a table of SCHEMA."""
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+def distribution(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, Any]:
+    """Summarise the skill against persistence over the meters of `rows`.
+
+    Confidence intervals are the 2.5th to 97.5th percentiles over resamples of the meters. Efron
+    (1979), Bootstrap methods: another look at the jackknife, Annals of Statistics 7(1).
+
+    Args:
+        rows: One row of SCHEMA for each meter.
+        seed: Seeds the resamples.
+
+    Returns:
+        `meters`, the number of meters with a skill; its quantiles and mean; `wins`, the share of
+        meters with a positive skill; `sure_wins` and `sure_losses`, the shares of meters whose own
+        confidence interval lies above or below 0; and `..._low` and `..._high`, the bounds of the
+        95 % confidence intervals of median and wins.
+    """
+    scored = [row for row in rows if row["skill"] is not None]
+    skill = np.array([row["skill"] for row in scored])
+    if not len(skill):
+        return {"meters": 0}
+    resamples = np.random.default_rng(seed).integers(len(skill), size=(RESAMPLES, len(skill)))
+    medians, wins = np.median(skill[resamples], axis=1), (skill > 0)[resamples].mean(axis=1)
+    with_ci = [row for row in scored if row["low"] is not None]
+    summary: dict[str, Any] = {
+        name: np.quantile(skill, quantile) for name, quantile in QUANTILES.items()
+    }
+    summary |= {"mean": skill.mean(), "wins": (skill > 0).mean()}
+    summary |= _interval("median", medians) | _interval("wins", wins)
+    summary["sure_wins"] = sum(row["low"] > 0 for row in with_ci) / len(scored)
+    summary["sure_losses"] = sum(row["high"] < 0 for row in with_ci) / len(scored)
+    rounded = {name: metrics.rounded(float(figure)) for name, figure in summary.items()}
+    return {"meters": len(scored)} | rounded
+
+
+def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def of_each_kind(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Summarise the meters that the model was trained on, and the other ones."""
+    kinds = {"seen": True, "unseen": False}
+    by_kind = {kind: [row for row in rows if row["seen"] == seen] for kind, seen in kinds.items()}
+    return {kind: distribution(group) for kind, group in by_kind.items() if group}
+
+
+def named(predictions: pa.Table, scored: Mapping[str, Scored], horizon: int) -> pa.Table:
+    """Add the meter of each row to the predictions of several meters, which come in their order."""
+    counts = [len(score.forecasts.actual) * horizon for score in scored.values()]
+    indices = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
+    meter = pa.DictionaryArray.from_arrays(indices, pa.array(list(scored), pa.string()))
+    return predictions.add_column(0, pa.field("meter", meter.type, nullable=False), [meter])

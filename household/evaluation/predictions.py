@@ -1,0 +1,148 @@
+"""Score a model and the baselines on the test windows."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core.schema import Float, Power
+from household.dataset import batches, windows
+from household.dataset.windows import Starts
+from household.evaluation import baselines, lightgbm, metrics
+from household.evaluation.baselines import Given
+from household.model import inference, intervals
+from household.model.intervals import Intervals
+from household.model.saved_model import Trained
+
+if TYPE_CHECKING:  # it is for household.model.inference to import it
+    import onnxruntime
+
+
+class Forecasts(NamedTuple):
+    """Hold the forecasts of all forecasters for the test windows.
+
+    Attributes:
+        stamps: The time of each target minute: (windows, horizon).
+        actual: The actual power in kW: (windows, horizon).
+        forecasts: The forecast power in kW by forecaster: (windows, horizon).
+        ends: Lower and upper bounds of prediction intervals by forecaster: (levels, windows,
+            horizon).
+        scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
+        learnt_from: The number of target minutes on which an earlier model was trained.
+    """
+
+    stamps: npt.NDArray[np.datetime64]
+    actual: Power
+    forecasts: dict[str, Power]
+    ends: dict[str, tuple[Float, Float]]
+    scale: float
+    learnt_from: dict[str, int]
+
+    def every(self, number: int) -> "Forecasts":
+        """Return the forecasts of every `number`-th window, from the first."""
+        return self._replace(
+            stamps=self.stamps[::number],
+            actual=self.actual[::number],
+            forecasts={name: forecast[::number] for name, forecast in self.forecasts.items()},
+            ends={
+                name: (low[:, ::number], high[:, ::number])
+                for name, (low, high) in self.ends.items()
+            },
+        )
+
+
+def together(by_meter: Sequence[Forecasts]) -> Forecasts:
+    """Concatenate the windows of all meters, with the forecasters that all of them have."""
+    first, *others = by_meter
+    if not others:
+        return first
+
+    def shared(field: str) -> list[str]:
+        names: Mapping[str, Any] = getattr(first, field)
+        return [
+            name for name in names if all(name in getattr(forecasts, field) for forecasts in others)
+        ]
+
+    sizes = [len(forecasts.actual) for forecasts in by_meter]
+    return Forecasts(
+        np.concatenate([forecasts.stamps for forecasts in by_meter]),
+        np.concatenate([forecasts.actual for forecasts in by_meter]),
+        {
+            name: np.concatenate([forecasts.forecasts[name] for forecasts in by_meter])
+            for name in shared("forecasts")
+        },
+        {
+            name: (
+                np.concatenate([forecasts.ends[name][0] for forecasts in by_meter], axis=1),
+                np.concatenate([forecasts.ends[name][1] for forecasts in by_meter], axis=1),
+            )
+            for name in shared("ends")
+        },
+        float(np.average([forecasts.scale for forecasts in by_meter], weights=sizes)),
+        {
+            name: sum(forecasts.learnt_from[name] for forecasts in by_meter)
+            for name in shared("learnt_from")
+        },
+    )
+
+
+def forecasts(
+    session: "onnxruntime.InferenceSession",
+    own: Intervals | None,
+    given: Given,
+    features: list[str],
+    validation: Starts,
+    test: Starts,
+    with_trees: bool = False,
+    against: Trained | None = None,
+) -> Forecasts:
+    """Forecast the test windows of a meter by the network, the baselines and an earlier model.
+
+    Args:
+        session: The network.
+        own: Its prediction intervals.
+        given: The series and the training windows; without training windows only the baselines that
+            need none are run.
+        features: The columns of the series.
+        validation: The starts of the validation windows.
+        test: The starts of the test windows.
+        with_trees: Whether LightGBM is one of the baselines.
+        against: An earlier model.
+
+    Raises:
+        Failure: The windows lack what the earlier model reads, or LightGBM is not installed.
+    """
+    baselines_to_run = baselines.BASELINES | (
+        {lightgbm.NAME: lightgbm.boosted} if with_trees else {}
+    )
+    if not len(given.train):
+        baselines_to_run = baselines.UNTAUGHT
+    by_name = {inference.NAME: inference.forecast(session, given.values, test)} | {
+        name: baseline(given, test) for name, baseline in baselines_to_run.items()
+    }
+    stamps = given.timestamps[windows.target_minutes(test, given.shape)]
+    learnt_from = {}
+    if against:
+        by_name[metrics.EARLIER] = against.forecast(features, given.values, test, given.shape)
+        learnt_from["earlier_learnt_from"] = against.learnt_from(stamps)
+    intervals_by_name = {inference.NAME: own}
+    if len(given.train):
+        intervals_by_name[metrics.REFERENCE] = intervals.learn(
+            batches.held(given.values, given.train),
+            batches.held(given.values, validation),
+            given.shape,
+            lambda values, starts: baselines.persistence(given._replace(values=values), starts),
+        )
+    return Forecasts(
+        stamps,
+        windows.targets(given.values, test, given.shape),
+        by_name,
+        {
+            name: bands.around(given.values, test, given.shape.lookback, by_name[name])
+            for name, bands in intervals_by_name.items()
+            if bands
+        },
+        baselines.scale(given) if len(given.train) else float("nan"),
+        learnt_from,
+    )

@@ -1,0 +1,143 @@
+"""Test whether one forecast is better than another, and break errors down by group.
+
+Functions take the actual power and forecasts of it in kW and in time order: (windows, horizon), or
+(windows,) for a horizon of one minute. `every` is the stride of the windows in minutes.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core.schema import Power
+
+DAY = 1440
+RESAMPLES = 2000
+
+
+def day(every: int) -> int:
+    """Return the number of windows that begin in a day."""
+    return max(DAY // every, 1)
+
+
+class Interval(NamedTuple):
+    """Hold the bounds of a confidence interval."""
+
+    low: float
+    high: float
+
+
+def skill_interval(
+    actual: Power,
+    forecast: Power,
+    reference: Power,
+    block: int = DAY,
+    seed: int = 0,
+) -> Interval | None:
+    """Return the 95 % confidence interval of the skill of `forecast`.
+
+    It spans the 2.5th to the 97.5th percentile of `skills`.
+
+    Args:
+        actual: The actual power.
+        forecast: The forecast.
+        reference: The forecast to compare with.
+        block: The number of windows in a block of the bootstrap.
+        seed: Seeds the bootstrap.
+
+    Returns:
+        The interval; None with fewer than two blocks or if the reference makes no error.
+    """
+    if len(actual) < 2 * block or np.array_equal(actual, reference):
+        return None
+    low, high = np.percentile(skills(actual, forecast, reference, block, seed), [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def skills(
+    actual: Power, forecast: Power, reference: Power, block: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """Return the skill in each of `RESAMPLES` moving-block bootstrap samples of the windows.
+
+    A sample has as many windows as there are, rounded up to whole blocks. Its blocks of `block`
+    consecutive windows begin anywhere, which preserves the dependence within a block. Samples in
+    which the reference makes no error are dropped. Künsch (1989), The jackknife and the bootstrap
+    for general stationary observations, Annals of Statistics 17(3).
+
+    Args:
+        actual: The actual power.
+        forecast: The forecast.
+        reference: The forecast to compare with.
+        block: The number of windows in a block.
+        seed: Seeds the samples.
+    """
+    blocks = -(-len(actual) // block)
+    first_windows = np.random.default_rng(seed).integers(
+        len(actual) - block + 1, size=(RESAMPLES, blocks)
+    )
+    errors, reference_errors = (
+        _block_sums(_squares(actual, power), block)[first_windows].sum(axis=1)
+        for power in (forecast, reference)
+    )
+    has_error = reference_errors > 0
+    return 1 - np.sqrt(errors[has_error] / reference_errors[has_error])
+
+
+class EqualError(NamedTuple):
+    """Hold a test of the hypothesis that two forecasts have the same mean squared error.
+
+    Attributes:
+        statistic: Positive if the first forecast has the smaller error.
+        p: Probability of a statistic at least as large, of either sign, under the hypothesis.
+    """
+
+    statistic: float
+    p: float
+
+
+def diebold_mariano(
+    actual: Power, forecast: Power, reference: Power, every: int = 1
+) -> EqualError | None:
+    """Test whether two forecasts have the same mean squared error.
+
+    The statistic is the mean difference of the squared errors over its standard error, and follows
+    the standard normal distribution. The standard error uses Bartlett weights up to floor(4 (n /
+    100)^(2/9)) lags, or as many as a window shares targets with, if those are more. Diebold and
+    Mariano (1995), Comparing predictive accuracy, Journal of Business and Economic Statistics
+    13(3). Newey and West (1987), Econometrica 55(3), for the standard error, and (1994), Review of
+    Economic Studies 61(4), for the lags.
+
+    Args:
+        actual: The actual power.
+        forecast: The forecast.
+        reference: The forecast to compare with.
+        every: The stride of the windows in minutes.
+
+    Returns:
+        The test; None if the errors always differ by the same amount.
+    """
+    differences = _squares(actual, reference) - _squares(actual, forecast)
+    n = len(differences)
+    shared = math.ceil(actual[0].size / every) - 1
+    lags = min(max(math.floor(4 * (n / 100) ** (2 / 9)), shared), n - 1)
+    deviations = differences - differences.mean()
+    variance = deviations @ deviations / n
+    for lag in range(1, lags + 1):
+        variance += 2 * (1 - lag / (lags + 1)) * (deviations[lag:] @ deviations[:-lag]) / n
+    if variance <= 0:
+        return None
+    statistic = float(differences.mean() / math.sqrt(variance / n))
+    return EqualError(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
+
+
+def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
+    """Return the mean squared error of each window: (windows,)."""
+    squares = np.square(np.subtract(forecast, actual, dtype=np.float64))
+    return squares.reshape(len(squares), -1).mean(axis=1)
+
+
+def _block_sums(squares: npt.NDArray[np.float64], block: int) -> npt.NDArray[np.float64]:
+    """Return the sum over each block of `block` consecutive windows."""
+    cumulative = np.cumsum(np.append(0, squares))
+    return cumulative[block:] - cumulative[:-block]

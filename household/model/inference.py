@@ -1,0 +1,65 @@
+"""Run the network by ONNX Runtime, without TensorFlow."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+# Read at import. Otherwise ONNX Runtime would send usage data to its maker and keep an identifier
+# in the home folder.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+
+from household.core.schema import Values
+from household.dataset import windows
+from household.dataset.windows import Shape, Starts
+
+NAME = "LSTM"
+FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
+# Windows at a time. More of them are no faster and take more memory.
+BATCH = 128
+
+
+def load(path: Path) -> onnxruntime.InferenceSession:
+    """Return a session of the ONNX file at `path`."""
+    return session(path.read_bytes())
+
+
+def session(graph: bytes) -> onnxruntime.InferenceSession:
+    """Return a session of a serialized ONNX graph."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = 1  # parallel batches are a quarter faster
+    # All weights are in the file. Refuse a graph that reads some from other files.
+    options.add_session_config_entry(FOLDER_OF_WEIGHTS, os.devnull)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def shape(session: onnxruntime.InferenceSession) -> Shape:
+    """Return the shape of the windows for which the network was built."""
+    return Shape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
+
+
+def forecast(
+    session: onnxruntime.InferenceSession, values: Values, starts: Starts
+) -> npt.NDArray[np.float32]:
+    """Return the forecasts for windows of a series, in kW: (windows, horizon).
+
+    The target minutes need not exist: the last possible start is len(values) - lookback.
+
+    Args:
+        session: The network.
+        values: The series: (minutes, features).
+        starts: The starts of the windows.
+    """
+    lookback = shape(session).lookback
+    name = session.get_inputs()[0].name
+
+    def run_batch(first: int) -> npt.NDArray[np.float32]:
+        batch = windows.inputs(values, starts[first : first + BATCH], lookback)
+        return session.run(None, {name: batch})[0]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.concatenate(list(threads.map(run_batch, range(0, len(starts), BATCH))))

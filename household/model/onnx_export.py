@@ -1,0 +1,152 @@
+"""Export the network as an ONNX graph, which runs without TensorFlow.
+
+The graph is built operation by operation instead of by tf2onnx, which orders and names the
+operations differently each time. Here the same weights give the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from household.core import files
+from household.core.params import Train
+from household.dataset.scaling import Scaling
+from household.dataset.windows import Shape
+
+READINGS, FORECAST = "readings", "forecast"
+# Old enough for the versions of ONNX Runtime of recent years.
+OPSET, IR = 17, 8
+
+# The weights of each layer, by its name in the Keras model.
+Weights = Mapping[str, Sequence[npt.NDArray[np.float32]]]
+
+
+def build(shape: Shape, scaling: Scaling, settings: Train, weights: Weights) -> onnx.ModelProto:
+    """Return the network of `household.model.network.build` as ONNX, from readings to kW.
+
+    It has an input `readings` (windows, lookback, features) and an output `forecast` (windows,
+    horizon).
+
+    Args:
+        shape: The shape of the windows.
+        scaling: The scaling of the features.
+        settings: The parameters of the train stage.
+        weights: The weights of each layer.
+    """
+    graph = _Graph()
+    features = len(scaling.center)
+    inverse, offset = 1 / scaling.scale, -scaling.center / scaling.scale
+    scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
+    scaled = graph.add("Add", scaled, graph.array("center_over_scale", offset))
+    if settings.changes:
+        now, before = graph.cut(scaled, 1, 1, None), graph.cut(scaled, 1, 0, -1)
+        pads = graph.array("first_minute", [0, 1, 0, 0, 0, 0])
+        changes = graph.add("Pad", graph.add("Sub", now, before), pads)
+        scaled = graph.add("Concat", scaled, changes, axis=2)
+    # The LSTM operation expects the minutes as the first axis.
+    by_minute = graph.add("Transpose", scaled, perm=[1, 0, 2])
+    members = [
+        _member(graph, by_minute, member, len(settings.units), weights)
+        for member in range(1, settings.members + 1)
+    ]
+    linear = graph.add("Mean", *members)
+    kilowatts = graph.add("Mul", linear, graph.array("target_scale", scaling.scale[:1]))
+    if settings.target == "change":
+        last = graph.cut(graph.cut(READINGS, 1, -1, None), 2, 0, 1)
+        start = graph.add("Squeeze", last, graph.array("of_features", [2]))
+    else:
+        start = graph.array("target_center", scaling.center[:1])
+    graph.add("Add", start, kilowatts, output=FORECAST)
+    input_info = helper.make_tensor_value_info(
+        READINGS, onnx.TensorProto.FLOAT, ["windows", shape.lookback, features]
+    )
+    output_info = helper.make_tensor_value_info(
+        FORECAST, onnx.TensorProto.FLOAT, ["windows", shape.horizon]
+    )
+    onnx_graph = helper.make_graph(
+        graph.nodes, "forecaster", [input_info], [output_info], graph.arrays
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(
+        onnx_graph, opset_imports=opsets, ir_version=IR, producer_name="household"
+    )
+
+
+def write(path: Path, model: onnx.ModelProto) -> None:
+    """Write `model` to `path`."""
+    with files.atomic_write(path) as partial:
+        partial.write_bytes(encoded(model))
+
+
+def encoded(model: onnx.ModelProto) -> bytes:
+    """Serialize `model`, the same network to the same bytes."""
+    return model.SerializeToString(deterministic=True)
+
+
+class _Graph:
+    """Collect operations in order, each output named by its number."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.arrays: list[onnx.TensorProto] = []
+
+    def add(self, operation: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Add an operation; return the name of its output."""
+        output = output or f"{operation.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        return output
+
+    def array(self, name: str, values: Any) -> str:
+        """Add a constant, floats as float32 and integers as int64; return its name."""
+        array = np.asarray(values)
+        kind = np.int64 if array.dtype.kind == "i" else np.float32
+        self.arrays.append(numpy_helper.from_array(array.astype(kind), name))
+        return name
+
+    def cut(self, tensor: str, axis: int, begin: int, end: int | None) -> str:
+        """Add a slice from `begin` to `end` along an axis; return the name of its output."""
+        end = np.iinfo(np.int64).max if end is None else end
+        name = f"slice_{len(self.nodes)}"
+        bounds = [
+            self.array(f"{name}_{name_part}", [value])
+            for name_part, value in (("begin", begin), ("end", end), ("axis", axis))
+        ]
+        return self.add("Slice", tensor, *bounds)
+
+
+def _member(graph: _Graph, inputs: str, number: int, depth: int, weights: Weights) -> str:
+    """Add the layers of an ensemble member; return the name of its output."""
+    hidden = inputs
+    for layer in range(1, depth + 1):
+        name = f"lstm_{number}_{layer}"
+        kernel, recurrent, bias = weights[name]
+        units = len(recurrent)
+        outputs = [f"{name}_sequence", f"{name}_last"]
+        constants = [
+            graph.array(f"{name}_kernel", _gates(kernel).T[np.newaxis]),
+            graph.array(f"{name}_recurrent", _gates(recurrent).T[np.newaxis]),
+            graph.array(f"{name}_bias", np.append(_gates(bias), np.zeros(4 * units))[np.newaxis]),
+        ]
+        graph.nodes.append(
+            helper.make_node("LSTM", [hidden, *constants], outputs, hidden_size=units)
+        )
+        sequence, last = outputs
+        if layer < depth:
+            hidden = graph.add("Squeeze", sequence, graph.array(f"{name}_direction", [1]))
+        else:
+            hidden = graph.add("Squeeze", last, graph.array(f"{name}_direction", [0]))
+    name = f"linear_{number}"
+    kernel, bias = weights[name]
+    constants = [graph.array(f"{name}_kernel", kernel), graph.array(f"{name}_bias", bias)]
+    return graph.add("Gemm", hidden, *constants)
+
+
+def _gates(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Reorder the gates of an LSTM from Keras to ONNX: input, output, forget, cell."""
+    input_gate, forget_gate, cell, output_gate = np.split(weights, 4, axis=-1)
+    return np.concatenate([input_gate, output_gate, forget_gate, cell], axis=-1)

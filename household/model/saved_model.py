@@ -1,0 +1,280 @@
+"""Describe and load saved models, and choose the model of a warm start."""
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core import files, paths, schema
+from household.core.errors import Failure
+from household.core.schema import TARGET, Power, Values
+from household.dataset import windows
+from household.dataset.scaling import Scaling
+from household.dataset.windows import Shape, Starts
+from household.model import inference
+
+if TYPE_CHECKING:  # pydantic is not installed where a model is only used
+    from household.core.params import Params
+
+RECORD = "forecaster.json"
+NETWORK, GRAPH, INTERVALS = "network.keras", "network.onnx", "intervals.npz"
+
+
+class Trained(NamedTuple):
+    """Hold a saved model whose files have the recorded hashes.
+
+    Attributes:
+        folder: Where it is saved.
+        record: The contents of forecaster.json.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def features(self) -> list[str]:
+        """Return the names of the features that the model reads."""
+        return [feature["name"] for feature in self.record["input"]["features"]]
+
+    @property
+    def scaling(self) -> Scaling:
+        """Return the scaling that is part of the network; its weights fit no other."""
+        features = self.record["input"]["features"]
+        center, scale = zip(
+            *((feature["center"], feature["scale"]) for feature in features), strict=True
+        )
+        return Scaling(np.array(center), np.array(scale))
+
+    @property
+    def lineage(self) -> list[dict[str, Any]]:
+        """Return the trainings of the weights, for a model that continues from them."""
+        latest = {"sha256": self.record["sha256"][NETWORK], "trained_on": self.record["trained_on"]}
+        return [latest, *self.record["lineage"]]
+
+    def forecast(self, features: list[str], values: Values, starts: Starts, shape: Shape) -> Power:
+        """Return its forecasts for windows, in kW: (windows, horizon).
+
+        Args:
+            features: The columns of `values`.
+            values: The series: (minutes, features).
+            starts: The starts of the windows.
+            shape: The shape of the windows.
+
+        Raises:
+            Failure: The windows lack what the model reads, or have another horizon.
+        """
+        session = inference.load(self.folder / GRAPH)
+        own_shape = inference.shape(session)
+        lacking = [name for name in self.features if name not in features]
+        if lacking or own_shape.lookback > shape.lookback or own_shape.horizon != shape.horizon:
+            raise Failure(
+                f"{self.folder}: the model reads {own_shape.lookback} minutes of "
+                f"{', '.join(self.features)} and forecasts {own_shape.horizon}, but the windows "
+                f"have {shape.lookback} minutes of {', '.join(features)} and {shape.horizon}; "
+                "use windows that fit the model"
+            )
+        indices = [features.index(name) for name in self.features]
+        shift = np.int32(shape.lookback - own_shape.lookback)
+        return inference.forecast(session, values[:, indices], starts + shift)
+
+    def learnt_from(self, stamps: Any) -> int:
+        """Return how many of the times `stamps` are not after the last minute of the training.
+
+        Raises:
+            Failure: The record does not name that minute.
+        """
+        try:
+            last = np.datetime64(self.record["trained_on"]["last"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise none_there(self.folder, error) from None
+        return int(np.sum(stamps <= last))
+
+
+def read(folder: Path, *names: str) -> Trained:
+    """Return the model in `folder`, after checking the hashes of the files `names`.
+
+    Raises:
+        Failure: There is no model, or a file is not the one that was saved with it.
+    """
+    try:
+        record = files.read_json(folder / RECORD)
+        for name in names:
+            found, expected = files.sha256(folder / name), record["sha256"][name]
+            if found != expected:
+                raise Failure(
+                    f"{folder / name}: its sha256 is {found}, but {RECORD} next to it expects "
+                    f"{expected}; copy the whole folder again from where it was trained"
+                )
+        model = Trained(folder, record)
+        _ = model.features  # raises for a record of another kind
+    except Failure:
+        raise
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise none_there(folder, error) from None
+    return model
+
+
+def none_there(folder: Path, error: Exception) -> Failure:
+    """Return the Failure for a folder that does not hold a whole model."""
+    if not folder.is_dir():
+        problem = "no such folder"
+    elif not (folder / RECORD).is_file():
+        problem = f"no {RECORD} in this folder"
+    else:
+        problem = f"not a model of this version ({error!r})"
+    return Failure(
+        f"{folder}: {problem}; use the output folder of the train stage, models/lstm, with "
+        f"{RECORD}, {GRAPH}, {NETWORK} and {INTERVALS}"
+    )
+
+
+LIBRARIES = ("keras", "numpy", "tensorflow")
+GAPS = {
+    "join": "minutes on either side of a gap count as neighbours",
+    "break": "a lookback that holds a gap has no forecast",
+}
+# Parameters that the shape or the meaning of the weights depends on.
+SHAPE = {
+    "window": ("lookback", "horizon"),
+    "train": ("changes", "target", "members", "units"),
+}
+
+
+class Seen(NamedTuple):
+    """Hold the extent of the training data of a meter.
+
+    Attributes:
+        first: The first minute of the training windows.
+        last: The last minute of the training windows.
+        lowest: The smallest value of each feature: (features,).
+        highest: The largest value of each feature: (features,).
+        windows: The number of training windows.
+    """
+
+    first: np.datetime64
+    last: np.datetime64
+    lowest: npt.NDArray[np.float32]
+    highest: npt.NDArray[np.float32]
+    windows: int
+
+
+def seen(stamps: Any, values: Values, train: Starts, shape: Shape) -> Seen:
+    """Return the extent of the training data of a meter.
+
+    Args:
+        stamps: The time of each minute: (minutes,).
+        values: The series: (minutes, features).
+        train: The starts of the training windows.
+        shape: The shape of the windows.
+    """
+    first, last = train.min(), windows.last_minutes(train.max(), shape)
+    used = values[first : last + 1]
+    return Seen(stamps[first], stamps[last], used.min(axis=0), used.max(axis=0), len(train))
+
+
+def description(
+    params: "Params",
+    features: list[str],
+    scaling: Scaling,
+    source: Mapping[str, Any],
+    trained_on: Sequence[Seen],
+    levels: Sequence[float],
+    lineage: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return the contents of forecaster.json: inputs, outputs and origin of a model.
+
+    Args:
+        params: The parameters.
+        features: The columns of the series.
+        scaling: The scaling of the features.
+        source: The record of the fetch stage.
+        trained_on: The extent of the training data of each meter.
+        levels: The coverages of the prediction intervals.
+        lineage: The earlier trainings of the weights.
+    """
+    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    firsts, lasts, lowest, highest, counts = zip(*trained_on, strict=True)
+    extremes = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
+    # Converting a float32 by its text keeps the few digits of the source.
+    ranges = [[float(str(bound)) for bound in bounds] for bounds in extremes]
+    meters = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
+    return {
+        "input": {
+            "shape": ["windows", shape.lookback, len(features)],
+            "features": [
+                {
+                    "name": name,
+                    "unit": schema.UNITS[name],
+                    "range": bounds,
+                    "center": center,
+                    "scale": scale,
+                }
+                for name, bounds, center, scale in zip(
+                    features, ranges, scaling.center.tolist(), scaling.scale.tolist(), strict=True
+                )
+            ],
+            "lookback": shape.lookback,
+            "step": "1 minute, oldest first",
+            "gaps": GAPS[params.window.gaps],
+        },
+        "output": {
+            "shape": ["windows", shape.horizon],
+            "horizon": shape.horizon,
+            "intervals": list(levels),
+            "target": {"name": TARGET, "unit": schema.UNITS[TARGET]},
+            "when": "the minutes after the last input, one a column",
+        },
+        "trained_on": {
+            "source": source,
+            "first": str(min(firsts).astype("datetime64[m]")),
+            "last": str(max(lasts).astype("datetime64[m]")),
+            "windows": sum(counts),
+            **meters,
+        },
+        "lineage": list(lineage),
+        "parameters": {
+            "layout": params.parse.layout.model_dump(),
+            "seed": params.seed,
+            "split": params.split.model_dump(),
+            "train": params.train.model_dump(),
+            "window": params.window.model_dump(),
+        },
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def warm_start(params: "Params", features: list[str]) -> Trained | None:
+    """Return the model of `train.warm_start`; None if it is null.
+
+    Raises:
+        Failure: The folder does not hold a model, or one of another shape.
+    """
+    if params.train.warm_start is None:
+        return None
+    folder = Path(params.train.warm_start).expanduser()
+    if folder.resolve() == paths.NETWORK.parent.resolve():
+        raise Failure(
+            f"train.warm_start: this training will overwrite {folder}; copy the model to "
+            "another folder, or get one by `dvc artifacts get`"
+        )
+    model = read(folder, NETWORK)
+    try:
+        their_params = model.record["parameters"]
+        compared = {"window.features": (model.features, features)} | {
+            f"{section}.{key}": (their_params[section][key], getattr(getattr(params, section), key))
+            for section, keys in SHAPE.items()
+            for key in keys
+        }
+        _ = model.scaling, model.lineage
+    except (ValueError, LookupError, TypeError) as error:
+        raise none_there(folder, error) from None
+    for key, (theirs, ours) in compared.items():
+        if theirs != ours:
+            raise Failure(
+                f"train.warm_start: the model in {folder} has {key} {theirs}, but params.yaml "
+                f"has {ours}; use the same value, or set train.warm_start to null"
+            )
+    return model

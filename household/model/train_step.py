@@ -1,0 +1,148 @@
+"""Take the steps of a training."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from household.core.params import Train
+from household.dataset.batches import Batch
+from household.model.tensorflow import keras, tf
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def optimizer(settings: Train, steps: int) -> keras.Optimizer:
+    """Return the optimizer for a training of `steps` steps. It expects clipped gradients."""
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    return {
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+    }[settings.optimizer](rate)
+
+
+def loss(settings: Train) -> Loss:
+    """Return the loss function, which averages over the last axis of targets and outputs."""
+    losses: dict[str, Loss] = {
+        "mse": keras.losses.mean_squared_error,
+        "mae": keras.losses.mean_absolute_error,
+        "huber": partial(keras.losses.huber, delta=settings.huber_delta),
+    }
+    return losses[settings.loss]
+
+
+def clipped(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tensor]:
+    """Scale the gradients down to a joint norm of at most `max_norm`."""
+    if max_norm is None:
+        return gradients
+    norm = tf.sqrt(
+        tf.reduce_sum(tf.stack([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
+    )
+    scaled, _ = tf.clip_by_global_norm(gradients, max_norm, norm)
+    return scaled
+
+
+class Steps:
+    """Take training steps, one for each batch."""
+
+    def __init__(
+        self, learner: keras.Model, settings: Train, steps: int, strategy: tf.distribute.Strategy
+    ) -> None:
+        """Prepare the steps of a training.
+
+        Args:
+            learner: The training model.
+            settings: The parameters of the train stage.
+            steps: The number of steps of the whole training.
+            strategy: How the training is distributed.
+        """
+        self.learner = learner
+        self._loss, self._members = loss(settings), settings.members
+        self._max_norm = settings.clip_norm
+        self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
+        self.optimizer = optimizer(settings, steps)
+        self.optimizer.build(learner.trainable_variables)
+        (_, length, features) = learner.input_shape
+        batch = [
+            tf.TensorSpec([None, length, features]),
+            tf.TensorSpec([None, *learner.output_shape[1:-1], None]),
+            tf.TensorSpec([None, *learner.output_shape[1:-1]]),
+        ]
+        stacked = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
+        # Without autograph, which only functions with Python loops or conditions need.
+        function = partial(tf.function, autograph=False)
+        self._take = function(self._steps, stacked)
+        self._share = function(self._shared, batch)
+        self._measure = function(self._weighted_loss, batch)
+
+    def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
+        """Train on batches of equal size, one after another; return the mean loss of each."""
+        if self._replicas == 1:
+            losses = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
+        else:
+            losses = np.array(
+                [self._share(*self._pad_to_replicas(batch)).numpy() for batch in batches]
+            )
+        return losses.astype(np.float64)
+
+    def measure(self, batches: Iterator[Batch]) -> float:
+        """Return the mean loss of `batches` without training."""
+        total = weight = 0.0
+        for batch in batches:
+            total += float(self._measure(*batch))
+            weight += float(batch.weights.sum(dtype=np.float64))
+        return total / weight
+
+    def _steps(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        batches = (inputs, targets, weights)
+        return tf.map_fn(self._step, batches, fn_output_signature=tf.float32)
+
+    def _step(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        inputs, targets, weights = batch
+        with tf.GradientTape() as tape:
+            lost = self._weighted_loss(inputs, targets, weights, training=True)
+            mean = tf.math.divide_no_nan(lost, tf.reduce_sum(weights))
+        gradients = tape.gradient(mean, self.learner.trainable_variables)
+        self.optimizer.apply(clipped(gradients, self._max_norm), self.learner.trainable_variables)
+        return mean
+
+    def _pad_to_replicas(self, batch: Batch) -> Batch:
+        """Pad a batch with rows of weight 0, so that each replica gets as many."""
+        n_pad = -len(batch.inputs) % self._replicas
+        return Batch(
+            *(np.pad(array, [(0, n_pad)] + [(0, 0)] * (array.ndim - 1)) for array in batch)
+        )
+
+    def _shared(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        total = tf.reduce_sum(weights)
+        parts = self._strategy.run(self._part, (inputs, targets, weights, total))
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+
+    def _part(
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
+    ) -> tf.Tensor:
+        """Take a step on one of several replicas, with its share of the rows."""
+        replica = tf.distribute.get_replica_context()
+        rows = np.s_[replica.replica_id_in_sync_group :: self._replicas]
+        with tf.GradientTape() as tape:
+            lost = self._weighted_loss(inputs[rows], targets[rows], weights[rows], training=True)
+            part = tf.math.divide_no_nan(lost, total)
+        gradients = tape.gradient(part, self.learner.trainable_variables)
+        # Clip the sum over all replicas here. The optimizer would sum the clipped gradients.
+        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        shares = [gradient / self._replicas for gradient in clipped(summed, self._max_norm)]
+        self.optimizer.apply(shares, self.learner.trainable_variables)
+        return part
+
+    def _weighted_loss(
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Return the sum of the losses, each times its weight."""
+        outputs = self.learner(inputs, training=training)
+        targets_of_members = tf.concat([targets] * self._members, axis=-1)
+        return tf.reduce_sum(self._loss(targets_of_members, outputs) * weights)

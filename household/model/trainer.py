@@ -1,0 +1,92 @@
+"""Build the network to train, and package a trained one. Imports TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import onnx
+
+from household.core import files
+from household.core.params import Params
+from household.core.schema import LEVELS
+from household.dataset import windows
+from household.model import inference, intervals, keras_file, network, onnx_export, saved_model
+from household.model.intervals import Intervals
+from household.model.loop import Data
+from household.model.network import Model
+from household.model.saved_model import Trained
+
+
+class Fitted(NamedTuple):
+    """Hold a trained network and what is needed to use it.
+
+    Attributes:
+        model: The network as a Keras model.
+        graph: The same network as ONNX.
+        intervals: The prediction intervals; None if there were too few validation windows.
+        record: The contents of forecaster.json, without the hashes of the other files.
+    """
+
+    model: Model
+    graph: onnx.ModelProto
+    intervals: Intervals | None
+    record: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write the model to `folder`, for `household.model.saved_model.read`."""
+        keras_file.save(self.model, folder / saved_model.NETWORK)
+        onnx_export.write(folder / saved_model.GRAPH, self.graph)
+        intervals.write(folder / saved_model.INTERVALS, self.intervals)
+        names = (saved_model.NETWORK, saved_model.GRAPH, saved_model.INTERVALS)
+        hashes = {name: files.sha256(folder / name) for name in names}
+        files.write_json(folder / saved_model.RECORD, self.record | {"sha256": hashes})
+
+
+def started(params: Params, data: Data, earlier: Trained | None = None) -> Model:
+    """Return the network to train on `data`, with the weights of `earlier` for a warm start."""
+    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    network.make_repeatable(params.seed, shape, params.train)
+    model = network.build(shape, data.scaling, params.train)
+    if earlier:
+        model.set_weights(keras_file.load(earlier.folder / saved_model.NETWORK).get_weights())
+    return model
+
+
+def finished(
+    model: Model,
+    params: Params,
+    data: Data,
+    features: list[str],
+    trained_on: Sequence[saved_model.Seen],
+    source: Mapping[str, Any],
+    earlier: Trained | None = None,
+) -> Fitted:
+    """Package a trained network with its ONNX graph, prediction intervals and record.
+
+    Args:
+        model: The trained network.
+        params: The parameters.
+        data: What it was trained on.
+        features: The columns of the series.
+        trained_on: What it saw of each meter.
+        source: The record of the fetch stage.
+        earlier: The model of a warm start.
+    """
+    shape = network.shape(model)
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    onnx_model = onnx_export.build(shape, data.scaling, params.train, weights)
+    session = inference.session(onnx_export.encoded(onnx_model))
+    bands = intervals.learn(
+        data.train, data.validation, shape, partial(inference.forecast, session)
+    )
+    record = saved_model.description(
+        params,
+        features,
+        data.scaling,
+        source,
+        trained_on,
+        LEVELS if bands else (),
+        earlier.lineage if earlier else (),
+    )
+    return Fitted(model, onnx_model, bands, record)

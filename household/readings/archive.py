@@ -1,0 +1,115 @@
+"""Verify a downloaded zip and open the text inside."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from household.core.errors import Failure
+
+# The text in UCI's zip. Another zip holds exactly one text, of any name.
+MEMBER = "household_power_consumption.txt"
+TEXTS = (".csv", ".txt")
+# The folder that macOS adds to a zip, and the file that identifies an Excel workbook.
+MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
+# Size and checksum of UCI's text, which identify it in any zip.
+UCI_BYTES = 132_960_755
+UCI_CRC32 = 0x969F48C7
+
+# A century of minutes is 3.4 GB. Such texts compress to a sixth, never to a hundredth.
+MAX_BYTES = 8 << 30
+MAX_RATIO = 100
+_BLOCK = 1 << 20
+
+
+def verify(path: Path, origin: str) -> None:
+    """Read the whole archive once to check it.
+
+    Args:
+        path: The archive.
+        origin: The name of the archive in messages.
+
+    Raises:
+        Failure: The file is not a zip, is damaged or encrypted, does not hold exactly one text, or
+            would unpack to more than a series of minutes can be.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_names(archive, origin)
+            member = _find_text(archive)
+            name = member.filename
+            if member.flag_bits & 1:
+                raise Failure(f"{origin}: {name} is encrypted; give a zip without a password")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Failure(f"{origin}: {name} is not compressed with deflate; zip it again")
+            ratio = member.file_size / max(member.compress_size, 1)
+            if member.file_size > MAX_BYTES or ratio > MAX_RATIO:
+                raise Failure(
+                    f"{origin}: {name} would unpack from {member.compress_size:,} to "
+                    f"{member.file_size:,} bytes, which is too much for a series of minutes"
+                )
+            with archive.open(member) as text:
+                while text.read(_BLOCK):
+                    pass
+    # Damaged offsets and flags make zipfile raise any of these.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+        raise Failure(f"{origin}: {_not_a_zip(path, error)}") from None
+
+
+def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the members named like UCI's text, or else all with the suffix of a text."""
+    texts = [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith(TEXTS) and not member.filename.startswith(MAC_FOLDER)
+    ]
+    return [member for member in texts if member.filename == MEMBER] or texts
+
+
+def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the text of a zip that `verify` accepted."""
+    return _find_texts(archive)[0]
+
+
+def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
+    """Raise Failure unless the zip holds exactly one text."""
+    names = [member.filename for member in _find_texts(archive)]
+    if len(names) == 1:
+        return
+    if EXCEL in archive.namelist():
+        raise Failure(f"{origin}: an Excel workbook; save it as .csv and use that")
+    if not names:
+        found = ", ".join(archive.namelist()[:3]) or "nothing"
+        raise Failure(f"{origin}: expected a .csv or .txt in the zip, found {found}; zip the text")
+    if len(set(names)) < len(names):
+        raise Failure(f"{origin}: {names[0]} appears twice in the zip; keep one")
+    raise Failure(
+        f"{origin}: expected one text in the zip, found {len(names)}: {', '.join(names[:3])}; "
+        "keep one"
+    )
+
+
+def _not_a_zip(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(b"PK"):
+        return f"truncated or damaged zip ({error}); download it again"
+    if start.startswith(b"PAR1"):
+        return "a Parquet file; convert it to .csv or to a zip with a .csv"
+    return f"not a zip: it starts with {start!r}; use a .csv, a .txt or a zip with one of them"
+
+
+def is_uci(path: Path) -> bool:
+    """Return whether a verified zip holds the text that UCI published in 2012."""
+    with zipfile.ZipFile(path) as archive:
+        member = _find_text(archive)
+    return member.file_size == UCI_BYTES and member.CRC == UCI_CRC32
+
+
+@contextmanager
+def text(path: Path) -> Iterator[IO[bytes]]:
+    """Open the text inside a verified zip, unpacked as it is read; `name` is its file name."""
+    with zipfile.ZipFile(path) as archive, archive.open(_find_text(archive)) as stream:
+        yield stream

@@ -1,0 +1,101 @@
+"""Read all zips of a meter as one series of minutes."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from household.core import store
+from household.core.errors import Failure
+from household.core.parallel import ahead
+from household.core.params import Parse
+from household.readings import archive, quality
+from household.readings.delimited import UCI, Export, Layout
+from household.readings.merge import joined
+from household.readings.uci import Reader
+
+
+class Records:
+    """Read the minutes of all `zips` of a meter once.
+
+    Iterate over it for tables of schema.SCHEMA in time order. Raises Failure as
+    `household.readings.uci.Reader` and `household.readings.merge.joined` do.
+    """
+
+    def __init__(self, zips: Sequence[Path], settings: Parse) -> None:
+        self._zips = zips
+        self._layout = Layout.of(settings.layout.model_dump())
+        self._skip = settings.on_bad_line == "skip"
+        self._readers: list[Reader | Export] = []
+        self._names: list[str] = []
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        with ExitStack() as texts:
+            for path in self._zips:
+                text = texts.enter_context(archive.text(path))
+                several = len(self._zips) > 1
+                name = f"{path.name}: {text.name}" if several else text.name
+                self._names.append(name)
+                self._readers.append(
+                    Reader(text, skip=self._skip, name=name)
+                    if self._layout == UCI
+                    else Export(text, self._layout, skip=self._skip, name=name)
+                )
+            names = [path.name for path in self._zips]
+            yield from joined(dict(zip(names, map(iter, self._readers), strict=True)))
+
+    @property
+    def name(self) -> str:
+        """Return the names of the first two texts for messages, once they are read."""
+        return " and ".join(self._names[:2])
+
+    @property
+    def entities(self) -> dict[str, list[str]]:
+        """Return the columns that name sensors and hold several names, with these names."""
+        by_column: dict[str, dict[str, None]] = {}
+        for reader in self._readers:
+            for column, names in reader.entities.items():
+                by_column.setdefault(column, {}).update(dict.fromkeys(names))
+        return {column: list(names) for column, names in by_column.items() if len(names) > 1}
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Return how many lines have been skipped so far, by fault."""
+        return sum((reader.skipped for reader in self._readers), Counter())
+
+
+class Job(NamedTuple):
+    """Describe a meter to be parsed.
+
+    Attributes:
+        raw: A zip, or a folder of zips that are merged by time.
+        parsed: The file to write; the folder to fill if `raw` is a folder.
+        settings: The parameters of the parse stage.
+    """
+
+    raw: Path
+    parsed: Path
+    settings: Parse
+
+
+def parse(job: Job) -> dict[str, Any]:
+    """Write the minutes of a meter; return the record of `household.readings.quality.Quality`.
+
+    Raises:
+        Failure: The text is not a series of minutes. No file is left then.
+    """
+    report = quality.Quality()
+    is_folder = job.raw.is_dir()
+    records = Records(sorted(job.raw.glob("*.zip")) if is_folder else [job.raw], job.settings)
+    write = store.write if is_folder else store.write_one
+    for month in write(job.parsed, ahead(iter(records))):
+        report.add(month)
+    try:
+        return report.record(records.skipped, records.name, records.entities)
+    except Failure:
+        if job.parsed.is_file():
+            job.parsed.unlink()
+        raise

@@ -1,0 +1,246 @@
+"""Report on the quality of the parsed minutes before they are used."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household.core import arrow, schema
+from household.core.errors import Failure
+from household.core.schema import TARGET
+from household.readings import lines
+
+MINUTE = np.timedelta64(1, "m")
+# Mean power in kW that no household exceeds.
+MOST_MEAN = 100
+# Power falls about as often as it rises. A register of energy only falls when it is reset, at most
+# once a day. So few falls after MANY rises mean a register.
+MANY, RESETS = 60, 0.01
+
+
+class Quality:
+    """Collect figures on the quality of a series, from tables of schema.SCHEMA in time order."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._first = self._last = np.datetime64("NaT", "m")
+        self._known = np.datetime64("NaT", "m")  # the latest minute with a value
+        self._steps: Counter[int] = Counter()  # minutes from row to row
+        self._gaps: list[Gaps] = []
+        self._last_power = np.zeros(0, np.float32)  # the latest that is known
+        self._rises = self._falls = 0  # readings that are above and below the one before
+        self._columns = {name: Extent() for name in schema.NAMES}
+
+    def add(self, table: pa.Table) -> None:
+        """Take the next table into account."""
+        stamps = arrow.of(table["timestamp"]).astype("datetime64[m]")
+        if not self._rows:
+            self._first = stamps[0]
+            self._known = stamps[0] - MINUTE
+        else:
+            stamps = np.append(self._last, stamps)
+        steps, counts = np.unique(np.diff(stamps) // MINUTE, return_counts=True)
+        self._steps.update(dict(zip(steps.tolist(), counts.tolist(), strict=True)))
+        stamps = stamps[-table.num_rows :]
+        known = stamps[arrow.of(table[TARGET].is_valid())]
+        self._gaps.append(gaps(np.append(self._known, known)))
+        self._known = known[-1] if len(known) else self._known
+        power = np.append(self._last_power, arrow.of(table[TARGET].drop_null()))
+        changes = np.diff(power)
+        self._rises += int((changes > 0).sum())
+        self._falls += int((changes < 0).sum())
+        self._last_power = power[-1:]
+        self._last = stamps[-1]
+        self._rows += table.num_rows
+        for name, extent in self._columns.items():
+            extent.add(table[name])
+
+    def record(
+        self, skipped: Mapping[str, int], name: str, entities: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """Return the figures as a record for JSON.
+
+        A minute is missing if its row has no value or if it has no row. `gaps` counts the runs of
+        missing minutes, the longest of them in minutes, the minutes without a row (`absent_rows`),
+        and the missing minutes of each day (`by_day`). `caveats` says why the readings may not be
+        the power of one household.
+
+        Args:
+            skipped: Number of skipped lines, by fault.
+            name: The name of the readings in messages.
+            entities: Columns that name sensors and hold several names, with these names.
+
+        Raises:
+            Failure: Rows are usually not one minute apart.
+        """
+        self._check_step(name)
+        after = gaps(np.array([self._known, self._last + MINUTE]))
+        begins = np.concatenate([part.begins for part in [*self._gaps, after]])
+        lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
+        within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+        minutes = np.repeat(begins, lengths) + within * MINUTE
+        days, counts = np.unique(minutes.astype("datetime64[D]"), return_counts=True)
+        return {
+            "rows": self._rows,
+            "first": str(self._first),
+            "last": str(self._last),
+            "skipped_lines": {fault: skipped.get(fault, 0) for fault in lines.FAULTS},
+            "missing": {name: extent.missing for name, extent in self._columns.items()},
+            "gaps": {
+                "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
+                "count": len(lengths),
+                "longest_minutes": int(lengths.max(initial=0)),
+                "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
+            },
+            "columns": {name: extent.record() for name, extent in self._columns.items()},
+            "caveats": list(self._caveats(entities)),
+        }
+
+    def _caveats(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        power = self._columns[TARGET].record()
+        if power["mean"] is not None and power["mean"] > MOST_MEAN:
+            yield (
+                f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
+                "parse.layout.kilowatts converts the unit of the meter to kW"
+            )
+        if self._rises >= MANY and self._falls < RESETS * self._rises:
+            yield (
+                f"the power rises {self._rises:,} times and falls {self._falls:,} times, like "
+                "the register of a meter that counts kWh; use a column of power"
+            )
+        for column, names in entities.items():
+            yield (
+                f"the column {column} names several sensors, {', '.join(names)}, which are "
+                "read as one; use the readings of one"
+            )
+
+    def _check_step(self, name: str) -> None:
+        """Raise Failure unless most rows are one minute apart, since a lookback counts minutes."""
+        count, middle = 0, (self._rows - 1) / 2
+        for step in sorted(self._steps):
+            count += self._steps[step]
+            if count >= middle:
+                break
+        else:
+            return
+        if step != 1:
+            raise Failure(
+                f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
+                "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
+            )
+
+
+def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
+    """Combine the records of several meters.
+
+    Args:
+        records: The record of each meter, by meter.
+        left_out: The reason for each skipped meter.
+
+    Returns:
+        A record of all meters together; in addition `meters`, their own records without the gaps by
+        day, and `left_out`.
+    """
+    all_records = list(records.values())
+    by_day: Counter[str] = Counter()
+    for record in all_records:
+        by_day.update(record["gaps"]["by_day"])
+    return {
+        "rows": sum(record["rows"] for record in all_records),
+        "first": min(record["first"] for record in all_records),
+        "last": max(record["last"] for record in all_records),
+        "skipped_lines": _sums(all_records, "skipped_lines"),
+        "missing": _sums(all_records, "missing"),
+        "gaps": {
+            "by_day": dict(sorted(by_day.items())),
+            "count": sum(record["gaps"]["count"] for record in all_records),
+            "longest_minutes": max(record["gaps"]["longest_minutes"] for record in all_records),
+            "absent_rows": sum(record["gaps"]["absent_rows"] for record in all_records),
+        },
+        "columns": {name: _extent(all_records, name) for name in schema.NAMES},
+        "caveats": [
+            f"meter {meter}: {caveat}"
+            for meter, record in records.items()
+            for caveat in record["caveats"]
+        ],
+        "left_out": dict(left_out),
+        "meters": {
+            meter: record
+            | {"gaps": {key: gap for key, gap in record["gaps"].items() if key != "by_day"}}
+            for meter, record in records.items()
+        },
+    }
+
+
+def _sums(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
+    return {name: sum(record[key][name] for record in records) for name in records[0][key]}
+
+
+def _extent(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
+    """Combine the extents of a column over all meters, as in `Extent.record`."""
+    extents = [
+        (record["columns"][name], record["rows"] - record["missing"][name])
+        for record in records
+        if record["columns"][name]["mean"] is not None
+    ]
+    if not extents:
+        return {"min": None, "mean": None, "max": None}
+    total = math.fsum(extent["mean"] * count for extent, count in extents)
+    return {
+        "min": min(extent["min"] for extent, _ in extents),
+        "mean": round(total / sum(count for _, count in extents), 6),
+        "max": max(extent["max"] for extent, _ in extents),
+    }
+
+
+class Gaps(NamedTuple):
+    """List runs of missing minutes.
+
+    Attributes:
+        begins: The first minute of each gap: (gaps,).
+        lengths: The length of each gap in minutes: (gaps,).
+    """
+
+    begins: npt.NDArray[np.datetime64]
+    lengths: npt.NDArray[np.int64]
+
+
+def gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
+    """Return the gaps between minutes (minutes,) that have a value."""
+    n_missing = np.diff(known) // MINUTE - 1
+    rows = np.flatnonzero(n_missing)
+    return Gaps(known[rows] + MINUTE, n_missing[rows])
+
+
+class Extent:
+    """Find the minimum, mean and maximum of a column."""
+
+    def __init__(self) -> None:
+        self.missing = self._count = 0
+        self._sum, self._least, self._most = 0.0, np.float32(np.inf), np.float32(-np.inf)
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        """Take the next values into account."""
+        self.missing += column.null_count
+        values = arrow.of(column.drop_null())
+        if len(values):
+            self._count += len(values)
+            self._sum += float(values.sum(dtype=np.float64))
+            self._least = min(self._least, values.min())
+            self._most = max(self._most, values.max())
+
+    def record(self) -> dict[str, float | None]:
+        """Return the three figures, None if the column has no value."""
+        if not self._count:
+            return {"min": None, "mean": None, "max": None}
+        return {
+            # Converting a float32 by its text gives the decimal number of the source.
+            "min": float(str(self._least)),
+            # Further decimals of the sum depend on the processor.
+            "mean": round(self._sum / self._count, 6),
+            "max": float(str(self._most)),
+        }

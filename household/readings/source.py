@@ -1,0 +1,277 @@
+"""Bring the zips of the source here: simulate, copy or download them."""
+
+import re
+import shutil
+import signal
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from glob import glob, has_magic
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from household.core import files, meters
+from household.core.errors import Failure
+from household.core.params import Fetch, Sample
+from household.readings import archive, simulator
+
+UCI = (
+    "https://archive.ics.uci.edu/static/public/235/"
+    "individual+household+electric+power+consumption.zip",
+    "https://archive.ics.uci.edu/ml/machine-learning-databases/00235/"
+    "household_power_consumption.zip",
+)
+UCI_LICENCE = "CC BY 4.0"
+UCI_CITATION = (
+    "Hebrail, G. and Berard, A. (2012). Individual Household Electric Power Consumption "
+    "[Dataset]. UCI Machine Learning Repository. https://doi.org/10.24432/C58K54"
+)
+OFFLINE = "to work offline set fetch.source to sample or to a local zip"
+
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+RETRIES = 3
+# For the whole download, retries included: UCI's 20 MB at 12 kB a second.
+WHOLE_SECONDS = 1800.0
+BLOCK_BYTES = 1 << 20
+LINE_BYTES = 200  # more than any line of the simulated text
+
+
+def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
+    """Write the zips of `fetch.source` to `folder` and verify them.
+
+    Args:
+        settings: The parameters of the fetch stage.
+        folder: Where to write the zips.
+
+    Returns:
+        The record of the source: addresses, sizes, hashes and licence.
+
+    Raises:
+        Failure: A zip is not available, not the expected one, or not an archive of readings.
+    """
+    source_setting = settings.source
+    listed = [source_setting] if isinstance(source_setting, str) else source_setting
+    sources = [zip_source for source in listed for zip_source in _expand(source, settings.sample)]
+    if settings.sha256 and len(sources) > 1:
+        raise Failure(
+            f"fetch.sha256: checks one zip, but fetch.source gives {len(sources)}; set it to null"
+        )
+    if settings.meters == "each" or settings.sample.households > 1:
+        folder /= meters.FOLDER
+    parts: dict[str, dict[str, Any]] = {}
+    uci = False
+    for source, household in sources:
+        name = zip_name(source if household is None else f"{source}_{household:04}")
+        if name in parts:
+            raise Failure(f"fetch.source: two files are named {name}; rename one")
+        with files.atomic_write(folder / name) as path:
+            address = bring(source, settings.sample, path, household or 0)
+            archive.verify(path, address)
+            is_uci = archive.is_uci(path)
+            if source == "uci" and not is_uci:
+                raise Failure(f"{address}: not the data set published in 2012; {OFFLINE}")
+            sha256 = files.sha256(path)
+            if settings.sha256 not in (None, sha256):
+                raise Failure(
+                    f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
+                    "download the right file, or change fetch.sha256 or set it to null"
+                )
+            parts[name] = {"address": address, "bytes": path.stat().st_size, "sha256": sha256}
+        uci |= is_uci
+    first, *others = (part["address"] for part in parts.values())
+    return {
+        "source": source_setting,
+        "address": f"{first} and {len(others)} more" if others else first,
+        "parts": parts,
+        "simulated": "sample" in listed,
+        "licence": UCI_LICENCE if uci else None,
+        "citation": UCI_CITATION if uci else None,
+    }
+
+
+class Asked(NamedTuple):
+    """Name one zip.
+
+    Attributes:
+        source: `sample`, `uci`, a path or a URL.
+        household: The index of a simulated household, None if there is only one.
+    """
+
+    source: str
+    household: int | None = None
+
+
+def _expand(source: str, sample: Sample) -> list[Asked]:
+    """Return the files that `source` names: in a folder, by a pattern, or itself."""
+    path = Path(source).expanduser()
+    if source == "sample" and sample.households > 1:
+        return [Asked(source, household) for household in range(sample.households)]
+    if source in ("sample", "uci") or path.is_file() or re.match("https?://", source):
+        return [Asked(source)]
+    if path.is_dir():
+        names = sorted(str(name) for name in path.iterdir())
+    elif has_magic(source):
+        names = sorted(glob(str(path)))  # noqa: PTH207 (its folders may hold wildcards)
+    else:
+        return [Asked(source)]
+    sources = [
+        Asked(name) for name in names if Path(name).suffix.lower() in (".zip", *archive.TEXTS)
+    ]
+    if not sources:
+        where = f"the folder {source}" if path.is_dir() else source
+        raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; add some")
+    return sources
+
+
+def zip_name(source: str) -> str:
+    """Return the file name for the zip of `source`: its own, reduced to plain characters."""
+    stem = PurePosixPath(source.split("?", maxsplit=1)[0]).stem
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
+
+
+def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> str:
+    """Write the zip of `source` to `zip_path`.
+
+    Args:
+        source: `sample`, `uci`, a path or a URL.
+        sample: The parameters of the simulated data.
+        zip_path: Where to write.
+        household: The index of the simulated household.
+
+    Returns:
+        The address of the source, for people.
+
+    Raises:
+        Failure: The source is not available.
+    """
+    if source == "sample":
+        return simulate(sample, zip_path, household)
+    if source == "uci":
+        return download(UCI, zip_path)
+    if source.startswith(("http://", "https://")):
+        return download([source], zip_path)
+    return copy(source, zip_path)
+
+
+def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
+    """Write the text of a simulated household to a zip at `zip_path`.
+
+    Args:
+        sample: The parameters of the simulated data.
+        zip_path: Where to write.
+        household: The index of the household.
+
+    Returns:
+        A description of the household.
+    """
+    minutes = simulator.simulate(
+        seed=sample.seed, days=sample.days, start=sample.start, household=household
+    )
+    # Stored, since builds of zlib compress to different bytes.
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
+        max_bytes = len(minutes.missing) * LINE_BYTES
+        _write_member(zipped, archive.MEMBER, simulator.text(minutes), max_bytes)
+    suffix = f" {household}" if household else ""
+    return (
+        f"simulated household{suffix}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
+    )
+
+
+def download(addresses: Sequence[str], zip_path: Path) -> str:
+    """Download the first of `addresses` that answers to `zip_path`; return that address.
+
+    Raises:
+        Failure: None answers after several retries, or the download takes longer than
+            WHOLE_SECONDS.
+    """
+    with _within(WHOLE_SECONDS, " and ".join(addresses)):
+        return _first(addresses, zip_path)
+
+
+@contextmanager
+def _within(seconds: float, address: str) -> Iterator[None]:
+    """Raise Failure in the block once `seconds` have passed.
+
+    A timeout between two bytes does not stop a server that sends a byte now and then.
+    """
+
+    def give_up(*_: object) -> None:
+        raise Failure(
+            f"{address}: not downloaded within {seconds / 60:g} minutes; try again later; {OFFLINE}"
+        )
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _first(addresses: Sequence[str], zip_path: Path) -> str:
+    # Imported here, so that only a download waits for them.
+    import pooch  # noqa: PLC0415
+    import requests  # noqa: PLC0415
+
+    failures = []
+    for address in addresses:
+        fetcher = pooch.create(
+            path=zip_path.parent,
+            base_url="",
+            registry={zip_path.name: None},
+            urls={zip_path.name: address},
+            retry_if_failed=RETRIES,
+        )
+        downloader = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
+        )
+        try:
+            fetcher.fetch(zip_path.name, downloader=downloader)
+        except (requests.RequestException, ValueError) as error:
+            failures.append(f"{address} ({_reason(error)})")
+        else:
+            return address
+    raise Failure(f"could not download {' or '.join(failures)}; {OFFLINE}")
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return type(error).__name__ if response is None else f"status {response.status_code}"
+
+
+def copy(source: str, zip_path: Path) -> str:
+    """Copy the zip at the path `source` to `zip_path`, or zip the text there; return the path.
+
+    Raises:
+        Failure: There is no such file.
+    """
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise Failure(
+            f"fetch.source: no file at {source}; use sample, uci, a URL, or the path of a zip, "
+            "a .csv or a folder of them (an absolute path for a queued experiment, which runs in "
+            "another folder)"
+        )
+    if path.suffix.lower() in archive.TEXTS:
+        with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
+            blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
+            _write_member(zipped, path.name, blocks, path.stat().st_size)
+    else:
+        shutil.copyfile(path, zip_path)
+    return source
+
+
+def _write_member(
+    zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], max_bytes: int
+) -> None:
+    """Write `blocks`, at most `max_bytes` bytes, as the member `name`, dated at zip's epoch.
+
+    The same text thus gives the same bytes on every machine. The exception is a text of 2 GiB or
+    more, for which builds of Python write the sizes differently.
+    """
+    is_large = max_bytes > zipfile.ZIP64_LIMIT
+    with zipped.open(zipfile.ZipInfo(name), "w", force_zip64=is_large) as member:
+        for block in blocks:
+            member.write(block)

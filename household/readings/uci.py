@@ -1,0 +1,245 @@
+"""Read text in UCI's layout into typed tables.
+
+Blocks of lines go through pyarrow's typed reader. A block that pyarrow refuses, or that is not in
+time order, is read again line by line. Harmless oddities are rewritten in canonical form; a bad
+line is reported, or skipped and counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from household.core import arrow, schema
+from household.core.errors import Failure
+from household.readings import archive, lines
+from household.readings.lines import Text
+
+CSV_BYTES = 1 << 20  # part of a block that one of pyarrow's threads reads at once
+EPOCH = datetime(1970, 1, 1)
+# Whitespace allowed around fields.
+BLANKS = b" \t\r"
+
+
+class Fault(Exception):
+    """Say why a line is bad; `kind` is the name under which such lines are counted."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Reader:
+    """Read a text in the layout of UCI's data set 235 once from start to end.
+
+    Iterate over it for tables of schema.SCHEMA in time order. A bad line raises Failure with its
+    number and text, or is skipped and counted. A text of another layout, or without a reading,
+    raises Failure in either case.
+
+    Attributes:
+        skipped: Number of bad lines skipped, by fault.
+    """
+
+    # This layout has neither; see `household.readings.delimited.Export`.
+    offset: str | None = None
+    entities: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+    def __init__(
+        self,
+        text: Text,
+        *,
+        skip: bool,
+        name: str = archive.MEMBER,
+        remedy: str = lines.REMEDY,
+    ) -> None:
+        """Prepare to read a text.
+
+        Args:
+            text: The text, at its start.
+            skip: Whether to skip bad lines instead of raising Failure.
+            name: The name of the text in messages.
+            remedy: What messages advise to do about a bad line.
+        """
+        self.skipped: Counter[str] = Counter()
+        self._text = text
+        self._skip = skip
+        self._name = name
+        self._remedy = remedy
+        self._line = 2  # number of the next line, once the header is read
+        self._last = lines.BEFORE_ALL  # the latest minute read
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        check_header(self._text.readline(lines.BLOCK_BYTES), self._name)
+        for block in lines.whole_lines(self._text, self._name):
+            table = typed(block)
+            if table is None or not follows(table, self._last):
+                table = typed(b"".join(self._canonical_lines(block)))
+                if table is None:
+                    raise AssertionError("a block of canonical lines was refused")
+            self._line += block.count(b"\n")
+            if table.num_rows:
+                self._last = table["timestamp"][-1].as_py()
+                yield table
+        if self._last == lines.BEFORE_ALL:
+            raise Failure(f"{self._name}: header but no readings")
+
+    def _canonical_lines(self, block: bytes) -> Iterator[bytes]:
+        """Yield the good lines of `block` in the canonical form that pyarrow reads."""
+        last = self._last
+        for number, line in enumerate(block.split(b"\n")[:-1], self._line):
+            if not line.strip(BLANKS):
+                continue
+            try:
+                stamp, plain = read_line(line)
+                if stamp == last:
+                    raise Fault("duplicate", f"duplicate minute {stamp}")
+                if stamp < last:
+                    raise Fault("out_of_order", f"minute {stamp} after {last}: not in time order")
+            except Fault as fault:
+                if not self._skip:
+                    raise Failure(
+                        f"{self._name} line {number}: {fault} in {lines.shown(line)}; "
+                        f"{self._remedy}"
+                    ) from None
+                self.skipped[fault.kind] += 1
+            else:
+                last = stamp
+                yield plain
+
+
+def check_header(line: bytes, name: str = archive.MEMBER) -> None:
+    """Check the header of a text in UCI's layout.
+
+    Raises:
+        Failure: It is another header.
+    """
+    fields = [field.strip() for field in line.removeprefix(lines.BYTE_ORDER_MARK).split(b";")]
+    if fields != [name.encode() for name in schema.HEADER]:
+        raise Failure(
+            f"{name} line 1: expected {';'.join(schema.HEADER)}, found {lines.shown(line)}; "
+            "describe the layout of your file by parse.layout in params.yaml (docs/meters.md)"
+        )
+
+
+def typed(block: bytes) -> pa.Table | None:
+    """Return a block of lines as a table of schema.SCHEMA; None if a line is not canonical."""
+    if not block:
+        return schema.SCHEMA.empty_table()
+    # pyarrow would drop a byte order mark, which marks a second file appended to the first.
+    if block.startswith(lines.BYTE_ORDER_MARK):
+        return None
+    dictionary = pa.dictionary(pa.int32(), pa.string())
+    try:
+        read = pa.csv.read_csv(
+            pa.py_buffer(block),
+            pa.csv.ReadOptions(column_names=schema.HEADER, block_size=CSV_BYTES),
+            pa.csv.ParseOptions(delimiter=";", quote_char=False, ignore_empty_lines=False),
+            pa.csv.ConvertOptions(
+                column_types={"Date": dictionary, "Time": dictionary}
+                | {column.source: pa.float32() for column in schema.COLUMNS},
+                null_values=["?", ""],
+            ),
+        )
+        # pyarrow would also end a line at a lone \r.
+        if read.num_rows != block.count(b"\n"):
+            return None
+        days = decoded(read["Date"], day_number)
+        minutes = decoded(read["Time"], minute_of_day)
+    except (pa.ArrowInvalid, ValueError):
+        return None
+    values = [read[column.source] for column in schema.COLUMNS]
+    if not all(pc.all(pc.is_finite(column)).as_py() in (True, None) for column in values):
+        return None
+    stamps = (days * 1_440 + minutes).astype("datetime64[m]").astype("datetime64[ms]")
+    kind = schema.TIMESTAMP.type
+    return pa.table([arrow.column(stamps, kind), *values], schema=schema.SCHEMA)
+
+
+def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
+    """Return `number` of each text (rows,), computed once for each distinct text."""
+    chunk = texts.combine_chunks()
+    numbers = np.array([number(text) for text in chunk.dictionary.to_pylist()], np.int64)
+    return numbers[arrow.of(chunk.indices)]
+
+
+@cache
+def day_number(date: str) -> int:
+    """Return the days since 1970 of a date such as 16/12/2006 or 1/1/2007.
+
+    Raises:
+        ValueError: It is not such a date.
+    """
+    match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", date)
+    if not match:
+        raise ValueError(f"date {date[:40]!r} is not day/month/year")
+    try:
+        return (datetime(int(match[3]), int(match[2]), int(match[1])) - EPOCH).days
+    except ValueError:
+        raise ValueError(f"date {date!r} is not in the calendar") from None
+
+
+@cache
+def minute_of_day(time: str) -> int:
+    """Return the minute of the day of a time such as 17:24:00.
+
+    Raises:
+        ValueError: It is not such a time.
+    """
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9]):00", time)
+    if not match:
+        raise ValueError(f"time {time[:40]!r} is not a whole minute, hh:mm:00")
+    return int(match[1]) * 60 + int(match[2])
+
+
+def follows(table: pa.Table, last: datetime) -> bool:
+    """Return whether the times of `table` increase and all come after `last`."""
+    stamps = arrow.of(table["timestamp"])
+    return bool(
+        stamps[0] > np.datetime64(last, "s") and np.all(np.diff(stamps) > np.timedelta64(0, "m"))
+    )
+
+
+def read_line(line: bytes) -> tuple[datetime, bytes]:
+    """Return the minute of a line, and the line in the canonical form that pyarrow reads.
+
+    Raises:
+        Fault: The line is bad.
+    """
+    try:
+        fields = [field.strip() for field in line.decode("ascii").split(";")]
+    except UnicodeDecodeError:
+        raise Fault("unreadable", "bytes that are not ASCII text") from None
+    if len(fields) != len(schema.HEADER):
+        raise Fault("fields", f"{len(fields)} fields, expected {len(schema.HEADER)}")
+    try:
+        stamp = EPOCH + timedelta(days=day_number(fields[0]), minutes=minute_of_day(fields[1]))
+    except ValueError as error:
+        raise Fault("time", str(error)) from None
+    for i, (column, field) in enumerate(zip(schema.COLUMNS, fields[2:], strict=True), 2):
+        if field not in ("?", ""):
+            fields[i] = plain_number(column.source, field)
+    return stamp, ";".join(fields).encode() + b"\n"
+
+
+def plain_number(name: str, field: str) -> str:
+    """Return a number in the canonical form that pyarrow reads.
+
+    Raises:
+        Fault: It is not a number, or out of the range of float32.
+    """
+    try:
+        # float() would accept Python's underscores between digits.
+        value = float("_" if "_" in field else field)
+    except ValueError:
+        raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
+    if not abs(value) <= lines.FLOAT32_MAX:  # also refuses NaN, which compares as False
+        raise Fault("number", f"{name} {field[:40]!r} is out of range")
+    return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)

@@ -1,0 +1,95 @@
+"""Write the model card: what the model does, its accuracy and its limitations.
+
+Mitchell et al. (2019), Model cards for model reporting, FAT*.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from household.report import facts
+from household.report.markdown import numbers, table
+from household.report.plots import CHARTS
+from household.report.results import Results
+
+SCORES = next(plot for plot in CHARTS if plot.name == "scores")
+ONE_HOUSE = "It was trained on one household in one season. Retrain it for another household."
+SEVERAL = (
+    "It was trained on {:,} meters in one season. Its accuracy on other meters is only known if "
+    "split.unseen_households holds some out."
+)
+INTERVALS = (
+    "The coverage of the intervals holds over all minutes together. It is lower in minutes with a "
+    "large change."
+)
+
+
+def card(results: Results, scores: pd.DataFrame) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        results: The results of a run.
+        scores: The table of `tables.scores`.
+    """
+    forecaster = results.forecaster
+    texts = facts.facts(results).set_index(["section", "name"])["text"]
+    horizon = forecaster["output"]["horizon"]
+    ahead = "one minute" if horizon == 1 else f"{horizon} minutes"
+    trained = forecaster["trained_on"]
+    features = forecaster["input"]["features"]
+    meters = trained.get("meters", 1)
+    limits = [ONE_HOUSE if meters == 1 else SEVERAL.format(meters), INTERVALS]
+    parts = [
+        f"# Forecast of a household's power, {ahead} ahead",
+        f"{texts['verdict', 'headline']}. {texts['verdict', 'against persistence']}.",
+        "## Model",
+        table(["", ""], texts["model"].items()),
+        "## Usage",
+        "```\npython -m household predict <this folder> <readings>\n```",
+        "Give it readings of a meter, one row a minute, with the time in `timestamp`:",
+        table(
+            ["column", "unit", "in training"],
+            [
+                [feature["name"], feature["unit"], "{:g} to {:g}".format(*feature["range"])]
+                for feature in features
+            ],
+        ),
+        "`network.keras` is the same network for Keras. `forecaster.json` has this information for "
+        "programs.",
+        "## Training data",
+        table(
+            ["", ""],
+            [
+                ["source", texts["data", "source"]],
+                ["minutes", _minutes(trained)],
+                ["windows", f"{trained['windows']:,}"],
+                *([["meters", f"{meters:,}"]] if meters > 1 else []),
+                *(
+                    ["continued from", f"a model of {_minutes(earlier['trained_on'])}"]
+                    for earlier in forecaster["lineage"]
+                ),
+            ],
+        ),
+        "## Evaluation",
+        f"On the test split, {texts['data', 'test split']}, which was not used for training:",
+        numbers(SCORES, scores),
+        "## Limitations",
+        "\n".join(f"- {limit}" for limit in [*texts["caveats"], *limits]),
+        "## Settings",
+        table(["setting", "value"], facts.settings(results).to_numpy()),
+        "## Licence and citation",
+        _licence(results.source),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _minutes(trained: dict[str, Any]) -> str:
+    return f"{trained['first']} to {trained['last']}".replace("T", " ")
+
+
+def _licence(source: dict[str, Any]) -> str:
+    if source["simulated"]:
+        return "The readings are simulated, so the model has the licence of the code, MIT."
+    if source["licence"]:
+        return f"The readings are under {source['licence']}. Cite them as: {source['citation']}"
+    return "The code is under the MIT licence. The readings belong to their owner."

@@ -1,0 +1,102 @@
+"""Hold the results of a run, from which reports are made."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from household.core.params import Params
+from household.evaluation.metrics import REFERENCE
+
+ACTUAL = "actual"
+ENDS = ["low_80", "high_80", "low_95", "high_95"]
+LSTM = "LSTM"
+# Shown in every plot, so that each forecaster keeps its color.
+LINEAR = "linear"
+
+
+class Results(NamedTuple):
+    """Hold the results of the earlier stages and the parameters.
+
+    Attributes:
+        predictions: timestamp, step if the horizon is more than a minute, actual, a column for each
+            forecaster, and the bounds of the LSTM's intervals if there are any, in kW.
+        coverage: See `breakdown.coverage`.
+        losses: Rows (epoch, part, loss).
+        metrics: The scores of each forecaster, and the verdict.
+        quality: The record of the parse stage.
+        source: The record of the fetch stage.
+        forecaster: The record of the saved model.
+        params: The parameters.
+        meters: A row for each meter if there are several; see `meter_scores.SCHEMA`.
+    """
+
+    predictions: pd.DataFrame
+    coverage: pd.DataFrame
+    losses: pd.DataFrame
+    metrics: dict[str, dict[str, Any]]
+    quality: dict[str, Any]
+    source: dict[str, Any]
+    forecaster: dict[str, Any]
+    params: Params
+    meters: pd.DataFrame | None = None
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """Return the comparison of the LSTM with the baselines."""
+        return self.metrics["verdict"]
+
+    @property
+    def compared(self) -> list[str]:
+        """Return the forecasters in plots of minutes: the LSTM and up to three baselines."""
+        shown = dict.fromkeys([LSTM, REFERENCE, LINEAR, self.verdict["best_baseline"]])
+        return [name for name in shown if name in self.predictions]
+
+    @property
+    def forecasters(self) -> list[str]:
+        """Return all forecasters, those of `compared` first, so that each keeps its color."""
+        known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.compared]
+        return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
+
+    @property
+    def horizon(self) -> int:
+        """Return the number of steps of the horizon."""
+        return self.params.window.horizon
+
+    def windows(self, column: str) -> npt.NDArray[Any]:
+        """Return a column of the predictions as an array (windows, horizon)."""
+        return self.predictions[column].to_numpy().reshape(-1, self.horizon)
+
+    @property
+    def every(self) -> int:
+        """Return the stride of the windows in minutes, as `windows.apart` chose it."""
+        first_targets = self.windows("timestamp")[:, 0]
+        if len(first_targets) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
+            return 1
+        steps = np.diff(first_targets)  # negative from one meter to the next
+        return int(steps[steps > np.timedelta64(0)].min() / np.timedelta64(1, "m"))
+
+    def covered(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
+        """Return the scores of a forecaster's intervals in a group of minutes, by level."""
+        table = self.coverage
+        rows = table[
+            (table["by"] == by) & (table["group"] == group) & (table["forecaster"] == name)
+        ]
+        figures = rows.set_index("level")[["coverage", "width_kw", "winkler_kw"]]
+        return figures.to_dict("index")  # type: ignore[return-value]
+
+    @property
+    def actual(self) -> pd.Series:
+        """Return the actual power in kW."""
+        return self.predictions[ACTUAL].astype("float64")
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """Return the error of each forecaster of `compared` in kW: forecast minus actual."""
+        return self.predictions[self.compared].astype("float64").sub(self.actual, axis=0)
+
+    @property
+    def days(self) -> pd.Series:
+        """Return the start of the day of each minute."""
+        return self.predictions["timestamp"].dt.floor("D").rename("day")

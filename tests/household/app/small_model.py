@@ -1,0 +1,84 @@
+"""A small model and readings for it, made by hand for the tests of their use."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from household.core import files, schema
+from household.dataset import batches, series
+from household.dataset.scaling import Scaling
+from household.dataset.windows import Shape
+from household.model import inference, intervals, onnx_export, saved_model
+from tests.household.report.example_results import SAMPLE
+from tests.project import changed
+
+FEATURES = ["global_active_power", "voltage"]
+LOOKBACK = 5
+BEGIN = np.datetime64("2007-03-31T21:58", "ms")
+MINUTE = np.timedelta64(1, "m")
+
+
+def readings(minutes: int, seed: int = 0) -> pa.Table:
+    draw = np.random.default_rng(seed)
+    power = draw.integers(200, 5_000, minutes) / 1000
+    voltage = draw.integers(23_000, 25_000, minutes) / 100
+    stamps = BEGIN + np.arange(minutes) * MINUTE
+    columns = [stamps, power.astype(np.float32), voltage.astype(np.float32)]
+    return pa.table(columns, schema=schema.schema(FEATURES))
+
+
+def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
+    """Write a model with random weights to `folder`, as the train stage does."""
+    settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
+    settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.members": 2}
+    given = changed(settings | params)
+    draw = np.random.default_rng(1)
+    shapes: dict[str, list[tuple[int, ...]]] = {}
+    for member in (1, 2):
+        for layer, (inputs, units) in enumerate([(4, 4), (4, 3)], 1):
+            of_gates = [(inputs, 4 * units), (units, 4 * units), (4 * units,)]
+            shapes[f"lstm_{member}_{layer}"] = [*of_gates]
+        shapes[f"linear_{member}"] = [(3, horizon), (horizon,)]
+    weights = {
+        name: [draw.normal(size=each).astype(np.float32) for each in of]
+        for name, of in shapes.items()
+    }
+    table = readings(420)
+    values, stamps = series.values(table), table["timestamp"].to_numpy()
+    shape = Shape(LOOKBACK, horizon)
+    scaling = Scaling(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
+    onnx_export.write(
+        folder / "network.onnx", onnx_export.build(shape, scaling, given.train, weights)
+    )
+    session = inference.load(folder / "network.onnx")
+    known = np.arange(400, dtype=np.int32)
+    found = intervals.learn(
+        batches.held(values, known[:300]),
+        batches.held(values, known[300:]),
+        shape,
+        partial(inference.forecast, session),
+    )
+    assert found is not None
+    intervals.write(folder / "intervals.npz", found)
+    train = np.arange(80, dtype=np.int32)
+    record = saved_model.description(
+        given,
+        FEATURES,
+        scaling,
+        SAMPLE,
+        [saved_model.seen(stamps, values, train, shape)],
+        schema.LEVELS,
+    )
+    files.write_json(folder / "forecaster.json", record)
+    seal(folder)
+    return folder
+
+
+def seal(folder: Path) -> None:
+    """Has forecaster.json say that the other files are the right ones."""
+    record = files.read_json(folder / "forecaster.json")
+    hashes = {name: files.sha256(folder / name) for name in ("network.onnx", "intervals.npz")}
+    files.write_json(folder / "forecaster.json", record | {"sha256": hashes})

@@ -1,0 +1,143 @@
+"""A model that somebody tampered with is refused in one line, and runs no code of theirs."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from ruamel.yaml import YAML
+
+from household.app.forecaster import Forecaster
+from household.core import files
+from household.core.errors import Failure
+from household.model import keras_file
+from household.readings import source
+from tests.household.app.small_model import model, readings, seal
+from tests.project import ROOT, changed
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+
+class Owned:
+    """What, unpickled, would leave a file."""
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (Path("owned"),)
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(Failure) as caught:
+        Forecaster(folder)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert not Path("owned").exists()
+    return said
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "intervals.npz"])
+@pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: old + b"\0"])
+def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
+    name: str, change: Callable[[bytes], bytes]
+) -> None:
+    folder = model(Path("lstm"))
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
+    said = refused(folder)
+    assert said.startswith(f"{path}: its sha256 is {files.sha256(path)}, but forecaster.json ")
+    assert said.endswith("; copy the whole folder again from where it was trained")
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "/etc/hostname"])
+def test_a_network_with_weights_in_another_file_is_refused(place: str) -> None:
+    """Even one that is sealed, whose weights stand beside it or in the current folder."""
+    folder = model(Path("lstm"))
+    graph = onnx.load(folder / "network.onnx")
+    weights = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    for beside in (folder / "weights.bin", Path("weights.bin")):
+        beside.write_bytes(weights.raw_data)
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", place), ("length", str(len(weights.raw_data)))):
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    weights.ClearField("raw_data")
+    (folder / "network.onnx").write_bytes(graph.SerializeToString())
+    seal(folder)
+    assert "External data path" in refused(folder)
+
+
+def test_intervals_that_are_a_pickle_are_refused() -> None:
+    folder = model(Path("lstm"))
+    held = dict(np.load(folder / "intervals.npz"))
+    np.savez(folder / "intervals.npz", **held | {"cuts": np.array([Owned()])}, allow_pickle=True)
+    seal(folder)
+    assert "allow_pickle=False" in refused(folder)
+
+
+def test_a_truncated_record_is_refused_or_not_needed() -> None:
+    folder = model(Path("lstm"))
+    whole = (folder / "forecaster.json").read_bytes()
+    for length in range(0, len(whole) - 1, 97):
+        (folder / "forecaster.json").write_bytes(whole[:length])
+        refused(folder)
+    for key in json.loads(whole):
+        record = json.loads(whole)
+        del record[key]
+        files.write_json(folder / "forecaster.json", record)
+        if key in ("sha256", "input", "parameters"):
+            refused(folder)
+        else:
+            Forecaster(folder).forecast(readings(30))
+
+
+LAMBDA = """import keras
+from pathlib import Path
+inputs = keras.Input((1,))
+keras.Model(inputs, keras.layers.Lambda(lambda x: [Path("owned").touch(), x][1])(inputs))
+"""
+
+
+def test_a_network_that_holds_code_is_refused() -> None:
+    made: dict[str, object] = {}
+    exec(LAMBDA.replace("keras.Model(", "model = keras.Model("), made)
+    made["model"].save("lambda.keras")  # type: ignore[attr-defined]
+    Path("owned").unlink()
+    with pytest.raises(Failure, match=r"^lambda.keras: not a network of the train stage") as caught:
+        keras_file.load(Path("lambda.keras"))
+    assert "\n" not in str(caught.value)
+    assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize("name", ["../owned", "/tmp/owned", "config.json"])
+def test_a_network_that_is_some_other_zip_is_refused(name: str) -> None:
+    Path("here").mkdir()
+    with zipfile.ZipFile("here/network.keras", "w") as archive:
+        archive.writestr(name, "{}")
+    with pytest.raises(Failure, match=r"not a network of the train stage"):
+        keras_file.load(Path("here/network.keras"))
+    assert not Path("owned").exists()
+    assert not Path("/tmp/owned").exists()
+
+
+# What a user writes is never run.
+
+
+def test_dvc_runs_the_same_commands_whatever_the_parameters_are() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    assert {name: stage["cmd"] for name, stage in stages.items()} == {
+        name: f"python -m stages.{name}" for name in stages
+    }
+    assert "${" not in (ROOT / "dvc.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["$(touch owned)", "`touch owned`", "; touch owned", "| touch owned", "-h\ntouch owned"]
+)
+def test_a_source_that_looks_like_a_command_is_the_name_of_a_file(text: str) -> None:
+    given = changed({"fetch.source": text})
+    with pytest.raises(Failure, match=r"^fetch.source: no file at ") as caught:
+        source.fetch(given.fetch, Path("power.zip"))
+    assert "\n" not in str(caught.value)
+    assert not Path("owned").exists()

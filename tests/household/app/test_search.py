@@ -1,0 +1,213 @@
+"""The search: what it tries, how it cuts trials short, goes on, and makes an experiment of one."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pyarrow as pa
+import pytest
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from household.app import search
+from household.core import params, paths
+from household.core.errors import Failure
+from household.model import loop, trainer
+from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
+from tests.in_process import run_dvc
+from tests.project import changed
+from tests.shell import environment, run
+
+SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train.dropout=0:0.4", FloatDistribution(0, 0.4)),
+        ("train.learning_rate=1e-3:3e-2:log", FloatDistribution(0.001, 0.03, log=True)),
+        ("train.members=1:4", IntDistribution(1, 4)),
+        ("train.batch_size=8,16", CategoricalDistribution(["8", "16"])),
+        ("train.units=[32],[64,64]", CategoricalDistribution(["[32]", "[64, 64]"])),
+        ("train.changes=true,false", CategoricalDistribution(["true", "false"])),
+        ("train.clip_norm=null,1.0", CategoricalDistribution(["null", "1.0"])),
+    ],
+)
+def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDistribution) -> None:
+    key = text.partition("=")[0]
+    assert search.space([text]) == {key: expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("window.lookback=9:19", "window.lookback cannot be searched; use train. and one of "),
+        ("train.unit=1,2", "train.unit cannot be searched"),
+        ("train.loss=mae,mse", "train.loss cannot be searched"),
+        ("train.dropout=", "train.dropout=: write values as train.dropout=1,2 or a range as"),
+        ("train.dropout=0.4:0.1", "train.dropout=0.4:0.1: write values"),
+        ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: write values"),
+    ],
+)
+def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
+    with pytest.raises(Failure) as caught:
+        search.space([text])
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With trainings that report given losses."""
+    due: list[list[float]] = [
+        *[[3.0, 2, 1]] * search.STARTUP_TRIALS,
+        *([4.0, 3, 2], [2.0, 1, 0.5], [math.nan]),
+    ]
+
+    def fit(*given: Any, **_: Any) -> None:
+        rows: list[dict[str, Any]] = []
+        for epoch, loss in enumerate(due[trial.number], 1):
+            if math.isnan(loss):
+                raise Failure("the loss is no longer a number")
+            rows += [{"epoch": epoch, "part": part, "loss": loss} for part in loop.PARTS]
+            given[-1](pa.Table.from_pylist(rows))
+
+    monkeypatch.setattr(loop, "fit", fit)
+    monkeypatch.setattr(trainer, "started", lambda *_: None)
+    study = search.opened()
+    found = []
+    for _ in due:
+        trial = study.ask(search.space(["train.epochs=3,3"]))
+        loss, state = search.train(changed({}), None, trial)
+        study.tell(trial, loss, state=state)
+        found.append((state, loss, len(study.trials[trial.number].intermediate_values)))
+    complete = (TrialState.COMPLETE, 1, 3)
+    assert found[: search.STARTUP_TRIALS] == [complete] * search.STARTUP_TRIALS
+    assert found[search.STARTUP_TRIALS :] == [
+        (TrialState.PRUNED, None, 2),
+        (TrialState.COMPLETE, 0.5, 3),
+        (TrialState.FAIL, None, 0),
+    ]
+    assert [trial.number for trial in search.ended(study)] == [5, *range(search.STARTUP_TRIALS), 4]
+    assert "pruned" in search.said(study.trials[4])
+    assert ": diverged, " in search.said(study.trials[6])
+    marks = [row["how"] for row in search.history(search.ended(study))["data"]["values"]]
+    assert marks == [search.HOW[0]] * search.STARTUP_TRIALS + [search.HOW[1], search.HOW[0]]
+    assert search.report(study).count("\n") == 1 + 6
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
+    study = search.opened()
+    draw = np.random.default_rng(0)
+    for loss in draw.random(30):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"train.dropout": loss, "train.learning_rate": draw.random()},
+                distributions={
+                    key: FloatDistribution(0, 1) for key in ("train.dropout", "train.learning_rate")
+                },
+                value=loss,
+            )
+        )
+    shares = search.importance(study)
+    assert shares["train.dropout"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.slow(seconds=30)
+def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_that_the_environment_is_made(clone)
+    (clone / ".venv/search.done").touch()
+    change(clone, train__epochs=2)
+    commit(clone)
+    output = run(clone, "make", "search", "TRIALS=3", "WORKERS=2", f"SPACE={' '.join(SPACE)}")
+    assert "search: trial 2: validation " in output
+    before = read(clone)
+    assert 3 <= len(before) <= 4  # both may have begun the last
+    monkeypatch.chdir(clone)
+    search.work(params.load(), search.space(list(SPACE)), trials=5)
+    search.report(search.opened())
+    after = read(clone)
+    assert len(after) == 5
+    assert {key: after[key] for key in before} == before
+    report = (clone / "reports/search/report.md").read_text()
+    assert all(
+        f"| {number} | {row['validation loss']} |" in report for number, row in after.items()
+    )
+    assert "| units | learning_rate |" in report
+    assert max(len(line) for line in report.splitlines() if line.startswith("|")) <= 100
+    for name in ("history", "importance"):
+        assert (clone / f"reports/search/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+    number = min(after, key=lambda each: float(after[each]["validation loss"]))
+
+    def run_here(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        status, printed = run_dvc(clone, environment(clone), *command[3:])
+        return subprocess.CompletedProcess(command, status, printed)
+
+    monkeypatch.setattr(search, "subprocess", SimpleNamespace(run=run_here))
+    monkeypatch.setattr(sys, "argv", ["search", "--apply", str(number)])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        search.main()
+    dvc(clone, "exp", "apply", f"trial-{number}")
+    assert run(clone, "git", "diff", "--name-only", "HEAD", "params.yaml")
+    losses = csv.DictReader((clone / paths.HISTORY).read_text().splitlines())
+    least = min(float(row["loss"]) for row in losses if row["part"] == "validation")
+    assert f"{least:.6f}" == after[number]["validation loss"]
+    record = json.loads((clone / paths.FORECASTER).read_text())
+    assert json.dumps(record["parameters"]["train"]["units"]) == after[number]["train.units"]
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_study_of_other_data_and_a_missing_trial_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(Failure, match=r"^no trial 0 in .*journal\.log; it has none$"):
+        search.apply(0)
+    assert not search.JOURNAL.exists()
+    study = search.opened()
+    study.set_user_attr("of", "another")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    monkeypatch.setattr(search, "read", lambda *_: search.Data(None, "this"))
+    with pytest.raises(Failure, match=r"was created with other data, parameters or values; delete"):
+        search.work(changed({}), {}, trials=9)
+    with pytest.raises(Failure, match=r"; it has 0$"):
+        search.apply(99)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Failure("no trial 9"), "search: no trial 9"),
+        (FileNotFoundError(2, "", "a"), "search: no a; run `dvc repro split` first"),
+        (KeyboardInterrupt(), "search: interrupted; run the same command to resume"),
+    ],
+)
+def test_what_ends_a_search_before_its_time_is_one_line(error: BaseException, said: str) -> None:
+    def end() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        search.told(end)
+    assert ended.value.code == said
+
+
+def read(clone: Path) -> dict[str, dict[str, str]]:
+    with (clone / "reports/search/trials.csv").open() as file:
+        return {row["trial"]: row for row in csv.DictReader(file)}

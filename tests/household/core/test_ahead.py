@@ -1,0 +1,36 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.core.parallel import ahead
+
+
+@given(st.lists(st.integers() | st.none()))
+def test_the_items_are_the_same(items: list[int | None]) -> None:
+    assert list(ahead(iter(items))) == items
+
+
+def test_the_next_is_made_while_one_is_used() -> None:
+    made = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        made.set()
+        yield 2
+
+    for _ in ahead(items()):
+        assert made.wait(10)
+
+
+def test_an_error_is_raised_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    found = ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(found)

@@ -1,0 +1,416 @@
+"""What params.yaml may hold, and what is said of one that is broken."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from dvc.utils.serialize import modify_yaml
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from household.core import params, schema
+from household.core.errors import Failure
+from household.core.schema import TARGET
+from tests.project import SHIPPED, leaves, section
+
+
+def shipped() -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe").load(SHIPPED)
+    return values
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+ALL = tuple(fields(params.Params))
+SECTIONS = sorted({name.rpartition(".")[0] for name in ALL} - {""})
+
+
+def load(folder: Path, values: Any) -> params.Params:
+    path = folder / "params.yaml"
+    YAML(typ="safe").dump(values, path)
+    return params.load(path)
+
+
+def load_with(folder: Path, dotted: str, value: Any) -> params.Params:
+    values = shipped()
+    where, key = section(values, dotted)
+    where[key] = value
+    return load(folder, values)
+
+
+def load_text(folder: Path, old: str, new: str) -> params.Params:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return params.load(path)
+
+
+def value_at(loaded: params.Params, dotted: str) -> Any:
+    value: Any = loaded
+    for key in dotted.split("."):
+        value = getattr(value, key)
+    return value
+
+
+def test_the_shipped_file_loads_as_it_is_written() -> None:
+    loaded = params.load(SHIPPED)
+    for dotted, value in leaves(shipped()):
+        found = value_at(loaded, dotted)
+        if dotted == "fetch.sample.start":
+            assert found == dt.date.fromisoformat(str(value))
+        else:
+            assert found == value
+
+
+def test_the_shipped_file_has_the_models_keys_in_the_models_order() -> None:
+    assert [dotted for dotted, _ in leaves(shipped())] == list(ALL)
+
+
+def test_the_shipped_file_is_written_as_dvc_writes_it(tmp_path: Path) -> None:
+    """So that an experiment changes one line, and not the style of the others."""
+    copy = tmp_path / "params.yaml"
+    copy.write_bytes(SHIPPED.read_bytes())
+    with modify_yaml(copy) as values:
+        values["train"]["units"] = list(values["train"]["units"])
+        values["seed"] = int(values["seed"])
+    assert copy.read_bytes() == SHIPPED.read_bytes()
+
+
+def test_loaded_parameters_cannot_be_changed() -> None:
+    loaded = params.load(SHIPPED)
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.seed = 1
+
+
+@pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
+def test_a_missing_key_is_named(tmp_path: Path, dotted: str) -> None:
+    values = shipped()
+    where, key = section(values, dotted)
+    del where[key]
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    path = tmp_path / "params.yaml"
+    assert str(caught.value) == f"{path}: {dotted}: Field required; correct it and run again"
+
+
+@pytest.mark.parametrize("dotted", ["epochs", *(f"{name}.epoch" for name in SECTIONS)])
+def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, dotted, "many")
+    said = str(caught.value)
+    assert f": {dotted}: " in said
+    assert "found 'many'" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
+def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure, match=rf": {re.escape(dotted)}[:.]") as caught:
+        load_with(tmp_path, dotted, {"x": 1})
+    assert "\n" not in str(caught.value)
+
+
+# One of each type that YAML has.
+OF_EACH_TYPE = [True, 7, 0.5, "text", None, [1], {"x": 1}, dt.date(2006, 12, 16), b"bytes"]
+MAY_BE_NULL = {
+    *("fetch.sha256", "parse.layout.resample", "train.clip_norm", "train.patience"),
+    *("train.warm_start", "evaluate.against"),
+    *(f"parse.layout.columns.{name}" for name in schema.NAMES if name != TARGET),
+}
+SHIPPED_AS_NULL: dict[str, type] = {
+    "fetch.sha256": str, "parse.layout.resample": str, "train.patience": int,
+    "train.warm_start": str, "evaluate.against": str,
+}  # fmt: skip
+
+
+def types(dotted: str) -> set[type]:
+    """Those that a value at that key may have."""
+    allowed = {SHIPPED_AS_NULL.get(dotted, type(value_at(params.load(SHIPPED), dotted)))}
+    if allowed == {float}:
+        allowed.add(int)
+    if dotted in MAY_BE_NULL:
+        allowed.add(type(None))
+    return allowed | ({str} if dotted == "fetch.sample.start" else set())
+
+
+@pytest.mark.parametrize("value", OF_EACH_TYPE, ids=repr)
+def test_every_key_with_a_value_of_another_type_is_named(tmp_path: Path, value: Any) -> None:
+    values = shipped()
+    for dotted in ALL:
+        where, key = section(values, dotted)
+        where[key] = value
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    said = str(caught.value)
+    # Of those in a list, or in a mapping where there should be none, the key has another after it.
+    named = [dotted for dotted in ALL if f" {dotted}: " in said or f" {dotted}." in said]
+    assert {dotted for dotted in ALL if type(value) not in types(dotted)} <= set(named)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", SECTIONS)
+def test_no_section_is_a_list(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(Failure, match=rf": {re.escape(dotted)}: "):
+        load_with(tmp_path, dotted, [1])
+
+
+# Of which any value of the right type is right.
+ANY = {
+    *(f"parse.layout.columns.{name}" for name in schema.NAMES),
+    *("parse.layout.missing", "split.embargo", "train.changes", "evaluate.trees"),
+}
+BROKEN = [
+    # Out of range.
+    ("seed", -1),
+    ("seed", 2**32),
+    ("fetch.source", ""),
+    ("fetch.source", []),
+    ("fetch.source", ["sample", ""]),
+    ("fetch.source", ["sample", 1]),
+    ("fetch.meters", "two"),
+    ("fetch.sample.seed", -1),
+    ("fetch.sample.households", 0),
+    ("split.unseen_households", 1.0),
+    ("fetch.sample.days", 0),
+    ("fetch.sample.days", -1.5),
+    ("fetch.sample.days", 50_001),
+    ("fetch.sample.start", "16/12/2006"),
+    ("fetch.sample.start", "1899-12-31"),
+    ("fetch.sample.start", "2201-01-01"),
+    ("parse.on_bad_line", "ignore"),
+    ("train.warm_start", ""),
+    ("evaluate.against", ""),
+    ("window.lookback", 0),
+    ("window.features", []),
+    ("window.gaps", "merge"),
+    ("window.fraction", 0),
+    ("window.fraction", 1.0001),
+    ("window.center", "mean"),
+    ("split.train", 0),
+    ("split.train", 1),
+    ("split.validation", -0.1),
+    ("split.validation", 1),
+    ("split.validation_from", "head"),
+    ("train.members", 0),
+    ("train.units", []),
+    ("train.dropout", -0.1),
+    ("train.dropout", 1),
+    ("train.loss", "rmse"),
+    ("train.optimizer", "RMSprop"),
+    ("train.learning_rate", 0),
+    ("train.learning_rate", float("nan")),
+    ("train.learning_rate", float("inf")),
+    ("train.batch_size", 0),
+    ("window.scale", "all"),
+    ("train.changes", "yes"),
+    ("train.target", "power"),
+    ("train.supervision", "minute"),
+    ("train.stretch", 0),
+    ("train.huber_delta", 0),
+    ("train.schedule", "linear"),
+    ("train.clip_norm", 0),
+    ("train.patience", 0),
+    ("train.epochs", 0),
+    ("plot.steps", 1),
+    ("plot.steps", 5_001),
+    ("plot.start", "last"),
+    ("window.horizon", 0),
+    ("window.horizon", 1_441),
+    ("parse.layout.delimiter", ""),
+    ("parse.layout.delimiter", ";;"),
+    ("parse.layout.delimiter", "é"),
+    ("parse.layout.delimiter", "\0"),
+    ("parse.layout.delimiter", '"'),
+    ("parse.layout.delimiter", ";\n"),
+    ("parse.layout.decimal", ";"),
+    ("parse.layout.time", []),
+    ("parse.layout.format", ""),
+    ("parse.layout.kilowatts", 0),
+    ("parse.layout.kilowatts", -1),
+    ("parse.layout.kilowatts", 1e-10),
+    ("parse.layout.kilowatts", 1e10),
+    ("parse.layout.resample", "hour"),
+    # No sha256 in lower-case hex.
+    ("fetch.sha256", ""),
+    ("fetch.sha256", "0" * 63),
+    ("fetch.sha256", "0" * 65),
+    ("fetch.sha256", "0" * 63 + "g"),
+    ("fetch.sha256", "A" * 64),
+    ("fetch.sha256", "0" * 64 + "\n"),
+    ("fetch.sha256", "sha256:" + "0" * 57),
+    # Not features, or not in an order that has a target.
+    ("window.features", [TARGET, TARGET]),
+    ("window.features", [TARGET, "voltage", "voltage"]),
+    ("window.features", ["voltage", TARGET]),
+    ("window.features", ["voltage"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value"), BROKEN, ids=[f"{dotted}={value!r}" for dotted, value in BROKEN]
+)
+def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, dotted, value)
+    said = str(caught.value)
+    start = f"{tmp_path / 'params.yaml'}: {dotted}: "
+    assert said.startswith(start)
+    assert said.endswith(f", found {value!r}; correct it and run again")
+    assert "\n" not in said
+
+
+def test_every_key_with_a_range_is_tried_out_of_it() -> None:
+    assert {dotted for dotted, _ in BROKEN} | ANY == set(ALL)
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "twice"),
+    [
+        ("parse.layout.time", ["Date", "Date"], "Date"),
+        ("parse.layout.time", ["Voltage"], "Voltage"),
+        ("parse.layout.columns.voltage", "Global_intensity", "Global_intensity"),
+        ("parse.layout.columns.global_active_power", "Time", "Time"),
+    ],
+)
+def test_a_header_stands_for_one_thing(tmp_path: Path, dotted: str, value: Any, twice: str) -> None:
+    reason = rf": parse\.layout: Value error, time and columns name {twice} more than once"
+    with pytest.raises(Failure, match=reason):
+        load_with(tmp_path, dotted, value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "50"])
+def test_a_bad_layer_is_named_by_its_place(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(Failure, match=rf": train\.units\.1: .*, found {value!r};"):
+        load_with(tmp_path, "train.units", [50, value])
+
+
+@pytest.mark.parametrize("value", [0, 86_400.0, "0"])
+def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
+    # Read as seconds since 1970 it would silently be a household of that year.
+    with pytest.raises(Failure, match=r": fetch\.sample\.start: "):
+        load_with(tmp_path, "fetch.sample.start", value)
+
+
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ([TARGET, "humidity"], ": window.features.1: Input should be 'global_active_power', "),
+        ([TARGET, "voltage", "voltage"], ": window.features: Value error, duplicate column"),
+        (["voltage", TARGET], ": window.features: Value error, the first must be "),
+    ],
+)
+def test_each_fault_of_the_features_has_its_own_message(
+    tmp_path: Path, features: list[str], reason: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, "window.features", features)
+    assert reason in str(caught.value)
+
+
+def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as caught:
+        load_with(tmp_path, "window.lookback", 1)
+    assert str(caught.value).endswith(
+        "train.changes needs a window.lookback of 2 or more; correct it and run again"
+    )
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    values = shipped()
+    values["seed"] = "x"
+    values["train"]["epochs"] = 0
+    del values["plot"]["steps"]
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, values)
+    said = str(caught.value)
+    assert all(f"{dotted}: " in said for dotted in ("seed", "train.epochs", "plot.steps"))
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("dotted", ["window.fraction", "train.learning_rate", "fetch.sample.days"])
+@pytest.mark.parametrize("written", ["1", "1.0", "1e0"])
+def test_a_float_may_be_written_without_a_point(tmp_path: Path, dotted: str, written: str) -> None:
+    key = dotted.rpartition(".")[2]
+    found = re.search(rf"{key}: [0-9.]+", SHIPPED.read_text(encoding="utf-8"))
+    assert found
+    value = value_at(load_text(tmp_path, found[0], f"{key}: {written}"), dotted)
+    assert value == 1
+    assert type(value) is float
+
+
+@pytest.mark.parametrize("written", ["2006-12-16", '"2006-12-16"', "'2006-12-16'"])
+def test_the_first_day_may_be_quoted_or_not(tmp_path: Path, written: str) -> None:
+    loaded = load_text(tmp_path, "start: '2006-12-16'", f"start: {written}")
+    assert loaded.fetch.sample.start == dt.date(2006, 12, 16)
+
+
+def test_a_sha256_may_be_given(tmp_path: Path) -> None:
+    assert load_with(tmp_path, "fetch.sha256", "0f" * 32).fetch.sha256 == "0f" * 32
+
+
+def test_the_features_are_the_columns_of_the_data() -> None:
+    assert get_args(schema.Feature) == schema.NAMES
+
+
+def test_all_columns_may_be_features(tmp_path: Path) -> None:
+    features = list(schema.NAMES)
+    assert load_with(tmp_path, "window.features", features).window.features == features
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("lookback: 49", "lookback: [49", id="bracket left open"),
+        pytest.param("lookback: 49", "lookback: 49\n  lookback: 2", id="key twice"),
+        pytest.param("lookback: 49", "\tlookback: 49", id="tab"),
+        pytest.param("lookback: 49", "lookback: *one", id="alias of nothing"),
+        pytest.param("lookback: 49", "lookback: 49\n---\nseed: 1", id="two documents"),
+        pytest.param("lookback: 49", "lookback: !!python/object:os.system 1", id="tag of Python"),
+        pytest.param("lookback: 49", "lookback: 49\0", id="NUL"),
+        pytest.param("'2006-12-16'", "2006-02-30", id="date not in the calendar"),
+    ],
+)
+def test_parameters_that_are_not_yaml_are_refused_in_one_line(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        load_text(tmp_path, old, new)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'params.yaml'} is not YAML: ")
+    assert "\n" not in said
+
+
+def test_bytes_that_are_not_text_are_not_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"seed: \xff\xfe\n")
+    with pytest.raises(Failure, match="is not YAML: ") as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "seed\n", "- seed\n"])
+def test_a_file_without_sections_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Failure, match="the file: Input should be a valid dictionary") as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_parameter_file_is_reported_with_the_folder_to_run_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as caught:
+        params.load()
+    assert str(caught.value) == "params.yaml not found; run from the project's root"

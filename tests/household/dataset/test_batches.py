@@ -1,0 +1,157 @@
+"""Windows of many meters, read from their files some at a time, against all of them as lists."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as at_most
+from hypothesis import strategies as st
+
+from household.core import files, schema
+from household.dataset import batches, series, windows
+from household.dataset.windows import Shape
+from household.model import intervals, network
+
+LOOKBACK = 4
+FEATURES = ["global_active_power", "voltage"]
+Given = list[tuple[int, list[int], int]]
+
+
+@st.composite
+def meters(draw: st.DrawFn) -> Given:
+    """Of each meter its minutes, the starts of some of its windows, and rows of a row group."""
+    found = []
+    for _ in range(draw(st.integers(1, 5))):
+        minutes = draw(st.integers(LOOKBACK + 3, 60))
+        every = range(minutes - LOOKBACK - 2)
+        starts = draw(st.lists(st.sampled_from(every), unique=True, max_size=40))
+        found.append((minutes, starts, draw(st.integers(1, 70))))
+    return found
+
+
+def written(folder: Path, given: Given) -> list[tuple[Path, Path]]:
+    """Files of meters in which minute m of meter k is 1000 k + m."""
+    paths = []
+    for meter, (minutes, starts, group) in enumerate(given):
+        stamps = np.datetime64("2007-01-01", "ms") + np.arange(minutes) * np.timedelta64(1, "m")
+        values = (1000 * meter + np.arange(minutes)).astype(np.float32)
+        table = pa.table([stamps, values, -values], schema=schema.schema(FEATURES))
+        both = folder / f"{meter}.series.parquet", folder / f"{meter}.starts.parquet"
+        pq.write_table(table, both[0], row_group_size=group)
+        windows.write(both[1], np.array(starts, np.int32))
+        paths.append(both)
+    return paths
+
+
+def counted(made: list[batches.Batch], minutes: int) -> Counter[int]:
+    """Return the windows with a weight by the value of their first minute; check targets."""
+    found: Counter[int] = Counter()
+    before = LOOKBACK - 1 if minutes == 1 else 0
+    for inputs, targets, weights in made:
+        for stretch, target, weight in zip(
+            inputs, targets, np.atleast_2d(weights.T).T, strict=True
+        ):
+            for place in np.flatnonzero(weight):
+                last = int(stretch[place + before, 0])
+                assert stretch[place + before, 1] == -last
+                due = target[place] if minutes > 1 else target
+                assert due.tolist() == [last + 1, last + 2]
+                found[last + 1 - LOOKBACK] += 1
+    return found
+
+
+@at_most(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    meters(),
+    st.integers(1, 9),
+    st.integers(1, 7),
+    st.sampled_from([3, 16, 2**15]),
+    st.sampled_from([1, 40, 2**21]),
+    st.booleans(),
+)
+def test_every_window_comes_once_with_its_own_minutes(
+    tmp_path: Path, given: Given, minutes: int, size: int, piece: int, pool: int, shuffle: bool
+) -> None:
+    shape = Shape(LOOKBACK, 2)
+    expected = Counter(
+        1000 * meter + start for meter, (_, starts, _) in enumerate(given) for start in starts
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "PIECE", piece)
+        patch.setattr(batches, "POOL", pool)
+        part = batches.of_files(written(tmp_path, given), shape, minutes)
+        assert part.size == sum(expected.values())
+        order = network.shuffled(0, 1) if shuffle else None
+        made = list(batches.batches(part, shape, minutes, size, order))
+    assert counted(made, minutes) == expected
+    sizes = [len(batch.inputs) for batch in made]
+    assert sum(sizes) == part.stretches(minutes)
+    assert all(each == size for each in sizes[:-1])
+
+
+def test_no_more_minutes_are_in_memory_than_a_pool_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "PIECE", 20)
+    monkeypatch.setattr(batches, "POOL", 100)
+    meters = written(tmp_path, [(300, list(range(290)), 7)] * 5)
+    part = batches.of_files(meters, Shape(LOOKBACK, 2), 5)
+    held: list[int] = []
+    pool = batches.Pool
+
+    def noted(read: list[batches.Windows], *others: Any) -> batches.Pool:
+        held.append(sum(len(each.values) for each in read))
+        return pool(read, *others)
+
+    monkeypatch.setattr(batches, "Pool", noted)
+    list(batches.batches(part, Shape(LOOKBACK, 2), 5, 4, network.shuffled(0, 0)))
+    assert len(held) > 10
+    assert max(held) < 100 + 20 + LOOKBACK + 2 + 5
+
+
+def test_a_batch_holds_windows_of_several_meters(tmp_path: Path) -> None:
+    meters = written(tmp_path, [(300, list(range(290)), 999)] * 5)
+    part = batches.of_files(meters, Shape(LOOKBACK, 2), 1)
+    first = next(batches.batches(part, Shape(LOOKBACK, 2), 1, 40, network.shuffled(0, 0)))
+    assert len(set((first.inputs[:, 0, 0] // 1000).tolist())) == 5
+
+
+def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
+    shape = Shape(LOOKBACK, 2)
+    (both,) = written(tmp_path, [(300, list(range(5, 250, 2)), 50)])
+    values = series.values(files.read_table(both[0]))
+    for minutes in (1, 6):
+        parts = [
+            batches.of_files([both], shape, minutes),
+            batches.held(values, np.sort(windows.read(both[1]))),
+        ]
+        of_each = [
+            batches.batches(part, shape, minutes, 8, network.shuffled(3, 2)) for part in parts
+        ]
+        for one, other in zip(*of_each, strict=True):
+            for ours, theirs in zip(one, other, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_intervals_are_learnt_from_some_windows_of_each_meter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "MAX_TRAIN_WINDOWS", 60)
+    shape = Shape(LOOKBACK, 2)
+    meters = written(tmp_path, [(300, list(range(290)), 999)] * 3)
+    part = batches.of_files(meters, shape, 1)
+    asked: list[int] = []
+
+    def forecast(values: schema.Values, starts: windows.Starts) -> Any:
+        asked.append(len(starts))
+        return windows.targets(values, starts, shape)
+
+    assert intervals.learn(part, part, shape, forecast) is not None
+    assert asked == [21, 21, 21, 290, 290, 290]

@@ -1,0 +1,131 @@
+"""Baselines against the same said with lists, and what each of them may know."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.core.errors import Failure
+from household.dataset import windows
+from household.dataset.windows import Shape, Starts
+from household.evaluation import baselines, lightgbm
+from household.evaluation.baselines import Baseline, Given
+
+ALL = [*baselines.BASELINES.values(), lightgbm.boosted]
+BEGIN = np.datetime64("2007-01-01T00:00", "ms")
+
+
+def house(
+    minutes: int, features: int = 3, lookback: int = 4, horizon: int = 1, seed: int = 0
+) -> Given:
+    """Minutes with gaps whose next power depends on the last two and on another column."""
+    draw = np.random.default_rng(seed)
+    values = draw.uniform(0, 5, (minutes, features)).astype(np.float32)
+    for minute in range(2, minutes):
+        values[minute, 0] = (
+            0.6 * values[minute - 1, 0]
+            - 0.3 * values[minute - 2, 0]
+            + values[minute - 1, 1]
+            + 0.1 * draw.normal()
+        )
+    clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
+    shape = Shape(lookback, horizon)
+    starts = windows.starts(BEGIN + np.arange(minutes), shape, "join")
+    return Given(values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape)
+
+
+def due(given: Given) -> Starts:
+    """Return the windows after the training split."""
+    return np.arange(len(given.train), len(given.values) - given.shape.length + 1, dtype=np.int32)
+
+
+@given(st.integers(20, 300), st.integers(1, 9), st.integers(1, 5), st.integers(0, 9))
+def test_the_window_mean_is_the_mean_of_its_power(
+    minutes: int, lookback: int, horizon: int, seed: int
+) -> None:
+    made = house(minutes, lookback=lookback, horizon=horizon, seed=seed)
+    power = made.values[:, 0].tolist()
+    means = [sum(power[start : start + lookback]) / lookback for start in due(made).tolist()]
+    expected = np.transpose([means] * horizon)
+    assert baselines.window_mean(made, due(made)) == pytest.approx(expected, rel=1e-5)
+
+
+@given(st.integers(40, 3000), st.integers(1, 5), st.integers(0, 9))
+def test_the_day_before_is_found_by_the_clock(minutes: int, horizon: int, seed: int) -> None:
+    made = house(minutes, horizon=horizon, seed=seed)
+    at = dict(zip(made.timestamps.tolist(), made.values[:, 0].tolist(), strict=True))
+    expected = [
+        [
+            at.get(
+                made.timestamps[start + made.shape.lookback + step].item() - baselines.DAY.item(),
+                made.values[start + made.shape.lookback - 1, 0].item(),
+            )
+            for step in range(horizon)
+        ]
+        for start in due(made).tolist()
+    ]
+    assert baselines.day_before(made, due(made)).tolist() == expected
+
+
+@pytest.mark.parametrize(("train", "horizon"), [(900, 1), (6000, 1), (900, 3)])
+def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int) -> None:
+    """Numpy's solver of the same problem, with a row more for each weight as its penalty."""
+    made = house(2 * train, horizon=horizon)
+    rows = windows.input_minutes(made.train, made.shape.lookback)
+    inputs = made.values[rows].reshape(len(rows), -1).astype(np.float64)
+    last = made.values[rows[:, -1:], 0].astype(np.float64)
+    change = made.values[rows[:, -1:] + np.arange(1, horizon + 1), 0] - last
+    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+    penalty = np.sqrt(baselines.RIDGE * len(rows)) * np.eye(inputs.shape[1])
+    weights, *_ = np.linalg.lstsq(
+        np.vstack([(inputs - mean) / deviation, penalty]),
+        np.vstack([change - change.mean(axis=0), np.zeros((len(penalty), horizon))]),
+        rcond=None,
+    )
+    expected = last + (inputs - mean) / deviation @ weights + change.mean(axis=0)
+    assert baselines.linear(made, made.train) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_a_column_that_never_changes_has_no_linear_weight() -> None:
+    made = house(400)
+    constant = np.column_stack([made.values, np.full(400, 240, np.float32)])
+    assert baselines.linear(made._replace(values=constant), due(made)) == pytest.approx(
+        baselines.linear(made, due(made)), rel=1e-5, abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("baseline", [baselines.linear, lightgbm.boosted])
+@pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
+def test_a_learner_beats_persistence_where_there_is_something_to_learn(
+    baseline: Baseline, horizon: int, least: float
+) -> None:
+    pytest.importorskip("lightgbm")
+    made = house(3000, horizon=horizon)
+    actual = windows.targets(made.values, due(made), made.shape)
+    errors, naive = (
+        np.abs(forecast - actual).mean(axis=0)
+        for forecast in (baseline(made, due(made)), baselines.persistence(made, due(made)))
+    )
+    assert np.all(errors < naive / least)
+
+
+@pytest.mark.parametrize("baseline", ALL)
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline, horizon: int) -> None:
+    pytest.importorskip("lightgbm")
+    made = house(1500, horizon=horizon)
+    (start,) = starts = due(made)[-200:-199]
+    other = made.values.copy()
+    other[start + made.shape.lookback :] = 99
+    expected = baseline(made, starts)
+    assert expected.dtype == np.float32
+    assert baseline(made._replace(values=other), starts).tolist() == expected.tolist()
+
+
+def test_without_lightgbm_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    made = house(400)
+    with pytest.raises(Failure, match=r"-r lock/trees\.txt$"):
+        lightgbm.boosted(made, due(made))

@@ -1,0 +1,212 @@
+"""What is said of two forecasts against the same with loops, and against what must be found."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.core.schema import Power
+from household.evaluation import breakdown, evaluate, metrics, significance
+
+
+def pair(minutes: int, gain: float, seed: int) -> tuple[Power, Power, Power]:
+    """Return a power, a forecast, and a second one with 1 / (1 - `gain`) times the error."""
+    draw = np.random.default_rng(seed)
+    actual = draw.uniform(0, 5, minutes)
+    error = draw.normal(size=(2, minutes))
+    made = (actual, actual + error[0] * (1 - gain), actual + error[1])
+    return made[0].astype(np.float32), made[1].astype(np.float32), made[2].astype(np.float32)
+
+
+@given(st.integers(3, 80), st.integers(0, 9))
+def test_diebold_and_mariano_by_loops(minutes: int, seed: int) -> None:
+    actual, forecast, reference = pair(minutes, 0.1, seed)
+    d = [
+        (float(r) - float(a)) ** 2 - (float(f) - float(a)) ** 2
+        for a, f, r in zip(actual, forecast, reference, strict=True)
+    ]
+    mean, n = statistics.fmean(d), len(d)
+    lags = min(int(4 * (n / 100) ** (2 / 9)), n - 1)
+    variance = statistics.pvariance(d)
+    for lag in range(1, lags + 1):
+        covariance = sum((d[t] - mean) * (d[t - lag] - mean) for t in range(lag, n)) / n
+        variance += 2 * (1 - lag / (lags + 1)) * covariance
+    found = significance.diebold_mariano(actual, forecast, reference)
+    assert found is not None
+    assert found.statistic == pytest.approx(mean / math.sqrt(variance / n), rel=1e-9)
+    normal = statistics.NormalDist()
+    assert found.p == pytest.approx(2 * normal.cdf(-abs(found.statistic)), rel=1e-6, abs=1e-12)
+
+
+def test_equally_good_forecasts_are_told_apart_one_time_in_twenty() -> None:
+    tests = [significance.diebold_mariano(*pair(500, 0, seed)) for seed in range(400)]
+    low = sum(test is not None and test.p < 0.05 for test in tests)
+    # 20 of 400 expected, with a standard deviation of 4.4.
+    assert 7 <= low <= 33
+
+
+def test_the_interval_holds_the_true_skill_about_19_times_in_20() -> None:
+    held = 0
+    for seed in range(200):
+        interval = significance.skill_interval(*pair(600, 0.2, seed), block=20, seed=seed)
+        assert interval is not None
+        held += interval.low <= 0.2 <= interval.high
+    # 190 of 200 expected, with a standard deviation of 3.1; blocks make intervals a bit short.
+    assert 176 <= held <= 199
+
+
+@given(st.integers(4, 60), st.integers(1, 4), st.integers(0, 9))
+def test_the_interval_by_loops(minutes: int, block: int, seed: int) -> None:
+    minutes = max(minutes, 2 * block)
+    actual, forecast, reference = pair(minutes, 0.3, seed)
+    blocks = math.ceil(minutes / block)
+    drawn = np.random.default_rng(seed).integers(
+        minutes - block + 1, size=(significance.RESAMPLES, blocks)
+    )
+    skills = []
+    for firsts in drawn[:50].tolist():
+        rows = [row for first in firsts for row in range(first, first + block)]
+        rmse = metrics.rmse(actual[rows], forecast[rows])
+        skills.append(metrics.skill(rmse, metrics.rmse(actual[rows], reference[rows])))
+    assert significance.skills(actual, forecast, reference, block, seed)[:50] == pytest.approx(
+        skills, rel=1e-6
+    )
+
+
+def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
+    draw = np.random.default_rng(0)
+    level = np.repeat(draw.uniform(0.1, 2, 40), 50)
+    actual = np.zeros(2000, np.float32)
+    forecast = (level * draw.normal(size=2000)).astype(np.float32)
+    reference = draw.normal(size=2000).astype(np.float32)
+    order = draw.permutation(2000)
+    apart = significance.skill_interval(actual, forecast[order], reference[order], block=50)
+    together = significance.skill_interval(actual, forecast, reference, block=50)
+    assert apart is not None
+    assert together is not None
+    assert together.high - together.low > 2 * (apart.high - apart.low)
+
+
+def test_without_enough_days_there_is_no_interval_and_no_test() -> None:
+    actual, forecast, _ = pair(2 * significance.DAY - 1, 0.1, 0)
+    assert significance.skill_interval(actual, forecast, forecast) is None
+    assert significance.diebold_mariano(actual, forecast, forecast) is None
+    assert significance.skill_interval(actual, forecast, actual, block=10) is None
+
+
+def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
+    actual, better, worse = pair(3000, 0.2, 0)
+    middle = ((better.astype(np.float64) + worse) / 2).astype(np.float32)
+    found = evaluate.verdict(
+        actual, {"LSTM": actual, "persistence": worse, "linear": middle}, "LSTM"
+    )
+    assert found["best_baseline"] == "linear"
+    assert found["persistence_skill"] == found["best_skill"] == 1
+    assert found["best_low"] == found["best_high"] == 1
+    assert found["best_dm"] > 3
+    assert found["best_p"] < 0.01
+
+
+def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
+    actual, forecast, reference = pair(2000, 0.1, 0)
+    clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(2000) * np.timedelta64(3, "m")
+    rows = breakdown.breakdown(
+        clock, actual, {"LSTM": forecast, "persistence": reference}, scale=2
+    ).to_pylist()
+    groups = {
+        "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
+        "hour": [str(minute.hour) for minute in clock.tolist()],
+        "weekday": [minute.strftime("%A") for minute in clock.tolist()],
+        "minute": [
+            "switching" if abs(a - p) > 0.5 else "quiet"
+            for a, p in zip(actual.tolist(), reference.tolist(), strict=True)
+        ],
+    }
+    assert {(row["by"], row["group"]) for row in rows} == {
+        (by, group) for by, of in groups.items() for group in of
+    }
+    for row in rows:
+        held = np.array([group == row["group"] for group in groups[row["by"]]])
+        forecasts = {"LSTM": forecast[held], "persistence": reference[held]}
+        expected = metrics.of_each(actual[held], forecasts, 2)[row["forecaster"]]
+        assert row["minutes"] == held.sum()
+        assert {key: row[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("begin", "expected"), [("2007-01-05T22:00", None), ("2007-01-31T22:00", "2007-02")]
+)
+def test_the_last_of_several_months_is_reported_with_its_skill(
+    begin: str, expected: str | None
+) -> None:
+    actual, forecast, reference = pair(2000, 0.1, 0)
+    clock = np.datetime64(begin, "ms") + np.arange(2000) * np.timedelta64(3, "m")
+    forecasts = {"LSTM": forecast, "persistence": reference}
+    table = breakdown.breakdown(clock, actual, forecasts, scale=2)
+    late = clock >= np.datetime64("2007-02-01")
+    skill = None
+    if expected:
+        in_it = {name: each[late] for name, each in forecasts.items()}
+        skill = metrics.of_each(actual[late], in_it, 2)["LSTM"]["skill"]
+    found = breakdown.last_month(table, "LSTM")
+    assert found == {"last_month": expected, "last_month_skill": skill}
+
+
+def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
+    actual, better, worse = pair(3000, 0.2, 0)
+    forecasts = {"LSTM": better, "persistence": worse, "earlier LSTM": actual}
+    found = evaluate.verdict(actual, forecasts, "LSTM")
+    assert found["best_baseline"] == "persistence"
+    assert found["earlier_skill"] is None
+    forecasts["earlier LSTM"] = worse
+    found = evaluate.verdict(actual, forecasts, "LSTM")
+    of_each = [
+        {key: found[f"{of}_{key}"] for key in ("skill", "low", "high", "dm", "p")}
+        for of in ("earlier", "persistence")
+    ]
+    assert of_each[0] == of_each[1]
+
+
+def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
+    actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
+    clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
+    off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
+    ends = {"LSTM": (forecast - off, forecast + off)}
+    table = breakdown.coverage(clock.reshape(-1, 2), actual, reference, ends)
+    groups = {
+        "all": ["all"] * 1000,
+        "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
+        "hour": [str(minute.hour) for minute in clock.tolist()],
+        "weekday": [minute.strftime("%A") for minute in clock.tolist()],
+        "minute": [
+            "switching" if abs(a - p) > 0.5 else "quiet"
+            for a, p in zip(actual.ravel().tolist(), reference.ravel().tolist(), strict=True)
+        ],
+        "step": ["1", "2"] * 500,
+    }
+    rows = table.to_pylist()
+    assert {(row["by"], row["group"], row["level"]) for row in rows} == {
+        (by, group, level) for by, of in groups.items() for group in of for level in (0.8, 0.95)
+    }
+    for row in rows:
+        held = [group == row["group"] for group in groups[row["by"]]]
+        place = [0.8, 0.95].index(row["level"])
+        errors = np.abs(actual - forecast).ravel()[held]
+        assert row["minutes"] == sum(held)
+        assert row["coverage"] == pytest.approx(np.mean(errors <= off[place]), abs=2e-3)
+        assert row["width_kw"] == pytest.approx(2 * off[place].item(), abs=1e-4)
+    found = breakdown.overall(table)
+    assert found["LSTM"]["coverage_80"] == rows[0]["coverage"]
+    assert found["LSTM"]["winkler_95_kw"] == rows[1]["winkler_kw"]
+
+
+def test_without_an_interval_there_is_a_table_without_rows() -> None:
+    actual, _, reference = pair(10, 0.1, 0)
+    clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
+    table = breakdown.coverage(clock, actual, reference, {})
+    assert table.num_rows == 0
+    assert "coverage" in table.column_names
+    assert breakdown.overall(table) == {}

@@ -1,0 +1,192 @@
+"""A model that was trained before: read again, refused where it does not fit, forecasting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from household.core import files, paths
+from household.core.errors import Failure
+from household.core.params import Params
+from household.dataset import series, windows
+from household.dataset.windows import Shape
+from household.model import inference, saved_model
+from tests.household.app.small_model import FEATURES, LOOKBACK, model, readings
+from tests.project import changed
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    """Of a model, beside which a file stands for the network of Keras."""
+    made = model(tmp_path / "earlier")
+    (made / saved_model.NETWORK).write_bytes(b"network")
+    record = files.read_json(made / saved_model.RECORD)
+    record["sha256"][saved_model.NETWORK] = files.sha256(made / saved_model.NETWORK)
+    files.write_json(made / saved_model.RECORD, record)
+    return made
+
+
+def asked(model_folder: Path, **values: Any) -> Params:
+    """Parameters that go with the model in `model_folder`, but for `values`."""
+    same: dict[str, Any] = {
+        "window.lookback": LOOKBACK,
+        "train.units": [4, 3],
+        "train.members": 2,
+        "train.warm_start": str(model_folder),
+    }
+    return changed(same | {name.replace("__", "."): value for name, value in values.items()})
+
+
+def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
+    model_folder: Path,
+) -> None:
+    found = saved_model.warm_start(
+        asked(model_folder, train__epochs=3, train__dropout=0.5), FEATURES
+    )
+    assert found is not None
+    values = series.values(readings(420)).astype(np.float64)
+    assert found.scaling.center == pytest.approx(values.mean(axis=0), rel=1e-6)
+    assert found.scaling.scale == pytest.approx(values.std(axis=0), rel=1e-6)
+    record = files.read_json(model_folder / "forecaster.json")
+    (own,) = found.lineage
+    assert own == {
+        "sha256": files.sha256(model_folder / "network.keras"),
+        "trained_on": record["trained_on"],
+    }
+    files.write_json(model_folder / "forecaster.json", record | {"lineage": [own]})
+    assert saved_model.read(model_folder).lineage == [own, own]
+    assert saved_model.warm_start(asked(model_folder, train__warm_start=None), FEATURES) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "theirs"),
+    [
+        ("window.lookback", 6, "5"),
+        ("window.horizon", 2, "1"),
+        ("train.changes", False, "True"),
+        ("train.target", "level", "change"),
+        ("train.members", 3, "2"),
+        ("train.units", [4], r"\[4, 3\]"),
+    ],
+)
+def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, theirs: str) -> None:
+    with pytest.raises(Failure, match=f"has {key} {theirs}, but params.yaml has "):
+        saved_model.warm_start(asked(model_folder, **{key: value}), FEATURES)
+
+
+@pytest.mark.parametrize(
+    "features", [FEATURES[:1], [*FEATURES, "global_intensity"], FEATURES[::-1]]
+)
+def test_other_features_are_refused(model_folder: Path, features: list[str]) -> None:
+    with pytest.raises(Failure, match=r"has window\.features \["):
+        saved_model.warm_start(asked(model_folder), features)
+
+
+def no_record(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").unlink()
+
+
+def no_json(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").write_text("{")
+
+
+def another_kind(model_folder: Path) -> None:
+    (model_folder / "forecaster.json").write_text("[]")
+
+
+def no_network(model_folder: Path) -> None:
+    (model_folder / "network.keras").unlink()
+
+
+def another_network(model_folder: Path) -> None:
+    (model_folder / "network.keras").write_bytes(b"another")
+
+
+def no_lineage(model_folder: Path) -> None:
+    """As a version before left it."""
+    record = files.read_json(model_folder / "forecaster.json")
+    del record["lineage"]
+    files.write_json(model_folder / "forecaster.json", record)
+
+
+def no_scale(model_folder: Path) -> None:
+    record = files.read_json(model_folder / "forecaster.json")
+    del record["input"]["features"][1]["scale"]
+    files.write_json(model_folder / "forecaster.json", record)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (no_record, "no forecaster.json in this folder; use the output folder"),
+        (no_json, "not a model of this version"),
+        (another_kind, "not a model of this version"),
+        (no_network, "not a model of this version"),
+        (no_lineage, "not a model of this version"),
+        (no_scale, "not a model of this version"),
+        (another_network, "copy the whole folder again"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_refused(
+    model_folder: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(model_folder)
+    with pytest.raises(Failure, match=said):
+        saved_model.warm_start(asked(model_folder), FEATURES)
+
+
+def test_a_folder_that_is_not_there_is_named(model_folder: Path) -> None:
+    with pytest.raises(Failure, match=r"/nomodel: no such folder; use the output folder"):
+        saved_model.warm_start(asked(model_folder.with_name("nomodel")), FEATURES)
+
+
+def test_the_folder_that_it_will_write_is_refused() -> None:
+    model_folder = paths.NETWORK.parent
+    with pytest.raises(Failure, match="copy the model to another folder"):
+        saved_model.warm_start(asked(model_folder), FEATURES)
+
+
+def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_columns(
+    model_folder: Path,
+) -> None:
+    earlier = saved_model.read(model_folder, saved_model.GRAPH)
+    values = series.values(readings(60))
+    more = np.column_stack([values[:, 0], np.full(60, 7, np.float32), values[:, 1]])
+    shape = Shape(LOOKBACK + 3, 1)
+    starts = np.arange(20, dtype=np.int32)
+    features = [FEATURES[0], "global_intensity", FEATURES[1]]
+    found = earlier.forecast(features, more, starts, shape)
+    session = inference.load(model_folder / "network.onnx")
+    assert found.tolist() == inference.forecast(session, values, starts + np.int32(3)).tolist()
+    # Both are of the same minutes.
+    own = windows.target_minutes(starts + np.int32(3), Shape(LOOKBACK, 1))
+    assert own.tolist() == windows.target_minutes(starts, shape).tolist()
+
+
+@pytest.mark.parametrize(
+    ("features", "shape"),
+    [
+        (FEATURES[:1], Shape(LOOKBACK, 1)),
+        (FEATURES, Shape(LOOKBACK - 1, 1)),
+        (FEATURES, Shape(LOOKBACK, 2)),
+    ],
+)
+def test_windows_that_lack_what_it_reads_are_refused(
+    model_folder: Path, features: list[str], shape: Shape
+) -> None:
+    values = np.zeros((60, len(features)), np.float32)
+    with pytest.raises(Failure, match="reads 5 minutes of global_active_power, voltage and"):
+        saved_model.read(model_folder).forecast(features, values, np.array([0], np.int32), shape)
+
+
+def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:
+    last = np.datetime64(files.read_json(model_folder / "forecaster.json")["trained_on"]["last"])
+    minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
+    assert saved_model.read(model_folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
+    record = files.read_json(model_folder / "forecaster.json")
+    del record["trained_on"]["last"]
+    files.write_json(model_folder / "forecaster.json", record)
+    with pytest.raises(Failure, match=r"not a model of this version \(KeyError"):
+        saved_model.read(model_folder).learnt_from(minutes)

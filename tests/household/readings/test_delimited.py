@@ -1,0 +1,304 @@
+"""Exports of other meters: by the layouts of docs/meters.md, and against plain Python."""
+
+import io
+import re
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from household.core import params, schema
+from household.core.errors import Failure
+from household.readings import lines, uci
+from household.readings.delimited import UCI, Export, Layout
+from tests.project import ROOT, SHIPPED
+
+DOCUMENT = (ROOT / "docs/meters.md").read_text()
+LAYOUTS = {
+    name: YAML(typ="safe").load(text)["parse"]["layout"]
+    for name, text in re.findall(r"## (.*?)\n.*?```yaml\n(.*?)```", DOCUMENT, re.S)
+}
+BEGIN = datetime(2014, 3, 1, 23, 58)
+PLAIN = Layout(
+    delimiter=",",
+    decimal=".",
+    time=("time",),
+    format="%Y-%m-%d %H:%M:%S",
+    columns={"global_active_power": "power"},
+    kilowatts=1.0,
+    missing=("",),
+    resample=None,
+)
+
+
+def tables(text: str | bytes, layout: Layout, skip: bool = False) -> tuple[pa.Table, Export]:
+    raw = text.encode() if isinstance(text, str) else text
+    made = Export(io.BytesIO(raw), layout, skip=skip, name="mine.csv")
+    return pa.concat_tables(made), made
+
+
+def refit(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    """Watts every 7 seconds, and those of each minute."""
+    lines, held = ["Time,Unix,Aggregate,Appliance1"], defaultdict(list)
+    for second in range(0, 60 * minutes, 7):
+        now, watts = begin + timedelta(seconds=second), 300 + 17 * second % 1000
+        lines.append(f"{now:%Y-%m-%d %H:%M:%S},{1393718280 + second},{watts},0")
+        held[now.replace(second=0)].append(watts / 1000)
+    return "\n".join(lines) + "\n", held
+
+
+def shelly(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    lines, held = (
+        ["timestamp,a_total_act_energy,a_avg_voltage,a_avg_current,b_total_act_energy"],
+        {},
+    )
+    first = int((begin - datetime(1970, 1, 1)).total_seconds())
+    for minute in range(minutes):
+        energy = 5 + 3.5 * (minute % 9)
+        lines.append(f"{first + 60 * minute},{energy},231.5,2.1,0")
+        held[begin + timedelta(minutes=minute)] = [energy * 0.06]
+    return "\r\n".join(lines) + "\r\n", held
+
+
+def home_assistant(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
+    lines, held = ["entity_id,state,last_changed"], defaultdict(list)
+    for second in range(0, 60 * minutes, 11):
+        now, watts = begin + timedelta(seconds=second), f"{250.5 + second % 700}"
+        if second == 22:
+            watts = "unavailable"
+        else:
+            held[now.replace(second=0)].append(float(watts) / 1000)
+        lines.append(f"sensor.power,{watts},{now:%Y-%m-%dT%H:%M:%S}.123Z")
+    return "\n".join(lines) + "\n", held
+
+
+MADE = {"REFIT": refit, "Shelly": shelly, "Home Assistant": home_assistant}
+
+
+def test_each_layout_of_the_page_is_one_that_params_take() -> None:
+    assert LAYOUTS.keys() == MADE.keys()
+    for layout in LAYOUTS.values():
+        params.Layout.model_validate(layout)
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("block", [lines.BLOCK_BYTES, 300])
+def test_the_power_of_each_minute_is_the_mean_of_its_readings(
+    name: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", block)
+    text, held = MADE[name](BEGIN, 30)
+    found, made = tables(text, Layout.of(LAYOUTS[name]))
+    assert found.schema == schema.SCHEMA
+    assert found["timestamp"].to_pylist() == list(held)
+    expected = [sum(of) / len(of) for of in held.values()]
+    assert found["global_active_power"].to_pylist() == pytest.approx(expected, rel=1e-6)
+    assert made.skipped.total() == 0
+    present = {name for name in schema.NAMES if found[name].null_count < found.num_rows}
+    assert present == Layout.of(LAYOUTS[name]).columns.keys()
+
+
+def test_the_layout_that_is_shipped_is_ucis() -> None:
+    shipped = YAML(typ="safe").load(SHIPPED)["parse"]["layout"]
+    assert Layout.of(shipped) == UCI
+
+
+POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1000))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), POWER), min_size=1, max_size=30))
+def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int, Any]]) -> None:
+    now, lines = datetime(2007, 1, 31, 23, 50), [";".join(schema.HEADER)]
+    for minutes, power in rows:
+        now += timedelta(minutes=minutes)
+        values = ["?"] * 6 + [""] if power is None else [f"{power:.3f}"] * 7
+        lines.append(";".join([f"{now.day}/{now.month}/{now:%Y;%H:%M:%S}", *values]))
+    text = "\n".join(lines).encode() + b"\n"
+    expected = pa.concat_tables(uci.Reader(io.BytesIO(text), skip=False))
+    assert tables(text, UCI)[0].equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("2014-03-01 23:58:00", "%Y-%m-%d %H:%M:%S"),
+        ("01.03.14 23:58", "%d.%m.%y %H:%M"),
+        ("1393718280", "epoch"),
+        ("1393718280.0", "epoch"),
+        ("1393718280000", "epoch_ms"),
+        ("2014-03-01T23:58:00", "iso"),
+        ("2014-03-01 23:58", "iso"),
+        ("2014-03-01T23:58:00.999+01:00", "iso"),
+        ("2014-03-01T23:58Z", "iso"),
+    ],
+)
+def test_times_are_written_in_many_ways(text: str, form: str) -> None:
+    found, _ = tables(f"time,power\n{text},1\n", PLAIN._replace(format=form))
+    assert found["timestamp"].to_pylist() == [BEGIN]
+
+
+def test_a_comma_may_stand_before_the_decimals() -> None:
+    layout = PLAIN._replace(delimiter=";", decimal=",")
+    found, _ = tables('time;power\n2014-03-01 23:58:00;1,25\n"2014-03-01 23:59:00";"0,5"\n', layout)
+    assert found["global_active_power"].to_pylist() == [1.25, 0.5]
+
+
+FAULTS = {
+    "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
+    "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
+    "number": ("2014-03-02 00:00:00,many", "not a number"),
+    "duplicate": ("2014-03-01 23:59:00,1", "duplicate minute"),
+    "out_of_order": ("2014-03-01 23:00:00,1", "not in time order"),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
+    line, reason = FAULTS[kind]
+    before = "time,power\n2014-03-01 23:58:00,1\n\n2014-03-01 23:59:00,2\n"
+    text = f"{before}{line}\n2014-03-02 00:01:00,3\n"
+    said = f"mine.csv line 5: .*({reason}).* in '{line}'; correct the line"
+    with pytest.raises(Failure, match=said):
+        tables(text, PLAIN)
+    found, made = tables(text, PLAIN, skip=True)
+    assert found["global_active_power"].to_pylist() == [1, 2, 3]
+    assert made.skipped == {kind: 1}
+
+
+@pytest.mark.parametrize("value", ["1e400", "nan", "inf", "0x1", "1_0", "--1"])
+def test_a_value_that_is_no_power_is_refused(value: str) -> None:
+    with pytest.raises(Failure, match="line 2: a value is not a number"):
+        tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
+
+
+@pytest.mark.parametrize("value", ["1.234", "1.234,5", "0.5"])
+def test_a_point_before_a_decimal_comma_is_no_number_to_guess_at(value: str) -> None:
+    layout = PLAIN._replace(decimal=",", delimiter=";")
+    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+        tables(f"time;power\n2007-01-01 00:00:00;{value}\n", layout)
+
+
+@pytest.mark.parametrize(("value", "factor"), [("3e38", 2.0), ("1e30", 1e9)])
+def test_a_power_that_is_too_large_in_kilowatts_is_refused(value: str, factor: float) -> None:
+    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+        tables(f"time,power\n2007-01-01 00:00:00,{value}\n", PLAIN._replace(kilowatts=factor))
+
+
+PIECES = ["time", "power", "2007-01-01 00:0", "1:00", "2:00", ",", ";", "\n", "\r", '"', "\0", "é"]
+PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "1167609600", "\ufeff"]
+
+
+@given(
+    text=st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
+    layout=st.builds(
+        PLAIN._replace,
+        delimiter=st.sampled_from([",", ";", "\t", " ", "5", ".", "t"]),
+        decimal=st.sampled_from([".", ","]),
+        format=st.sampled_from(["iso", "epoch", "epoch_ms", PLAIN.format, "%", "%Q", "%H", "\0"]),
+        resample=st.sampled_from([None, "minute"]),
+    ),
+    skip=st.booleans(),
+)
+def test_any_text_in_any_layout_gives_minutes_in_order_or_one_line(
+    text: str, layout: Layout, skip: bool
+) -> None:
+    # Below a header that fits, if any does.
+    header = f"time{layout.delimiter}power\n"
+    try:
+        table, _ = tables(header + text, layout, skip)
+    except Failure:
+        return
+    stamps = table["timestamp"].to_numpy()
+    assert np.all(np.diff(stamps) > np.timedelta64(0, "ms"))
+    assert np.all(np.isfinite(table["global_active_power"].drop_null().to_numpy()))
+
+
+@pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
+def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
+    with pytest.raises(Failure, match=r"mine\.csv line") as told:
+        tables(b"time,power\n2014-03-01 23:58:00," + value + b"\n", PLAIN)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("iso", "the time is not written like 2007-03-31 23:59 in '3/1/2014 23:58,1'"),
+        ("epoch", "the time is not a number of seconds since 1970"),
+        ("%d/%m/%y", "not in the format %d/%m/%y"),
+    ],
+)
+def test_a_time_in_another_format_is_refused_with_the_expected_one(form: str, said: str) -> None:
+    with pytest.raises(Failure, match=said):
+        tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(format=form))
+
+
+def test_the_names_of_what_a_reading_is_of_are_kept() -> None:
+    lines = [f"2014-03-01 23:5{minute}:00,1, sensor.{minute % 2},x\n" for minute in range(4)]
+    _, made = tables("time,power,Entity_ID,other\n" + "".join(lines), PLAIN)
+    assert made.entities == {"Entity_ID": ["sensor.0", "sensor.1"]}
+
+
+def test_of_many_names_the_first_are_kept() -> None:
+    lines = [f"2014-03-01 23:{minute}:00,1,{minute}\n" for minute in range(10, 60)]
+    _, made = tables("time,power,meter_id\n" + "".join(lines), PLAIN)
+    assert made.entities == {"meter_id": ["10", "11", "12"]}
+
+
+def test_seconds_need_to_be_made_minutes() -> None:
+    text = "time,power\n2014-03-01 23:58:30,1\n"
+    with pytest.raises(
+        Failure, match=r"not a whole minute in .*; set parse.layout.resample to minute"
+    ):
+        tables(text, PLAIN)
+    assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
+    found, _ = tables(text, PLAIN._replace(resample="minute"))
+    assert found["timestamp"].to_pylist() == [BEGIN]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "line 1: header must contain time, power exactly once"),
+        (
+            "time,watts\n",
+            r"missing or repeated: power \(found 'time,watts'\). Correct parse.layout",
+        ),
+        ("time,power,power\n", "missing or repeated: power"),
+        ("time,power\n", "header but no readings"),
+    ],
+)
+def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str) -> None:
+    with pytest.raises(Failure, match=reason):
+        tables(text, PLAIN)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), POWER), min_size=1, max_size=60),
+    st.integers(20, 400),
+)
+def test_the_mean_of_a_minute_is_of_the_readings_that_have_a_value(
+    rows: list[tuple[int, float | None]], block: int
+) -> None:
+    second, rows_of_text = 0, ["time,power"]
+    held: dict[int, list[float]] = {}
+    for wait, power in rows:
+        second += wait
+        rows_of_text.append(f"{second},{'' if power is None else power}")
+        of = held.setdefault(second // 60, [])
+        if power is not None:
+            of.append(power)
+    layout = PLAIN._replace(format="epoch", resample="minute")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lines, "BLOCK_BYTES", max(block, 40))
+        found, _ = tables("\n".join(rows_of_text), layout)
+    minutes = found["timestamp"].to_numpy().astype("datetime64[m]").astype(int).tolist()
+    assert minutes == list(held)
+    for value, of in zip(found["global_active_power"].to_pylist(), held.values(), strict=True):
+        assert value == (pytest.approx(np.mean(of), rel=1e-5, abs=1e-6) if of else None)

@@ -1,0 +1,176 @@
+"""What is said of the parsed minutes, against a count by hand and minute by minute."""
+
+import re
+from collections import Counter
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from household.core import schema
+from household.core.errors import Failure
+from household.core.schema import TARGET
+from household.readings import quality
+
+
+def table(
+    minutes: list[int], power: list[float | None], voltage: list[float | None] | None = None
+) -> pa.Table:
+    return pa.table(
+        {
+            "timestamp": pa.array(
+                np.datetime64("2006-12-31T23:58", "ms") + np.array(minutes) * np.timedelta64(1, "m")
+            )
+        }
+        | {name: pa.nulls(len(minutes), pa.float32()) for name in schema.NAMES}
+        | {TARGET: pa.array(power, pa.float32())}
+        | ({} if voltage is None else {"voltage": pa.array(voltage, pa.float32())})
+    )
+
+
+def record(whole: pa.Table, skipped: dict[str, int], parts: int = 3) -> dict[str, Any]:
+    found = quality.Quality()
+    for rows in np.array_split(np.arange(len(whole)), parts):
+        if len(rows):
+            found.add(whole.take(rows))
+    return found.record(skipped, "mine.txt", {})
+
+
+def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
+    # Without a value: 0 to 1 (leading), 4 (null) with 5 to 6 (no row), 8 (no row), 10 (trailing).
+    found = record(
+        table(
+            [0, 1, 2, 3, 4, 7, 9, 10],
+            [None, None, 4.216, 0.1, None, 1.5, 2.0, None],
+            [240, 241, None, 243, 240, 241, 242, 243],
+        ),
+        Counter(fields=2, duplicate=3, time=1),
+    )
+    nothing = {"min": None, "mean": None, "max": None}
+    assert found == {
+        "rows": 8,
+        "first": "2006-12-31T23:58",
+        "last": "2007-01-01T00:08",
+        "skipped_lines": {
+            "duplicate": 3, "fields": 2, "number": 0, "out_of_order": 0, "time": 1,
+            "unreadable": 0,
+        },
+        "missing": dict.fromkeys(schema.NAMES, 8) | {TARGET: 4, "voltage": 1},
+        "gaps": {
+            "count": 4, "longest_minutes": 3, "absent_rows": 3,
+            "by_day": {"2006-12-31": 2, "2007-01-01": 5},
+        },
+        "columns": dict.fromkeys(schema.NAMES, nothing)
+        | {
+            TARGET: {"min": 0.1, "mean": 1.954, "max": 4.216},
+            "voltage": {"min": 240.0, "mean": 241.428571, "max": 243.0},
+        },
+        "caveats": [],
+    }  # fmt: skip
+
+
+def gaps(minutes: list[int], power: list[float | None]) -> dict[str, Any]:
+    # One step after the other is more than a minute here.
+    with patch.object(quality.Quality, "_check_step"):
+        return record(table(minutes, power), {})["gaps"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "power", "count", "longest", "absent"),
+    [
+        pytest.param([0], [1.0], 0, 0, 0, id="one minute"),
+        pytest.param([0], [None], 1, 1, 0, id="one minute without a value"),
+        pytest.param([0, 1, 2], [1.0, 2.0, 3.0], 0, 0, 0, id="none"),
+        pytest.param([0, 1, 2], [None, None, None], 1, 3, 0, id="nothing else"),
+        pytest.param([0, 9], [None, None], 1, 10, 8, id="nothing else and no rows"),
+        pytest.param([0, 5], [1.0, 2.0], 1, 4, 4, id="rows absent"),
+        pytest.param([0, 1, 2], [1.0, None, 2.0], 1, 1, 0, id="inner"),
+        pytest.param([0, 1, 5], [1.0, None, 2.0], 1, 4, 3, id="null and absent are one gap"),
+        pytest.param([0, 1, 2], [None, 1.0, 2.0], 1, 1, 0, id="leading"),
+        pytest.param([0, 1, 2], [1.0, 2.0, None], 1, 1, 0, id="trailing"),
+    ],
+)
+def test_gaps_are_stretches_without_a_value(
+    minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
+) -> None:
+    found = gaps(minutes, power)
+    assert [found["count"], found["longest_minutes"], found["absent_rows"]] == [
+        count,
+        longest,
+        absent,
+    ]
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=30),
+)
+def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> None:
+    minutes = [sum(step for step, _ in steps[1 : end + 1]) for end in range(len(steps))]
+    power = [1.0 if present else None for _, present in steps]
+    known = {minute for minute, value in zip(minutes, power, strict=True) if value is not None}
+    marks = "".join("x" if minute in known else " " for minute in range(minutes[-1] + 1))
+    stretches = re.findall(" +", marks)
+    assert gaps(minutes, power) == {
+        "count": len(stretches),
+        "longest_minutes": max(map(len, stretches), default=0),
+        "absent_rows": len(marks) - len(minutes),
+        "by_day": {
+            day: count
+            for day, part in (("2006-12-31", marks[:2]), ("2007-01-01", marks[2:]))
+            if (count := part.count(" "))
+        },
+    }
+
+
+HOUR = range(61)
+
+
+@pytest.mark.parametrize(
+    ("power", "doubt"),
+    [
+        ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, but a household has"),
+        (
+            [11.0 + minute / 60 for minute in HOUR],
+            "the power rises 60 times and falls 0 times, like the",
+        ),
+        (
+            [minute % 1440 / 60 for minute in range(3_000)],
+            "the power rises 2,997 times and falls 2 times, like the register of a meter",
+        ),
+        ([1.0] * 61, None),
+        ([1.0 + minute / 60 for minute in HOUR[:-1]], None),
+        ([*[11.0 + minute / 60 for minute in HOUR], 11.5], None),
+    ],
+)
+def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | None) -> None:
+    doubts = record(table(list(range(len(power))), [*power]), {})["caveats"]
+    assert len(doubts) == (doubt is not None)
+    assert all(each.startswith(doubt) for each in doubts)
+
+
+def test_readings_of_several_sensors_are_doubted() -> None:
+    found = quality.Quality()
+    found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
+    (doubt,) = found.record({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
+    assert doubt.startswith(
+        "the column entity_id names several sensors, a, b, which are read as one"
+    )
+
+
+@pytest.mark.parametrize("step", [2, 15, 60, 1440])
+def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
+    # A minute here and there does not make minutes of them.
+    minutes = np.cumsum([step, 1, step, step] * 10).tolist()
+    with pytest.raises(
+        Failure, match=rf"^mine.txt: rows are usually {step} minutes apart, expected 1"
+    ):
+        record(table(minutes, [1.0] * len(minutes)), {})
+
+
+@pytest.mark.parametrize("minutes", [[0], [0, 1], [0, 1, 9], [0, 500, 501, 502]])
+def test_minutes_with_gaps_are_minutes(minutes: list[int]) -> None:
+    assert record(table(minutes, [1.0] * len(minutes)), {})["rows"] == len(minutes)
