@@ -118,11 +118,13 @@ def prepared(folder: Path, minutes: int) -> Path:
     # In blocks: a household of a century takes more memory to simulate than to parse.
     with (
         zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as made,
-        made.open(archive.MEMBER, "w", force_zip64=True) as text,
+        made.open(archive.TEXT_NAME, "w", force_zip64=True) as text,
     ):
         while left:
             some = min(left, BLOCK_DAYS * 1440)
-            lines = simulator.text(simulator.simulate(seed=left, days=some / 1440, start=start))
+            lines = simulator.to_uci_text(
+                simulator.simulate(seed=left, days=some / 1440, start=start)
+            )
             header = next(lines)
             if left == minutes:
                 text.write(header)

@@ -9,8 +9,8 @@ from household.core import files, params, paths
 from household.core.params import Params
 from household.core.schema import Values
 from household.dataset import scaling, series, windows
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape, Starts
+from household.dataset.scaling import Scaler
+from household.dataset.windows import Starts, WindowShape
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,9 +30,9 @@ class Given(NamedTuple):
     """
 
     settings: Params
-    shape: Shape
+    shape: WindowShape
     values: Values
-    scaled: Scaling
+    scaled: Scaler
     train: Starts
     validation: Starts
     test: Starts
@@ -53,11 +53,11 @@ def read_given(seconds: float) -> Given:
     minutes = files.read_table(paths.SERIES)
     return Given(
         read,
-        Shape(read.window.lookback, read.window.horizon),
-        series.values(minutes),
+        WindowShape(read.window.lookback, read.window.horizon),
+        series.to_array(minutes),
         scaling.read(paths.SCALING, minutes.column_names[1:]),
-        windows.read(paths.TRAIN),
-        windows.read(paths.VALIDATION),
-        windows.read(paths.TEST),
+        windows.read_starts(paths.TRAIN),
+        windows.read_starts(paths.VALIDATION),
+        windows.read_starts(paths.TEST),
         seconds,
     )

@@ -20,7 +20,7 @@ from bench import measure
 from bench.given import read_given
 from bench.torch_network import Forecaster, forecast
 from household.core import paths
-from household.core.params import Train
+from household.core.params import TrainParams
 from household.dataset import windows
 from household.model import inference, keras_file, network
 
@@ -36,15 +36,15 @@ def main() -> None:
     data = read_given(0)
     values, lookback = data.values, data.shape.lookback
     # As many as asked for, though the series have fewer.
-    starts = np.resize(windows.read(paths.WINDOWS), options.windows)
-    model, session = keras_file.load(paths.NETWORK), inference.load(paths.GRAPH)
+    starts = np.resize(windows.read_starts(paths.WINDOWS), options.windows)
+    model, session = keras_file.load(paths.NETWORK), inference.load_session(paths.GRAPH)
     copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
 
     def by_torch() -> npt.NDArray[np.float32]:
         return data.kilowatts(forecast(copy, standard, starts, lookback))
 
     ways: dict[str, Forecast] = {
-        "ONNX Runtime": lambda: inference.forecast(session, values, starts)[:, 0],
+        "ONNX Runtime": lambda: inference.predict(session, values, starts)[:, 0],
         "PyTorch": by_torch,
     }
     first = {name: way() for name, way in ways.items()}  # and warm
@@ -77,7 +77,7 @@ def main() -> None:
     measure.write("prediction", {"seconds": medians, "off_kw": off}, measure.table(head, rows))
 
 
-def of_torch(model: network.Model, settings: Train) -> Forecaster:
+def of_torch(model: network.Model, settings: TrainParams) -> Forecaster:
     """Return the Keras network in PyTorch, with the same weights."""
     inputs, units = model.get_layer("lstm_1_1").cell.kernel.shape
     copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.members)

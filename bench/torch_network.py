@@ -63,7 +63,7 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
     weight = torch.from_numpy(counts).to(DEVICE)
-    firsts = windows.stretches(data.train, minutes)
+    firsts = windows.chunk_starts(data.train, minutes)
     size = settings.batch_size if dense else WINDOWS_A_STEP
     lookback = data.shape.lookback
     before = 0 if dense else lookback - 1
@@ -114,6 +114,6 @@ def forecast(
     model.eval()
     found = []
     for part in np.array_split(starts.astype(np.int64), -(-len(starts) // 512)):
-        rows = torch.from_numpy(windows.input_minutes(part, lookback)).to(standard.device)
+        rows = torch.from_numpy(windows.input_rows(part, lookback)).to(standard.device)
         found.append(model(standard[rows], 1).mean(dim=0)[:, 0].cpu().numpy())
     return np.concatenate(found)

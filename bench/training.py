@@ -48,7 +48,7 @@ def main() -> None:
         measure.settings(folder, options.set_param)
         for stage in PREPARED:
             measure.cost(measure.python("-m", f"stages.{stage}"), folder)
-        count = len(windows.read(folder / paths.TRAIN))
+        count = len(windows.read_starts(folder / paths.TRAIN))
         curves: dict[str, list[dict[str, float]]] = {}
         for name in options.ways:
             curves[name] = of_way(name, folder, options.seconds)
@@ -71,7 +71,7 @@ def curve(data: Given, way: Callable[[Given], Iterator[Reached]]) -> Iterator[di
 
 
 def persistence(data: Given) -> Iterator[Reached]:
-    last = windows.last_input_minutes(data.test, data.shape.lookback)
+    last = windows.last_input_row(data.test, data.shape.lookback)
     yield Reached(0, data.values[last, 0])
 
 
@@ -81,8 +81,8 @@ def default(data: Given) -> Iterator[Reached]:
     from household.model import loop, network  # noqa: PLC0415
 
     begin = time.perf_counter()
-    network.make_repeatable(data.settings.seed, data.shape, data.settings.train)
-    model = network.build(data.shape, data.scaled, data.settings.train)
+    network.set_determinism(data.settings.seed, data.shape, data.settings.train)
+    model = network.build_model(data.shape, data.scaled, data.settings.train)
     reached: list[tuple[float, list[Any]]] = []
 
     with tempfile.TemporaryDirectory() as folder:
@@ -95,8 +95,8 @@ def default(data: Given) -> Iterator[Reached]:
                 reached.append((times[-2], best(kept)))
 
         times: list[float] = []
-        parts = (batches.held(data.values, of) for of in (data.train, data.validation))
-        learnt = loop.Data(data.scaled, *parts)
+        parts = (batches.in_memory(data.values, of) for of in (data.train, data.validation))
+        learnt = loop.TrainingData(data.scaled, *parts)
         loop.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
         reached.append((times[-1], best(kept)))
     for seconds, weights in reached:
@@ -173,7 +173,9 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     begin = time.perf_counter()
     times: list[float] = []
     # The trees know no clock.
-    known = baselines.Given(data.values, np.empty(0, "datetime64[m]"), data.train, data.shape)
+    known = baselines.ForecastContext(
+        data.values, np.empty(0, "datetime64[m]"), data.train, data.shape
+    )
     booster = lightgbm.train(known, lambda _: times.append(time.perf_counter() - begin))
     for count in range(50, lightgbm.ROUNDS + 1, 50):
         yield Reached(times[count - 1], lightgbm.forecast(booster, known, data.test, count)[:, 0])

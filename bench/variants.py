@@ -70,33 +70,35 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     name, seed = task
     settings = changed(VARIANTS[name], seed)
     window = settings.window
-    shape = windows.Shape(window.lookback, window.horizon)
+    shape = windows.WindowShape(window.lookback, window.horizon)
     columns = ["timestamp", *window.features]
-    complete = series.valid(
-        lambda: store.read(paths.PARSED, columns), window.features, window.fraction
+    complete = series.complete_minutes(
+        lambda: store.iter_months(paths.PARSED, columns), window.features, window.fraction
     )
     kept = pa.concat_tables(complete)
-    values = series.values(kept)
-    starts = windows.starts(kept["timestamp"].to_numpy(), shape, window.gaps)
-    splits = split.split(starts, shape, settings.split, seed)
-    counted = scaling.Counted(kept.column, *scaling.counted(window, starts, splits.train))
-    scaled = scaling.measure(window.features, [counted], shape)
+    values = series.to_array(kept)
+    starts = windows.find_starts(kept["timestamp"].to_numpy(), shape, window.gaps)
+    splits = split.split_windows(starts, shape, settings.split, seed)
+    counted = scaling.MeterWindows(
+        kept.column, *scaling.windows_to_use(window, starts, splits.train)
+    )
+    scaled = scaling.fit_scaler(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.
     from household.dataset import batches  # noqa: PLC0415
     from household.model import loop, network, train_step  # noqa: PLC0415
 
-    network.make_repeatable(seed, shape, settings.train)
-    model = network.build(shape, scaled, settings.train)
+    network.set_determinism(seed, shape, settings.train)
+    model = network.build_model(shape, scaled, settings.train)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        learnt = (batches.held(values, part) for part in (splits.train, splits.validation))
-        data = loop.Data(scaled, *learnt)
+        learnt = (batches.in_memory(values, part) for part in (splits.train, splits.validation))
+        data = loop.TrainingData(scaled, *learnt)
         state = Path(folder) / "checkpoint.npz"
         loop.fit(model, data, settings.train, seed, state, lambda _: None)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
     # The training knows the loss of each member, and not that of their mean.
-    loss_of = train_step.loss(settings.train)
+    loss_of = train_step.loss_function(settings.train)
     for part in ("validation", "test"):
         chosen = np.sort(getattr(splits, part))
         actual = windows.targets(values, chosen, shape)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _require_extra(extra: str) -> Iterator[None]:
-    """Raise Failure if a package that the block imports is not installed."""
+    """Raise UserError if a package that the block imports is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
-        from household.core.errors import Failure  # noqa: PLC0415
+        from household.core.errors import UserError  # noqa: PLC0415
 
-        raise Failure(
+        raise UserError(
             f"{error.name} is not installed; in the project's folder, "
             f"python -m pip install '.[{extra}]'"
         ) from None
@@ -45,7 +45,7 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
         `high_80_kw`, `low_95_kw` and `high_95_kw` of the 80 and 95 % prediction intervals.
 
     Raises:
-        household.core.errors.Failure: The model or the readings cannot be used.
+        household.core.errors.UserError: The model or the readings cannot be used.
     """
     # Imported here, so that importing the package stays fast.
     with _require_extra("predict"):
@@ -53,11 +53,11 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 
         from household.app.forecaster import Forecaster  # noqa: PLC0415
         from household.app.input import select_columns  # noqa: PLC0415
-        from household.core.errors import Failure  # noqa: PLC0415
+        from household.core.errors import UserError  # noqa: PLC0415
 
     forecaster = Forecaster(Path(model))
     if not hasattr(frame, "columns"):
-        raise Failure(f"expected a pandas DataFrame, found {frame!r:.80}; convert it to one")
+        raise UserError(f"expected a pandas DataFrame, found {frame!r:.80}; convert it to one")
     if "timestamp" not in frame:
         frame = frame.rename_axis("timestamp").reset_index()
     table = select_columns(
@@ -82,7 +82,7 @@ def run(
         **sections: Parameters that differ from params.yaml, such as `train={"epochs": 3}`.
 
     Raises:
-        household.core.errors.Failure: The readings, the parameters or the model cannot be
+        household.core.errors.UserError: The readings, the parameters or the model cannot be
             used.
     """
     with _require_extra("pipeline"):

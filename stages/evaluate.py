@@ -19,8 +19,8 @@ def main(params: Params) -> None:
     series_paths, test = meters.held(paths.SERIES), meters.held(paths.TEST)
     train, validation = meters.held(paths.TRAIN), meters.held(paths.VALIDATION)
     several = meters.several(paths.TEST)
-    horizon = inference.shape(inference.load(paths.GRAPH)).horizon
-    total = sum(files.rows(path) for path in test.values())
+    horizon = inference.window_shape(inference.load_session(paths.GRAPH)).horizon
+    total = sum(files.row_count(path) for path in test.values())
     jobs = {
         meter: meter_scores.Job(
             meter,
@@ -32,33 +32,33 @@ def main(params: Params) -> None:
             paths.INTERVALS,
             params.evaluate.trees,
             params.evaluate.against,
-            windows.apart(total, horizon, several=several),
+            windows.evaluation_stride(total, horizon, several=several),
         )
         for meter, path in test.items()
     }
-    scores, _ = meters.each(meter_scores.score, jobs, skip=False, doing="evaluate")
+    scores, _ = meters.each(meter_scores.score_meter, jobs, skip=False, doing="evaluate")
     rows = [score.row for score in scores.values()]
     in_training = {meter: score for meter, score in scores.items() if meter in train}
-    stride = max(score.every for score in in_training.values())
+    stride = max(score.stride for score in in_training.values())
     scored = evaluate.evaluate(
-        predictions.together([score.forecasts for score in in_training.values()]), stride
+        predictions.concat([score.forecasts for score in in_training.values()]), stride
     )
     metrics, table = scored.metrics, scored.predictions
     if several:
-        metrics |= {"meters": meter_scores.of_each_kind(rows)}
-        table = meter_scores.named(table, in_training, horizon)
+        metrics |= {"meters": meter_scores.summarize_by_training(rows)}
+        table = meter_scores.add_meter_column(table, in_training, horizon)
     files.write_json(paths.METRICS, metrics)
-    files.write_csv(paths.METERS, meter_scores.table(rows))
+    files.write_csv(paths.METERS, meter_scores.to_table(rows))
     files.write_csv(paths.BREAKDOWN, scored.breakdown)
     files.write_csv(paths.COVERAGE, scored.coverage)
     files.write_table(paths.PREDICTIONS, table)
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    for line in verdict.lines(metrics, scored.windows, horizon, simulated):
+    for line in verdict.summary_lines(metrics, scored.windows, horizon, simulated):
         print(f"evaluate: {line}")
-    if warning := verdict.drift(metrics["verdict"]):
+    if warning := verdict.drift_warning(metrics["verdict"]):
         print(f"evaluate: warning: {warning}")
     if several:
-        for line in verdict.of_meters(metrics["meters"], rows):
+        for line in verdict.meter_lines(metrics["meters"], rows):
             print(f"evaluate: {line}")
 
 

@@ -20,10 +20,10 @@ def main(params: Params) -> None:
                 for meter, zipped in raw.items()
             }
             skip = settings.on_bad_line == "skip"
-            records, left_out = meters.each(parse.parse, jobs, skip=skip, doing="parse")
-            record = quality.overall(records, left_out)
+            records, left_out = meters.each(parse.parse_meter, jobs, skip=skip, doing="parse")
+            record = quality.combine(records, left_out)
         else:
-            record = parse.parse(parse.Job(paths.RAW, folder, settings))
+            record = parse.parse_meter(parse.Job(paths.RAW, folder, settings))
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "

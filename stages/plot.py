@@ -29,7 +29,7 @@ def main(params: Params) -> None:
         params=params,
         meters=meters if len(meters) > 1 else None,
     )
-    household = facts.household(results.source)
+    household = facts.source_label(results.source)
     tables = {plot.name: plot.table(results).assign(household=household) for plot in plots.PLOTS}
     for plot in plots.PLOTS:
         if plot.written is None:
@@ -38,13 +38,13 @@ def main(params: Params) -> None:
     # A new folder, so that pictures of removed plots disappear.
     with files.atomic_folder(paths.FIGURES) as folder:
         for plot in plots.CHARTS:
-            if plot.shown(tables[plot.name]):
+            if plot.is_shown(tables[plot.name]):
                 with files.atomic_write(folder / f"{plot.name}.png") as partial:
-                    partial.write_bytes(plot.picture(tables[plot.name]))
+                    partial.write_bytes(plot.to_png(tables[plot.name]))
     with files.atomic_write(paths.REPORT) as partial:
-        partial.write_text(markdown.report(tables), encoding="utf-8")
+        partial.write_text(markdown.render(tables), encoding="utf-8")
     with files.atomic_write(paths.CARD) as partial:
-        partial.write_text(model_card.card(results, tables["scores"]), encoding="utf-8")
+        partial.write_text(model_card.render(results, tables["scores"]), encoding="utf-8")
     print(f"plot: wrote {paths.REPORT}; run `dvc plots show` for the interactive page")
 
 

@@ -25,9 +25,9 @@ NONE = np.empty(0, np.int32)
 def main(params: Params) -> None:
     """Run the stage."""
     window, several = params.window, meters.several(paths.SERIES)
-    shape = windows.Shape(window.lookback, window.horizon)
+    shape = windows.WindowShape(window.lookback, window.horizon)
     series, starts = meters.held(paths.SERIES), meters.held(paths.WINDOWS)
-    unseen = split.unseen(list(series), params.split, params.seed)
+    unseen = split.holdout_meters(list(series), params.split, params.seed)
     with meters.written(several, paths.TRAIN, paths.VALIDATION, paths.TEST) as (
         train,
         validation,
@@ -47,22 +47,24 @@ def main(params: Params) -> None:
             for meter in series
         }
         skip = params.parse.on_bad_line == "skip"
-        sizes, _ = meters.each(split.cut, jobs, skip=skip, doing="split")
+        sizes, _ = meters.each(split.split_meter, jobs, skip=skip, doing="split")
 
-        def windows_of_meters() -> Iterator[scaling.Counted]:
+        def windows_of_meters() -> Iterator[scaling.MeterWindows]:
             for meter, size in sizes.items():
-                train_starts = windows.read(jobs[meter].train) if "train" in size else NONE
-                yield scaling.Counted(
+                train_starts = windows.read_starts(jobs[meter].train) if "train" in size else NONE
+                yield scaling.MeterWindows(
                     partial(files.read_column, series[meter]),
-                    *scaling.counted(window, windows.read(starts[meter]), train_starts),
+                    *scaling.windows_to_use(
+                        window, windows.read_starts(starts[meter]), train_starts
+                    ),
                 )
 
         features = pq.read_schema(series[next(iter(sizes))]).names[1:]
-        fitted = scaling.measure(features, windows_of_meters(), shape)
+        fitted = scaling.fit_scaler(features, windows_of_meters(), shape)
     scaling.write(paths.SCALING, features, fitted)
     total = sum(map(Counter, sizes.values()), Counter())
     print(
-        f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Parts._fields)}"
+        f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Splits._fields)}"
         + (f", of {len(sizes):,} meters, {len(unseen):,} of them unseen" if several else "")
     )
 

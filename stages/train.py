@@ -18,35 +18,35 @@ from household.model import distributed, loop, network, saved_model, tensorflow,
 
 def main(params: Params) -> None:
     """Run the stage."""
-    strategy, workers = tensorflow.strategy(), distributed.read()
-    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    strategy, workers = tensorflow.distribution_strategy(), distributed.workers_from_env()
+    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
     series_paths, train_paths = meters.held(paths.SERIES), meters.held(paths.TRAIN)
     features = pq.read_schema(series_paths[next(iter(train_paths))]).names[1:]
     earlier = saved_model.warm_start(params, features)
-    data = loop.Data(
+    data = loop.TrainingData(
         earlier.scaling if earlier else scaling.read(paths.SCALING, features),
-        *batches.read(
-            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.stretch(params.train)
+        *batches.load_datasets(
+            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.chunk_length(params.train)
         ),
     )
-    model = trainer.started(params, data, earlier)
+    model = trainer.build_or_warm_start(params, data, earlier)
     print(
         f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
-        f"on {tensorflow.device()}"
+        f"on {tensorflow.device_name()}"
         + (
-            f", worker {workers.own} of {len(workers.addresses)}"
+            f", worker {workers.index} of {len(workers.addresses)}"
             if len(workers.addresses) > 1
             else ""
         )
     )
     difference = network.name_difference(shape, params.train)
-    if difference and not workers.own:
+    if difference and not workers.index:
         print(f"train: {difference}; another machine may give other bytes, scores within 1 %")
     if earlier:
         print(f"train: warm start from {earlier.folder}")
     report = partial(files.write_csv, paths.HISTORY)
     # All workers print the same lines from here on.
-    with redirect_stdout(None) if workers.own else nullcontext():
+    with redirect_stdout(None) if workers.index else nullcontext():
         loop.fit(
             model,
             data,
@@ -57,15 +57,19 @@ def main(params: Params) -> None:
             warm=bool(earlier),
             strategy=strategy,
         )
-    if workers.own:
+    if workers.index:
         return
     extents = []
     for meter, starts in train_paths.items():
         table = files.read_table(series_paths[meter])
-        stamps = arrow.of(table["timestamp"])
-        extents.append(saved_model.seen(stamps, series.values(table), windows.read(starts), shape))
+        stamps = arrow.to_numpy(table["timestamp"])
+        extents.append(
+            saved_model.training_extent(
+                stamps, series.to_array(table), windows.read_starts(starts), shape
+            )
+        )
     source = files.read_json(paths.SOURCE)
-    trained = trainer.finished(model, params, data, features, extents, source, earlier)
+    trained = trainer.package(model, params, data, features, extents, source, earlier)
     trained.write(paths.NETWORK.parent)
     paths.CHECKPOINT.unlink()
 

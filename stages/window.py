@@ -13,8 +13,8 @@ from household.dataset import series
 def main(params: Params) -> None:
     """Run the stage."""
     window, parsed = params.window, meters.held(paths.PARSED)
-    features = series.present(
-        (n for path in parsed.values() for n in store.metadata(path)), window.features
+    features = series.available_features(
+        (n for path in parsed.values() for n in store.read_metadata(path)), window.features
     )
     several, skip = meters.several(paths.PARSED), params.parse.on_bad_line == "skip"
     with meters.written(several, paths.SERIES, paths.WINDOWS) as (minutes, starts):
@@ -22,7 +22,7 @@ def main(params: Params) -> None:
             meter: series.Job(path, minutes(meter), starts(meter), features, window)
             for meter, path in parsed.items()
         }
-        counts, _ = meters.each(series.cut, jobs, skip=skip, doing="window")
+        counts, _ = meters.each(series.build_windows, jobs, skip=skip, doing="window")
     print(
         f"window: {sum(n.windows for n in counts.values()):,} windows ({window.lookback} input + "
         f"{window.horizon} target minutes) from {sum(n.minutes for n in counts.values()):,} "

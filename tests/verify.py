@@ -20,7 +20,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from household.core import params, paths
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 from household.model import network
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def main() -> None:
         run(clone, sys.executable, "-m", "dvc", "repro")
         found, found_scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
         given = params.load(clone / paths.PARAMS)
-        shape = Shape(given.window.lookback, given.window.horizon)
+        shape = WindowShape(given.window.lookback, given.window.horizon)
         reason = network.name_difference(shape, given.train)
     print(judge(committed, found, scores, found_scores, reason))
 

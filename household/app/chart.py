@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import plotille
 
-from household.app.live import Live, Point
+from household.app.live import LiveForecast, Minute
 
 Color = tuple[int, int, int] | None
 INTERVAL: Color = (125, 125, 125)
@@ -22,7 +22,7 @@ LINES: dict[str, tuple[Color, tuple[str, ...]]] = {
 MARGIN, AROUND = 24, 9
 
 
-def draw(live: Live, width: int, height: int) -> str:
+def draw(live: LiveForecast, width: int, height: int) -> str:
     """Return the chart as text with color codes.
 
     Args:
@@ -30,7 +30,7 @@ def draw(live: Live, width: int, height: int) -> str:
         width: The width in characters.
         height: The height in lines.
     """
-    points = [*live.points, *live.ahead]
+    points = [*live.points, *live.upcoming]
     figure = plotille.Figure()
     figure.width, figure.height = max(width - MARGIN, 10), max(height - AROUND, 3)
     figure.color_mode, figure.origin = "rgb", False
@@ -53,7 +53,7 @@ def draw(live: Live, width: int, height: int) -> str:
     return f"{figure.show()}\n{'   '.join(legend)}"
 
 
-def _runs(points: Sequence[Point], field: str) -> list[tuple[list[datetime], list[float]]]:
+def _runs(points: Sequence[Minute], field: str) -> list[tuple[list[datetime], list[float]]]:
     """Return the runs of consecutive minutes that have a value."""
     runs: list[tuple[list[datetime], list[float]]] = []
     for point in points:
@@ -68,7 +68,7 @@ def _runs(points: Sequence[Point], field: str) -> list[tuple[list[datetime], lis
     return runs
 
 
-def _time(point: Point) -> datetime:
+def _time(point: Minute) -> datetime:
     time: datetime = point.minute.astype("datetime64[s]").item()
     return time
 

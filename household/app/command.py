@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 
 def make_parser(name: str, doc: str | None) -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def exit_on_error(name: str, file: object = None) -> Iterator[None]:
     """
     try:
         yield
-    except Failure as failure:
+    except UserError as failure:
         sys.exit(f"{name}: {failure}")
     except OSError as error:
         sys.exit(f"{name}: {error.filename or file or 'I/O error'}: {error.strerror or error}")

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from household.app.input import MINUTE, format_minute, read_readings, stream_readings, validate
-from household.app.tail import Growing
+from household.app.tail import FollowedFile
 from household.core import arrow, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import Values
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
 from household.model import inference, intervals, saved_model
-from household.readings.delimited import Layout
+from household.readings.delimited import TextFormat
 
 
 class Forecaster:
@@ -27,31 +27,31 @@ class Forecaster:
         """Load the model in `folder`.
 
         Raises:
-            Failure: There is no model.
+            UserError: There is no model.
         """
         try:
-            model = saved_model.read(folder, saved_model.GRAPH, saved_model.INTERVALS)
-            self._session = inference.load(folder / saved_model.GRAPH)
+            model = saved_model.load(folder, saved_model.GRAPH, saved_model.INTERVALS)
+            self._session = inference.load_session(folder / saved_model.GRAPH)
             self._intervals = intervals.read(folder / saved_model.INTERVALS)
-            self.shape = inference.shape(self._session)
+            self.shape = inference.window_shape(self._session)
             self.features = model.features
             self._trained, record = model, model.record
             self._ranges = {
                 feature["name"]: feature["range"] for feature in record["input"]["features"]
             }
-            self._layout = Layout.of(record["parameters"]["layout"])
+            self._layout = TextFormat.of(record["parameters"]["layout"])
             self._gaps: str = record["parameters"]["window"]["gaps"]
-        except Failure:
+        except UserError:
             raise
         # ONNX Runtime raises a different exception for each kind of file that it refuses.
         except Exception as error:
-            raise saved_model.none_there(folder, error) from None
+            raise saved_model.not_a_model_error(folder, error) from None
 
     def read(self, name: str) -> pa.Table:
         """Return the readings in the file `name` as `input.read_readings` does."""
         return read_readings(name, self.features, self._layout)
 
-    def stream(self, text: Growing, name: str) -> Iterator[pa.Table]:
+    def stream(self, text: FollowedFile, name: str) -> Iterator[pa.Table]:
         """Yield the readings of a text as they arrive; see `input.stream_readings`."""
         return stream_readings(text, name, self.features, self._layout)
 
@@ -68,7 +68,7 @@ class Forecaster:
             and the bounds of the 80 and 95 % prediction intervals.
 
         Raises:
-            Failure: The readings cannot be used.
+            UserError: The readings cannot be used.
         """
         stamps, values = validate(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
@@ -76,7 +76,7 @@ class Forecaster:
             stamps, values, known = stamps[known], values[known], known[known]
         lookback = self.shape.lookback
         if len(stamps) < lookback:
-            raise Failure(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
+            raise UserError(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
         if self._gaps == "break":
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
@@ -95,37 +95,37 @@ class Forecaster:
             minute, `actual_kw` and `persistence_kw`.
 
         Raises:
-            Failure: The readings cannot be used.
+            UserError: The readings cannot be used.
         """
         stamps, values = validate(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
         stamps, values = stamps[known], values[known]
-        starts = windows.starts(stamps, self.shape, self._gaps)
+        starts = windows.find_starts(stamps, self.shape, self._gaps)
         if not len(starts):
-            raise Failure(
+            raise UserError(
                 f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "
                 f"forecast and its actual power need, in {len(stamps)} minutes"
             )
-        given = baselines.Given(values, stamps, starts, self.shape)
+        given = baselines.ForecastContext(values, stamps, starts, self.shape)
         columns = self._power(values, starts) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": baselines.persistence(given, starts),
         }
-        target_times = stamps[windows.target_minutes(starts, self.shape)]
+        target_times = stamps[windows.target_rows(starts, self.shape)]
         return _restore_zone(table, schema.power_table(target_times, columns))
 
-    def learnt_from(self, stamps: pa.ChunkedArray) -> int:
+    def count_training_overlap(self, stamps: pa.ChunkedArray) -> int:
         """Return how many of the times `stamps` are not after the training."""
         # The times of the training are local, as in the readings.
-        return self._trained.learnt_from(arrow.of(pc.local_timestamp(stamps)))
+        return self._trained.count_training_overlap(arrow.to_numpy(pc.local_timestamp(stamps)))
 
     def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
         """Return the forecast and the bounds of its intervals: (windows, horizon) each."""
-        power = inference.forecast(self._session, values, starts)
+        power = inference.predict(self._session, values, starts)
         if self._intervals is None:  # trained without a validation split
             return {"power_kw": power}
-        bounds = self._intervals.around(values, starts, self.shape.lookback, power)
-        return {"power_kw": power} | intervals.named(*bounds, "_kw")
+        bounds = self._intervals.bounds(values, starts, self.shape.lookback, power)
+        return {"power_kw": power} | intervals.named_bounds(*bounds, "_kw")
 
 
 def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
@@ -135,19 +135,19 @@ def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
 
 
 def _check_gaps(stamps: pa.ChunkedArray, known: npt.NDArray[np.bool_], name: str) -> None:
-    """Raise Failure if a minute of the lookback is missing."""
+    """Raise UserError if a minute of the lookback is missing."""
     requirement = (
         f"the model reads {len(stamps)} minutes in a row, up to {format_minute(stamps[-1])}"
     )
     unknown = np.flatnonzero(~known)
     if len(unknown):
-        raise Failure(
+        raise UserError(
             f"{name}: minute {format_minute(stamps[unknown[-1]])} has no value; {requirement}"
         )
-    gaps = np.flatnonzero(np.diff(arrow.of(stamps)) != MINUTE)
+    gaps = np.flatnonzero(np.diff(arrow.to_numpy(stamps)) != MINUTE)
     if len(gaps):
         before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
-        raise Failure(
+        raise UserError(
             f"{name}: no reading between {format_minute(before)} and {format_minute(after)}; "
             f"{requirement}"
         )

@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from household.app.tail import Growing
+from household.app.tail import FollowedFile
 from household.core import arrow, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import archive, delimited, lines, uci
-from household.readings.delimited import UCI, Layout
+from household.readings.delimited import UCI_FORMAT, TextFormat
 
 STDIN = "-"
 # A CSV with the names of the features as header.
-OWN = Layout(
+OWN = TextFormat(
     delimiter=",",
     decimal=".",
     time=("timestamp",),
@@ -37,7 +37,7 @@ MINUTE = np.timedelta64(1, "m")
 TIMES = 10
 
 
-def read_readings(name: str, features: Sequence[str], layout: Layout = UCI) -> pa.Table:
+def read_readings(name: str, features: Sequence[str], layout: TextFormat = UCI_FORMAT) -> pa.Table:
     """Return the readings in the file `name`, or in standard input if it is "-".
 
     A file is a zip or text in `layout` or in UCI's layout, a CSV with a header, or Parquet. The
@@ -52,28 +52,28 @@ def read_readings(name: str, features: Sequence[str], layout: Layout = UCI) -> p
         A table (timestamp, features), null where missing.
 
     Raises:
-        Failure: It is none of these.
+        UserError: It is none of these.
     """
     with _seekable(name) as (path, file):
         start = file.read(4)
         file.seek(0)
         if start.startswith(b"PK"):
             archive.verify(path, name)
-            with archive.text(path) as text:
+            with archive.open_text(path) as text:
                 table = _text(text, features, layout, name)
         elif start == b"PAR1":
             try:
                 table = pq.read_table(file)
             except pa.ArrowInvalid as error:
-                raise Failure(f"{name}: truncated or damaged Parquet file ({error})") from None
+                raise UserError(f"{name}: truncated or damaged Parquet file ({error})") from None
         elif start.strip():
             table = _text(file, features, layout, name)
         else:
-            raise Failure(f"{name}: empty; use readings, one minute a line")
+            raise UserError(f"{name}: empty; use readings, one minute a line")
     return select_columns(table, features, name)
 
 
-def _text(file: IO[bytes], features: Sequence[str], layout: Layout, name: str) -> pa.Table:
+def _text(file: IO[bytes], features: Sequence[str], layout: TextFormat, name: str) -> pa.Table:
     header = file.readline(lines.BLOCK_BYTES)
     file.seek(0)
     tables = _tables(file, header, features, layout, name=name, skip=False)
@@ -97,7 +97,7 @@ def _seekable(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
 
 
 def stream_readings(
-    text: Growing, name: str, features: Sequence[str], layout: Layout
+    text: FollowedFile, name: str, features: Sequence[str], layout: TextFormat
 ) -> Iterator[pa.Table]:
     """Yield the readings of a text as they arrive: tables (timestamp, features) in time order.
 
@@ -110,7 +110,7 @@ def stream_readings(
         layout: The layout of the training data.
 
     Raises:
-        Failure: It has another layout.
+        UserError: It has another layout.
     """
     header = text.readline(lines.BLOCK_BYTES)
     text.unread(header)
@@ -122,29 +122,29 @@ def _tables(
     text: lines.Text,
     header: bytes,
     features: Sequence[str],
-    layout: Layout,
+    layout: TextFormat,
     *,
     name: str,
     skip: bool,
-) -> uci.Reader | delimited.Export:
+) -> uci.UciReader | delimited.DelimitedReader:
     """Return the reader for the layout that `header` shows."""
     options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
     if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
-        return uci.Reader(text, **options)
-    if not delimited.fields(header, layout)[1]:
-        return delimited.Export(text, layout, **options)
+        return uci.UciReader(text, **options)
+    if not delimited.parse_header(header, layout)[1]:
+        return delimited.DelimitedReader(text, layout, **options)
     own_layout = OWN._replace(columns={feature: feature for feature in features})
-    found, absent = delimited.fields(header, own_layout)
+    found, absent = delimited.parse_header(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found)
-    return delimited.Export(text, own_layout, hints={}, **options)
+    return delimited.DelimitedReader(text, own_layout, hints={}, **options)
 
 
 def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
     """Return the columns (timestamp, features) of `table` in their types.
 
     Raises:
-        Failure: A column is missing, or holds other values or another unit.
+        UserError: A column is missing, or holds other values or another unit.
     """
     missing = [column for column in ("timestamp", *features) if column not in table.column_names]
     if missing:
@@ -156,10 +156,10 @@ def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Ta
         try:
             columns[column] = _stamps(values) if kind == "times" else values.cast(pa.float32())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise Failure(f"{name}: column {column} does not hold {kind}: {error}") from None
+            raise UserError(f"{name}: column {column} does not hold {kind}: {error}") from None
         unit = (table.field(column).metadata or {}).get(b"unit", b"").decode()
         if unit and unit != schema.UNITS.get(column):
-            raise Failure(
+            raise UserError(
                 f"{name}: column {column} is in {unit}; the model needs {schema.UNITS[column]}"
             )
     return pa.table(columns)
@@ -167,17 +167,17 @@ def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Ta
 
 def _missing(
     name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
-) -> Failure:
+) -> UserError:
     # A header with another delimiter than a comma is read as one column.
     delimiter = next(
         (character for character in ";\t|" if len(found) == 1 and character in found[0]), None
     )
     if delimiter:
-        return Failure(
+        return UserError(
             f"{name}: expected commas between the fields of the header, found {delimiter!r} in "
             f"{found[0]!r}; write it with commas"
         )
-    return Failure(
+    return UserError(
         f"{name}: no column {', '.join(missing)}; the model needs timestamp, "
         f"{', '.join(features)}; found {', '.join(found[:12])}"
     )
@@ -208,13 +208,13 @@ def validate(
         ranges: The smallest and the largest value of each feature in training.
 
     Raises:
-        Failure: Times are not increasing or not a minute apart, or values are in another unit.
+        UserError: Times are not increasing or not a minute apart, or values are in another unit.
     """
     if not table.num_rows:
-        raise Failure(f"{name}: no readings")
+        raise UserError(f"{name}: no readings")
     if table["timestamp"].null_count:
-        raise Failure(f"{name}: a reading has no timestamp")
-    stamps = arrow.of(table["timestamp"])
+        raise UserError(f"{name}: a reading has no timestamp")
+    stamps = arrow.to_numpy(table["timestamp"])
     steps = np.diff(stamps)
     back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
     if len(back):
@@ -222,10 +222,12 @@ def validate(
         what = (
             "duplicate" if before == after else f"after {format_minute(before)}: not in time order"
         )
-        raise Failure(f"{name}: {format_minute(after)} {what}; sort the readings, each minute once")
+        raise UserError(
+            f"{name}: {format_minute(after)} {what}; sort the readings, each minute once"
+        )
     if len(steps) and np.median(steps) != MINUTE:
         seconds = np.median(steps) / np.timedelta64(1, "s")
-        raise Failure(
+        raise UserError(
             f"{name}: readings are {seconds:g} seconds apart; the model needs one a minute"
         )
     values = np.column_stack(
@@ -244,7 +246,7 @@ def _check_unit(
         return
     largest, unit = values.max(), schema.UNITS[column]
     if not low / TIMES <= largest <= high * TIMES:
-        raise Failure(
+        raise UserError(
             f"{name}: {column} is at most {largest:g}, but {low:g} to {high:g} {unit} in "
             f"training; convert it to {unit}"
         )

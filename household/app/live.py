@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from household.app.forecaster import Forecaster
 from household.core import arrow
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.evaluation import metrics
 
 
-class Point(NamedTuple):
+class Minute(NamedTuple):
     """Hold a minute: its power and what was forecast for it, in kW, NaN if unknown.
 
     Attributes:
@@ -30,7 +30,7 @@ class Point(NamedTuple):
     high: float = np.nan
 
 
-class Live:
+class LiveForecast:
     """Hold the last minutes with their forecasts, and the errors since the start.
 
     Attributes:
@@ -47,9 +47,9 @@ class Live:
         self._readings: pa.Table | None = None
         self.minutes = 0
         self._squares = np.zeros(2)  # sums of squared errors of the model and of persistence
-        self.points: deque[Point] = deque(maxlen=shown)
-        self.ahead: list[Point] = []
-        self.trouble = ""
+        self.points: deque[Minute] = deque(maxlen=shown)
+        self.upcoming: list[Minute] = []
+        self.error = ""
 
     def add(self, reading: pa.Table) -> None:
         """Take the next reading, a table of one row, and forecast what comes after it.
@@ -57,16 +57,16 @@ class Live:
         A reading that is not later than the last one is ignored.
         """
         before = self._readings
-        now = arrow.of(reading["timestamp"])[0]
-        if before is not None and now <= arrow.of(before["timestamp"])[-1]:
+        now = arrow.to_numpy(reading["timestamp"])[0]
+        if before is not None and now <= arrow.to_numpy(before["timestamp"])[-1]:
             return  # a replaced file may begin with readings that are known
         self._readings = reading if before is None else pa.concat_tables([before, reading])
         self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))
         power = reading.column(1)[0].as_py()
-        next_point = self.ahead[0] if self.ahead else None
+        next_point = self.upcoming[0] if self.upcoming else None
         forecast = next_point if next_point and next_point.minute == now else None
         self.points.append(
-            (forecast or Point(now))._replace(actual=np.nan if power is None else power)
+            (forecast or Minute(now))._replace(actual=np.nan if power is None else power)
         )
         if forecast and before is not None and power is not None:
             last = before.column(1)[-1].as_py()
@@ -75,18 +75,20 @@ class Live:
         self._forecast()
 
     def _forecast(self) -> None:
-        self.ahead, self.trouble = [], ""
+        self.upcoming, self.error = [], ""
         try:
             rows = self._forecaster.forecast(self._readings, "now").to_pylist()
-        except Failure as failure:
-            self.trouble = str(failure)
+        except UserError as failure:
+            self.error = str(failure)
             return
         for row in rows:
             power = row["power_kw"]
             bounds = (row.get(f"{end}_95_kw", power) for end in ("low", "high"))
-            self.ahead.append(Point(np.datetime64(row["timestamp"], "ms"), np.nan, power, *bounds))
+            self.upcoming.append(
+                Minute(np.datetime64(row["timestamp"], "ms"), np.nan, power, *bounds)
+            )
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """Describe the errors so far."""
         if not self.minutes:
             return "no forecast minute has arrived yet"

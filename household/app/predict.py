@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from household.app import command
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 try:
     import numpy as np
@@ -88,7 +88,7 @@ def _check_age(table: pa.Table, name: str, max_age: float) -> None:
     # A time without an offset is local time of this machine.
     age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
     if age > max_age:
-        raise Failure(
+        raise UserError(
             f"{name}: the last minute is {format_minute(last)}, {age:,.0f} minutes ago; expected "
             f"at most {max_age:g} (--max-age)"
         )
@@ -121,8 +121,8 @@ def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
     actual, *forecasts = (
         rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
     )
-    names = ("the model", metrics.REFERENCE)
-    by_forecaster = metrics.of_each(actual, dict(zip(names, forecasts, strict=True)), np.nan)
+    names = ("the model", metrics.PERSISTENCE)
+    by_forecaster = metrics.score_all(actual, dict(zip(names, forecasts, strict=True)), np.nan)
     lines = [
         f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
         for name, record in by_forecaster.items()
@@ -131,7 +131,7 @@ def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
     skill = by_forecaster["the model"]["skill"]
     gain = "" if skill is None else f", skill {skill:+.1%}"
     lines.append(f"{count:,} windows in {seconds:.1f} s{gain}")
-    if n_learnt := forecaster.learnt_from(rows["timestamp"]):
+    if n_learnt := forecaster.count_training_overlap(rows["timestamp"]):
         lines.append(
             f"{n_learnt:,} of these {rows.num_rows:,} minutes ({n_learnt / rows.num_rows:.0%}) are "
             "not after the training: the error on later minutes may be larger"

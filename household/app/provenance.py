@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from household.app import command
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.model import saved_model
-from household.model.saved_model import Trained
+from household.model.saved_model import SavedModel
 
 LOCK = ("--", "dvc.lock")
 
 
-def lines(model: Trained, repository: Path) -> Iterator[str]:
+def lines(model: SavedModel, repository: Path) -> Iterator[str]:
     """Yield the lines to print."""
     trained_on = model.record["trained_on"]
     zips = trained_on["source"].get("parts")
@@ -35,7 +35,7 @@ def lines(model: Trained, repository: Path) -> Iterator[str]:
             f"continued from: the network with sha256 {earlier['sha256']}, "
             f"{_minutes(earlier['trained_on'])}"
         )
-    tags, commits = holding(model.folder / saved_model.NETWORK, repository)
+    tags, commits = find_commits(model.folder / saved_model.NETWORK, repository)
     yield from (f"version: {tag}" for tag in tags)
     yield from (f"code: {commit}" for commit in commits)
     if not commits:
@@ -46,11 +46,11 @@ def _minutes(trained_on: dict[str, Any]) -> str:
     return f"{trained_on['first']} to {trained_on['last']}".replace("T", " ")
 
 
-def holding(network: Path, repository: Path) -> tuple[list[str], list[str]]:
+def find_commits(network: Path, repository: Path) -> tuple[list[str], list[str]]:
     """Return the tags with `network` in dvc.lock, and the commits that added it, the oldest first.
 
     Raises:
-        Failure: `repository` is not a git repository.
+        UserError: `repository` is not a git repository.
     """
     # DVC identifies a file by its MD5.
     with network.open("rb") as file:
@@ -61,7 +61,7 @@ def holding(network: Path, repository: Path) -> tuple[list[str], list[str]]:
 
     changing = _git(repository, "log", "--all", "--reverse", "--format=%h", f"-S{md5}", *LOCK)
     if changing is None:
-        raise Failure(
+        raise UserError(
             f"{repository}: not a git repository; name the project's folder by --repository"
         )
     tags = [tag for tag in _git(repository, "tag", "--list") or [] if holds(tag)]
@@ -95,5 +95,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with command.exit_on_error("provenance"):
-        model = saved_model.read(options.model, saved_model.NETWORK)
+        model = saved_model.load(options.model, saved_model.NETWORK)
         print("\n".join(lines(model, options.repository)))

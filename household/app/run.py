@@ -13,15 +13,15 @@ import pyarrow.compute as pc
 
 from household.app.input import select_columns
 from household.core import arrow, meters, params, paths, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.core.schema import TARGET
 from household.dataset import batches, scaling, series, split, windows
 from household.evaluation import baselines, evaluate, predictions
 from household.model import inference, loop, onnx_export, saved_model, trainer
-from household.model.trainer import Fitted
+from household.model.trainer import TrainedModel
 from household.readings import quality, source
-from household.readings.parse import Records
+from household.readings.parse import MeterReader
 from household.report import facts, plots, verdict
 from household.report.results import Results
 
@@ -54,13 +54,13 @@ class Run:
 
     data: pd.DataFrame
     interrupted: bool
-    fitted: Fitted
+    trained: TrainedModel
     results: Results
 
     @property
     def model(self) -> Any:
         """Return the Keras model: (windows, lookback, features) to (windows, horizon), in kW."""
-        return self.fitted.model
+        return self.trained.model
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -83,24 +83,26 @@ class Run:
         """Return whether the network wins, by how much and how sure that is, in a few lines."""
         predicted = self.results.windows("timestamp")
         simulated = self.results.source["simulated"]
-        return verdict.lines(self.results.metrics, len(predicted), self.results.horizon, simulated)
+        return verdict.summary_lines(
+            self.results.metrics, len(predicted), self.results.horizon, simulated
+        )
 
     def plot(self, name: str) -> Picture:
         """Return a plot of the report by name, such as "scores".
 
         Raises:
-            Failure: There is no such plot.
+            UserError: There is no such plot.
         """
         by_name = {plot.name: plot for plot in plots.CHARTS}
         if name not in by_name:
-            raise Failure(f"no plot {name!r}; use one of {', '.join(by_name)}")
-        household = facts.household(self.results.source)
+            raise UserError(f"no plot {name!r}; use one of {', '.join(by_name)}")
+        household = facts.source_label(self.results.source)
         table = by_name[name].table(self.results).assign(household=household)
-        return Picture(by_name[name].picture(table))
+        return Picture(by_name[name].to_png(table))
 
     def save(self, folder: str | Path) -> Path:
         """Write the model to `folder`, for `household.predict`; return the folder."""
-        self.fitted.write(Path(folder))
+        self.trained.write(Path(folder))
         return Path(folder)
 
     def __repr__(self) -> str:
@@ -115,16 +117,16 @@ def run(
 ) -> Run:
     """Run the pipeline; see `household.run`."""
     shipped = params.load(SHIPPED if SHIPPED.exists() else paths.PARAMS)
-    given = params.changed(shipped, sections)
+    given = params.with_overrides(shipped, sections)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         started = given
         if isinstance(model, Run):
             # The record of the results must not name a temporary folder.
             earlier = {"warm_start": str(model.save(folder / "earlier"))}
-            started = params.changed(given, {"train": earlier})
+            started = params.with_overrides(given, {"train": earlier})
         elif model is not None:
-            started = given = params.changed(given, {"train": {"warm_start": str(model)}})
+            started = given = params.with_overrides(given, {"train": {"warm_start": str(model)}})
         if data is None:
             minutes, record, checked = _fetched(given, folder / "zips")
         else:
@@ -151,23 +153,25 @@ def _run(
         name for name in window.features if minutes[name].null_count < len(minutes)
     ]
     if TARGET not in features:
-        raise Failure(f"no minute has a value for {TARGET}; use readings that have some")
-    complete = series.valid(lambda: iter([minutes]), features, window.fraction)
+        raise UserError(f"no minute has a value for {TARGET}; use readings that have some")
+    complete = series.complete_minutes(lambda: iter([minutes]), features, window.fraction)
     known = pa.concat_tables(complete).combine_chunks()
-    values, stamps = series.values(known), arrow.of(known["timestamp"])
-    shape = windows.Shape(window.lookback, window.horizon)
-    starts = windows.starts(stamps, shape, window.gaps)
-    splits = split.split(starts, shape, given.split, given.seed)
-    centered, scaled = scaling.counted(window, starts, splits.train)
+    values, stamps = series.to_array(known), arrow.to_numpy(known["timestamp"])
+    shape = windows.WindowShape(window.lookback, window.horizon)
+    starts = windows.find_starts(stamps, shape, window.gaps)
+    splits = split.split_windows(starts, shape, given.split, given.seed)
+    centered, scaled = scaling.windows_to_use(window, starts, splits.train)
 
     earlier = saved_model.warm_start(started, features)
-    measured = scaling.measure(features, [scaling.Counted(known.column, centered, scaled)], shape)
-    learnt = loop.Data(
-        earlier.scaling if earlier else measured,
-        batches.held(values, splits.train),
-        batches.held(values, splits.validation),
+    measured = scaling.fit_scaler(
+        features, [scaling.MeterWindows(known.column, centered, scaled)], shape
     )
-    network = trainer.started(given, learnt, earlier)
+    learnt = loop.TrainingData(
+        earlier.scaling if earlier else measured,
+        batches.in_memory(values, splits.train),
+        batches.in_memory(values, splits.validation),
+    )
+    network = trainer.build_or_warm_start(given, learnt, earlier)
     reported = [pa.table({"epoch": [], "part": [], "loss": []})]
     interrupted = False
     try:
@@ -177,19 +181,19 @@ def _run(
     except KeyboardInterrupt:
         interrupted = True
         print("run: interrupted; kept the best epoch so far")
-    seen = saved_model.seen(stamps, values, splits.train, shape)
-    made = trainer.finished(network, given, learnt, features, [seen], record, earlier)
+    seen = saved_model.training_extent(stamps, values, splits.train, shape)
+    made = trainer.package(network, given, learnt, features, [seen], record, earlier)
     against = given.evaluate.against
-    every = windows.apart(len(splits.test), shape.horizon)
-    forecasts = predictions.forecasts(
-        inference.session(onnx_export.encoded(made.graph)),
+    every = windows.evaluation_stride(len(splits.test), shape.horizon)
+    forecasts = predictions.run_forecasters(
+        inference.create_session(onnx_export.serialize(made.graph)),
         made.intervals,
-        baselines.Given(values, stamps, splits.train, shape),
+        baselines.ForecastContext(values, stamps, splits.train, shape),
         features,
         splits.validation,
         splits.test[::every],
         given.evaluate.trees,
-        saved_model.read(Path(against).expanduser(), saved_model.GRAPH) if against else None,
+        saved_model.load(Path(against).expanduser(), saved_model.GRAPH) if against else None,
     )
     scored = evaluate.evaluate(forecasts, every)
     frame = minutes.to_pandas().set_index("timestamp")
@@ -213,17 +217,17 @@ def _measure_quality(
     name: str,
     entities: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    found = quality.Quality()
+    found = quality.QualityReport()
     found.add(minutes)
-    return found.record(skipped, name, entities)
+    return found.to_dict(skipped, name, entities)
 
 
 def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
     """Return the minutes of `fetch.source`, the record of the source and the quality record."""
     record = source.fetch(given.fetch, folder)
     if meters.several(folder):
-        raise Failure("run needs one meter; use `dvc repro` for several")
-    records = Records(sorted(folder.glob("*.zip")), given.parse)
+        raise UserError("run needs one meter; use `dvc repro` for several")
+    records = MeterReader(sorted(folder.glob("*.zip")), given.parse)
     minutes = pa.concat_tables(records).combine_chunks()
     checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
     return minutes, record, checked
@@ -233,10 +237,10 @@ def _taken(data: pd.DataFrame) -> pa.Table:
     """Return a DataFrame as a table of schema.SCHEMA.
 
     Raises:
-        Failure: It does not hold minutes in time order.
+        UserError: It does not hold minutes in time order.
     """
     if not isinstance(data, pd.DataFrame):
-        raise Failure(f"data: expected a pandas DataFrame, found {data!r:.80}; convert it to one")
+        raise UserError(f"data: expected a pandas DataFrame, found {data!r:.80}; convert it to one")
     frame = data if "timestamp" in data else data.rename_axis("timestamp").reset_index()
     given = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in schema.NAMES if name in given.column_names or name == TARGET]
@@ -244,10 +248,10 @@ def _taken(data: pd.DataFrame) -> pa.Table:
     if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
         table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count or not table.num_rows:
-        raise Failure("data: a minute has no timestamp, or there are no minutes")
-    steps = np.diff(arrow.of(table["timestamp"]))
+        raise UserError("data: a minute has no timestamp, or there are no minutes")
+    steps = np.diff(arrow.to_numpy(table["timestamp"]))
     if (steps <= np.timedelta64(0, "m")).any():
-        raise Failure("data: duplicate times or not in time order; sort the minutes, each once")
+        raise UserError("data: duplicate times or not in time order; sort the minutes, each once")
     absent = {
         name: pa.nulls(len(table), pa.float32()) for name in schema.NAMES if name not in columns
     }

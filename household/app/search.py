@@ -35,7 +35,7 @@ from ruamel.yaml.error import YAMLError
 
 from household.app import command
 from household.core import files, meters, parallel, params, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.report import markdown, plots
 
@@ -81,21 +81,21 @@ def space(texts: list[str]) -> Space:
         texts: Such as train.units=[32],[64,64] or train.dropout=0:0.4.
 
     Raises:
-        Failure: A key cannot be searched, or its values cannot be parsed.
+        UserError: A key cannot be searched, or its values cannot be parsed.
     """
     distributions: Space = {}
-    keys = params.Train.model_fields.keys() - set(MEASURE)
+    keys = params.TrainParams.model_fields.keys() - set(MEASURE)
     for text in texts:
         dotted, _, values = text.partition("=")
         section, _, key = dotted.partition(".")
         if section != "train" or key not in keys:
-            raise Failure(
+            raise UserError(
                 f"{dotted} cannot be searched; use train. and one of {', '.join(sorted(keys))}"
             )
         try:
             distributions[dotted] = _distribution(values)
         except (ValueError, YAMLError):
-            raise Failure(
+            raise UserError(
                 f"{text}: write values as {dotted}=1,2 or a range as {dotted}=0.1:0.5 or "
                 f"{dotted}=0.1:0.5:log"
             ) from None
@@ -126,7 +126,7 @@ def values(trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
 def changed(given: Params, tried: Mapping[str, Any]) -> Params:
     """Return the parameters of a trial with the values `tried`."""
     settings = {key.removeprefix("train."): value for key, value in tried.items()}
-    return params.changed(given, {"train": settings})
+    return params.with_overrides(given, {"train": settings})
 
 
 class Data(NamedTuple):
@@ -145,33 +145,36 @@ def read(given: Params, tried: Space) -> Data:
     """Return the splits of the split stage.
 
     Raises:
-        Failure: There is no validation split.
+        UserError: There is no validation split.
     """
     # Imported here, since looking at a study does not need TensorFlow.
     from household.dataset import batches, scaling, windows  # noqa: PLC0415
     from household.model import checkpoint, loop, network  # noqa: PLC0415
 
-    shape = windows.Shape(given.window.lookback, given.window.horizon)
+    shape = windows.WindowShape(given.window.lookback, given.window.horizon)
     minutes = next(iter(meters.held(paths.SERIES).values()))
-    learnt = loop.Data(
+    learnt = loop.TrainingData(
         scaling.read(paths.SCALING, pq.read_schema(minutes).names[1:]),
-        *batches.read(
-            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.stretch(given.train)
+        *batches.load_datasets(
+            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.chunk_length(given.train)
         ),
     )
     if not learnt.validation.size:
-        raise Failure("a search compares validation losses; set split.validation above 0")
+        raise UserError("a search compares validation losses; set split.validation above 0")
     fixed = given.model_dump(include={"seed", "window", "train"})
     for key in tried:
         del fixed["train"][key.removeprefix("train.")]
     searched = {key: distribution_to_json(of) for key, of in tried.items()}
     record = json.dumps([fixed, searched], sort_keys=True).encode()
     return Data(
-        learnt, checkpoint.key([record, *learnt.scaling, *learnt.train.key, *learnt.validation.key])
+        learnt,
+        checkpoint.fingerprint(
+            [record, *learnt.scaling, *learnt.train.key, *learnt.validation.key]
+        ),
     )
 
 
-def opened(seed: int = 0) -> optuna.Study:
+def open_study(seed: int = 0) -> optuna.Study:
     """Open the study in reports/search, or create it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -188,7 +191,7 @@ def opened(seed: int = 0) -> optuna.Study:
     return study
 
 
-def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
+def run_worker(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
     """Run trials until the study has enough.
 
     Args:
@@ -198,12 +201,12 @@ def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
         worker: The index of this worker.
 
     Raises:
-        Failure: The study has other data, parameters or values to try.
+        UserError: The study has other data, parameters or values to try.
     """
     data = read(given, tried)
-    study = opened(given.seed + 1_000 * worker)
+    study = open_study(given.seed + 1_000 * worker)
     if study.user_attrs.get("of", data.key) != data.key:
-        raise Failure(
+        raise UserError(
             f"{JOURNAL} was created with other data, parameters or values; delete {FOLDER} to "
             "start over"
         )
@@ -216,7 +219,7 @@ def work(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
             study.tell(trial, state=TrialState.FAIL)
             raise
         study.tell(trial, loss, state=state)
-        print(f"search: {said(study.trials[trial.number])}", flush=True)
+        print(f"search: {describe(study.trials[trial.number])}", flush=True)
 
 
 def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None, TrialState]:
@@ -238,31 +241,31 @@ def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         kept = Path(folder) / "checkpoint.npz"
         try:
-            model = trainer.started(settings, learnt)
+            model = trainer.build_or_warm_start(settings, learnt)
             loop.fit(model, learnt, settings.train, settings.seed, kept, report)
         except optuna.TrialPruned:
             return None, TrialState.PRUNED
-        except Failure:  # the training diverged
+        except UserError:  # the training diverged
             return None, TrialState.FAIL
     return min(losses), TrialState.COMPLETE
 
 
-def ended(study: optuna.Study) -> list[FrozenTrial]:
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that ended, the best first."""
-    return sorted(study.get_trials(states=ENDED), key=lambda trial: (trial.state, best(trial)))
+    return sorted(study.get_trials(states=ENDED), key=lambda trial: (trial.state, best_loss(trial)))
 
 
-def best(trial: FrozenTrial) -> float:
+def best_loss(trial: FrozenTrial) -> float:
     """Return the lowest validation loss of a trial, also of a pruned one."""
     return min(trial.intermediate_values.values(), default=math.inf)
 
 
-def seconds(trial: FrozenTrial) -> float:
+def duration_seconds(trial: FrozenTrial) -> float:
     """Return the duration of a trial."""
     return trial.duration.total_seconds() if trial.duration else math.nan
 
 
-def said(trial: FrozenTrial) -> str:
+def describe(trial: FrozenTrial) -> str:
     """Describe a trial in a line."""
     if not trial.intermediate_values:
         how = "diverged"
@@ -270,9 +273,9 @@ def said(trial: FrozenTrial) -> str:
         cut = ", pruned" if trial.state == TrialState.PRUNED else ""
         count = len(trial.intermediate_values)
         epochs = "1 epoch" if count == 1 else f"{count} epochs"
-        how = f"val_loss {best(trial):.5f} after {epochs}{cut}"
+        how = f"val_loss {best_loss(trial):.5f} after {epochs}{cut}"
     tried = " ".join(f"{_name(key)}={_short(value)}" for key, value in values(trial).items())
-    return f"trial {trial.number}: {how}, {seconds(trial):.0f} s; {tried}"
+    return f"trial {trial.number}: {how}, {duration_seconds(trial):.0f} s; {tried}"
 
 
 def overrides(trial: FrozenTrial) -> list[str]:
@@ -284,15 +287,15 @@ def overrides(trial: FrozenTrial) -> list[str]:
 
 def report(study: optuna.Study) -> str:
     """Write the report to reports/search; return its table as Markdown."""
-    trials = ended(study)
+    trials = finished_trials(study)
     keys = list(trials[0].params)
     rows = [
         {
             "trial": trial.number,
-            "validation loss": f"{best(trial):.6f}",
+            "validation loss": f"{best_loss(trial):.6f}",
             "epochs": len(trial.intermediate_values),
             "pruned": "yes" if trial.state == TrialState.PRUNED else "no",
-            "seconds": round(seconds(trial)),
+            "seconds": round(duration_seconds(trial)),
         }
         | {key: _plain(value) for key, value in values(trial).items()}
         for trial in trials
@@ -349,8 +352,8 @@ def history(trials: list[FrozenTrial]) -> dict[str, Any]:
     lowest, rows = math.inf, []
     for trial in sorted(trials, key=lambda trial: trial.number):
         cut = trial.state == TrialState.PRUNED
-        lowest = lowest if cut else min(lowest, best(trial))
-        row = {"trial": trial.number, "loss": best(trial), "how": HOW[cut]}
+        lowest = lowest if cut else min(lowest, best_loss(trial))
+        row = {"trial": trial.number, "loss": best_loss(trial), "how": HOW[cut]}
         rows.append(row | ({"lowest": lowest} if math.isfinite(lowest) else {}))
     x = {"field": "trial", "type": "quantitative", "axis": {"tickMinStep": 1}}
     y = {"type": "quantitative", "title": "validation loss", "scale": {"zero": False}}
@@ -417,12 +420,14 @@ def apply(number: int) -> int:
     """Run the pipeline with the values of a trial, as the experiment trial-<number>.
 
     Raises:
-        Failure: There is no such trial.
+        UserError: There is no such trial.
     """
-    trials = {trial.number: trial for trial in ended(opened())} if JOURNAL.exists() else {}
+    trials = (
+        {trial.number: trial for trial in finished_trials(open_study())} if JOURNAL.exists() else {}
+    )
     if number not in trials:
         known = ", ".join(map(str, sorted(trials))) or "none"
-        raise Failure(f"no trial {number} in {JOURNAL}; it has {known}")
+        raise UserError(f"no trial {number} in {JOURNAL}; it has {known}")
     set_params = [f"--set-param={each}" for each in overrides(trials[number])]
     command = ["dvc", "exp", "run", "--temp", "--name", f"trial-{number}", *set_params]
     print(f"search: {shlex.join(command)}", flush=True)
@@ -439,18 +444,18 @@ def _main(options: argparse.Namespace) -> None:
         sys.exit(apply(options.apply))
     given, tried = params.load(), space(options.space or list(SPACE))
     if options.workers == 1 and not os.environ.get(parallel.CLUSTER):
-        work(given, tried, options.trials)
+        run_worker(given, tried, options.trials)
     else:
-        together(given, tried, options)
-    print(report(opened()))
+        run_workers(given, tried, options)
+    print(report(open_study()))
     print(f"search: wrote {FOLDER}/report.md; run --apply TRIAL for an experiment with its values")
 
 
-def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
+def run_workers(given: Params, tried: Space, options: argparse.Namespace) -> None:
     """Run several workers on the study, on a cluster or with a share of the cores each."""
     if os.environ.get(parallel.CLUSTER):
-        share = partial(work, given, tried, options.trials)
-        list(parallel.each(share, range(options.workers), "search"))
+        share = partial(run_worker, given, tried, options.trials)
+        list(parallel.map_items(share, range(options.workers), "search"))
         return
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
@@ -469,14 +474,14 @@ def together(given: Params, tried: Space, options: argparse.Namespace) -> None:
 
 
 def _worker(given: Params, tried: Space, trials: int, number: int) -> None:
-    told(lambda: work(given, tried, trials, number))
+    told(lambda: run_worker(given, tried, trials, number))
 
 
 def told(act: Callable[[], None]) -> None:
     """Run `act`. An error is reported in one line and ends the process with status 1."""
     try:
         act()
-    except Failure as failure:
+    except UserError as failure:
         sys.exit(f"search: {failure}")
     except FileNotFoundError as error:
         sys.exit(f"search: no {error.filename}; run `dvc repro split` first")

@@ -9,11 +9,11 @@ from typing import Self
 POLL_SECONDS = 0.2
 
 
-class ReplacedError(Exception):
+class FileReplacedError(Exception):
     """Signal that the file was replaced or truncated and has to be read from its start."""
 
 
-class Growing:
+class FollowedFile:
     """Read the bytes of a file; with `wait`, block at the end of the file until more is written."""
 
     def __init__(self, path: Path, *, wait: bool) -> None:
@@ -80,4 +80,4 @@ class Growing:
         except FileNotFoundError:
             return  # the new file does not exist yet
         if not os.path.samestat(opened, current) or current.st_size < self._file.tell():
-            raise ReplacedError
+            raise FileReplacedError

@@ -26,8 +26,8 @@ try:
 
     from household.app import chart
     from household.app.forecaster import Forecaster
-    from household.app.live import Live
-    from household.app.tail import POLL_SECONDS, Growing, ReplacedError
+    from household.app.live import LiveForecast
+    from household.app.tail import POLL_SECONDS, FileReplacedError, FollowedFile
 except ModuleNotFoundError as error:
     sys.exit(
         f"watch: {error.name} is not installed; in the project's folder, "
@@ -43,17 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     with command.exit_on_error("watch", options.file), suppress(KeyboardInterrupt):
         forecaster = Forecaster(options.model)
-        live = Live(forecaster, SHOWN)
+        live = LiveForecast(forecaster, SHOWN)
         console = Console()
         with Screen(console=console, screen=console.is_terminal, auto_refresh=False) as screen:
 
             def show() -> None:
                 drawn = chart.draw(live, console.width, console.height)
-                state = f"{live.said()}\n{live.trouble}"
+                state = f"{live.summary()}\n{live.error}"
                 screen.update(Text.from_ansi(f"{options.file}\n{drawn}\n{state}"), refresh=True)
 
             _follow(options.file, options.speed, forecaster, live, show)
-    print(live.said())
+    print(live.summary())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -67,18 +67,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _follow(
-    file: Path, speed: float | None, forecaster: Forecaster, live: Live, show: Callable[[], None]
+    file: Path,
+    speed: float | None,
+    forecaster: Forecaster,
+    live: LiveForecast,
+    show: Callable[[], None],
 ) -> None:
     """Read new readings, and start over when the file is replaced. A replay ends with the file."""
     show()
     while True:
         try:
-            with Growing(file, wait=speed is None) as text:
+            with FollowedFile(file, wait=speed is None) as text:
                 for table in forecaster.stream(text, str(file)):
                     _take(table, speed, live, show)
                 return
-        except ReplacedError:
-            live.trouble = f"{file} was replaced; reading it from its start"
+        except FileReplacedError:
+            live.error = f"{file} was replaced; reading it from its start"
             show()
         except FileNotFoundError:
             if not live.points:
@@ -86,7 +90,9 @@ def _follow(
             time.sleep(POLL_SECONDS)
 
 
-def _take(table: pa.Table, speed: float | None, live: Live, show: Callable[[], None]) -> None:
+def _take(
+    table: pa.Table, speed: float | None, live: LiveForecast, show: Callable[[], None]
+) -> None:
     # Of a file that already holds years, only the last minutes are needed.
     first = max(0, table.num_rows - live.kept) if speed is None else 0
     for row in range(first, table.num_rows):

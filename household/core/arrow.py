@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 
-def of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+def to_numpy(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
     """Return the values of a column without nulls: (rows,), read-only.
 
     Args:
@@ -26,7 +26,7 @@ def of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
     return np.from_dlpack(array)
 
 
-def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+def from_numpy(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     """Return a column that shares the memory of `values`.
 
     Args:
@@ -36,7 +36,7 @@ def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def texts(values: Sequence[str]) -> pa.Array:
+def string_array(values: Sequence[str]) -> pa.Array:
     """Return a column of strings."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)

@@ -1,7 +1,7 @@
 """Define the one exception whose message is meant for the user."""
 
 
-class Failure(Exception):
+class UserError(Exception):
     """Report what is wrong and what to do about it, in one line.
 
     A stage or command prints the message without a traceback and exits with status 1.

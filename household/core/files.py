@@ -99,7 +99,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns=columns)
 
 
-def rows(path: Path) -> int:
+def row_count(path: Path) -> int:
     """Return the number of rows in a Parquet file."""
     return int(pq.read_metadata(path).num_rows)
 
@@ -125,10 +125,10 @@ def read_column(path: Path, name: str) -> pa.ChunkedArray:
 def write_table(path: Path, table: pa.Table) -> None:
     """Write `table` as Parquet."""
     with atomic_write(path) as partial:
-        pq.write_table(table, partial, **encoding(table.schema))
+        pq.write_table(table, partial, **parquet_options(table.schema))
 
 
-def encoding(schema: pa.Schema) -> dict[str, Any]:
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     """Return how to encode the columns of `schema`, as keyword arguments for pyarrow.
 
     Timestamps and integers are stored as differences from row to row, which need few bits. All

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from household.core import files, parallel
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 FOLDER = "meters"
 # The name of a single meter.
@@ -69,40 +69,40 @@ def each(
     Args:
         function: What to do for a meter.
         jobs: Its argument, by meter.
-        skip: Whether to skip meters for which `function` raises Failure.
+        skip: Whether to skip meters for which `function` raises UserError.
         doing: The name of the stage in messages and progress.
 
     Returns:
         The results by meter, and the reasons by skipped meter.
 
     Raises:
-        Failure: `function` failed for a meter and `skip` is False, or no meter is left.
+        UserError: `function` failed for a meter and `skip` is False, or no meter is left.
     """
     if list(jobs) == [ONE]:
         return {ONE: function(jobs[ONE])}, {}
     results: dict[str, Made] = {}
     skipped: dict[str, str] = {}
-    attempts = parallel.each(partial(_tried, function), list(jobs.values()), doing)
+    attempts = parallel.map_items(partial(_tried, function), list(jobs.values()), doing)
     for meter, result in zip(jobs, attempts, strict=True):
-        if isinstance(result, Failure) and not skip:
-            raise Failure(
+        if isinstance(result, UserError) and not skip:
+            raise UserError(
                 f"meter {meter}: {result} (set parse.on_bad_line to skip to leave this meter out)"
             )
-        if isinstance(result, Failure):
+        if isinstance(result, UserError):
             skipped[meter] = str(result)
         else:
             results[meter] = result
     if not results:
         meter, reason = next(iter(skipped.items()))
-        raise Failure(f"all {len(jobs):,} meters failed; {meter}: {reason}")
+        raise UserError(f"all {len(jobs):,} meters failed; {meter}: {reason}")
     for meter, reason in skipped.items():
         print(f"{doing}: skipped meter {meter}: {reason}")
     return results, skipped
 
 
-def _tried(function: Callable[[Job], Made], job: Job) -> Made | Failure:
-    """Return the result of `function`, or its Failure, so that the other meters are still done."""
+def _tried(function: Callable[[Job], Made], job: Job) -> Made | UserError:
+    """Return the result of `function`, or its UserError, so that the other meters are done."""
     try:
         return function(job)
-    except Failure as failure:
+    except UserError as failure:
         return failure

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import household
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CLUSTER = "HOUSEHOLD_CLUSTER"
 # Up to so many items are faster than the start of processes.
-FEW = 8
+SERIAL_THRESHOLD = 8
 # Time for the scheduler to answer and for a first worker to connect.
 CONNECT_SECONDS = 30
 POLL_SECONDS = 0.02
@@ -35,7 +35,9 @@ POLL_SECONDS = 0.02
 LIBRARIES = ("numpy", "onnxruntime", "pandas", "pyarrow")
 
 
-def each(function: Callable[[Item], Result], items: Sequence[Item], doing: str) -> Iterator[Result]:
+def map_items(
+    function: Callable[[Item], Result], items: Sequence[Item], doing: str
+) -> Iterator[Result]:
     """Yield `function` of each of `items`, in their order.
 
     `function`, `items` and results are pickled. Relative paths in them refer to the current folder,
@@ -47,14 +49,14 @@ def each(function: Callable[[Item], Result], items: Sequence[Item], doing: str) 
         doing: The name of the work in the progress bar.
 
     Raises:
-        Failure: A process died, or the cluster cannot be used. Exceptions of `function` pass
+        UserError: A process died, or the cluster cannot be used. Exceptions of `function` pass
             through.
     """
     address = os.environ.get(CLUSTER)
     processes = min(os.cpu_count() or 1, len(items))
     if address:
         results = _on_cluster(address, function, items)
-    elif len(items) <= FEW or processes < 2:
+    elif len(items) <= SERIAL_THRESHOLD or processes < 2:
         results = map(function, items)
     else:
         results = _in_processes(function, items, processes)
@@ -70,7 +72,7 @@ def _in_processes(
         try:
             yield from pool.map(function, items, chunksize=max(1, min(16, len(items) // 64)))
         except BrokenProcessPool:
-            raise Failure("a worker process died, possibly out of memory; run again") from None
+            raise UserError("a worker process died, possibly out of memory; run again") from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -86,14 +88,14 @@ def _on_cluster(
     try:
         import distributed  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError:
-        raise Failure(
+        raise UserError(
             f"{CLUSTER} asks for Dask: python -m pip install --require-hashes -r lock/cluster.txt; "
             "unset it to run on this machine"
         ) from None
     for name in ("distributed", "distributed.client"):  # errors are reported here, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with _connected(distributed, address) as client:
-        task = _Task(function, version(), Path.cwd())
+        task = _Task(function, code_version(), Path.cwd())
         futures = client.map(task, items, pure=False)
         indices = {future: i for i, future in enumerate(futures)}
         del futures
@@ -108,12 +110,12 @@ def _on_cluster(
                     yield ready.pop(next_index)
                     next_index += 1
         except distributed.KilledWorker as error:
-            raise Failure(
+            raise UserError(
                 f"{address}: {error.allowed_failures + 1} workers died on the same meter, possibly "
                 "out of memory; give each worker more"
             ) from None
         except (distributed.CancelledError, OSError):
-            raise Failure(
+            raise UserError(
                 f"{address}: lost connection to the scheduler; restart it, or unset {CLUSTER} to "
                 "run on this machine"
             ) from None
@@ -123,7 +125,7 @@ def _completed(distributed: Any, client: Any, futures: Any) -> Iterator[tuple[An
     """Yield each future and its result as soon as it is done.
 
     Raises:
-        Failure: No worker is left.
+        UserError: No worker is left.
     """
     completed = distributed.as_completed(futures, loop=client.loop, with_results=True)
     last_seen = time.monotonic()
@@ -138,7 +140,7 @@ def _completed(distributed: Any, client: Any, futures: Any) -> Iterator[tuple[An
         time.sleep(POLL_SECONDS)
         if time.monotonic() - last_seen > CONNECT_SECONDS:
             if not client.scheduler_info()["workers"]:
-                raise Failure(
+                raise UserError(
                     f"no worker left at {client.scheduler.address}; start some in this folder by "
                     "`python -m dask worker`, each with enough memory"
                 )
@@ -149,13 +151,13 @@ def _connected(distributed: Any, address: str) -> Any:
     """Return a client of the cluster at `address`, which has at least one worker.
 
     Raises:
-        Failure: There is no such cluster, or it has no worker.
+        UserError: There is no such cluster, or it has no worker.
     """
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        raise Failure(
+        raise UserError(
             f"{CLUSTER}: no Dask scheduler at {address} ({reason}); start one, or unset "
             f"{CLUSTER} to run on this machine"
         ) from None
@@ -163,14 +165,14 @@ def _connected(distributed: Any, address: str) -> Any:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except (TimeoutError, OSError):
         client.close(timeout=1)
-        raise Failure(
+        raise UserError(
             f"{address}: no worker connected within {CONNECT_SECONDS} seconds; start some"
         ) from None
     return client
 
 
 @cache
-def version() -> str:
+def code_version() -> str:
     """Return all versions that the bytes of an output may depend on: code, Python and libraries."""
     code = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
@@ -191,22 +193,22 @@ class _Task(Generic[Item, Result]):
         """Return `function(item)`.
 
         Raises:
-            Failure: This worker differs from the client.
+            UserError: This worker differs from the client.
         """
-        if version() != self._version:
-            raise Failure(
-                f"a worker has {version()}, expected {self._version}; restart it in this folder, "
-                "with the packages of the same lock"
+        if code_version() != self._version:
+            raise UserError(
+                f"a worker has {code_version()}, expected {self._version}; restart it in this "
+                "folder, with the packages of the same lock"
             )
         if self._pinned and not household.IS_PINNED:
-            raise Failure(
+            raise UserError(
                 "a worker rounds differently from this process; start it on a processor with "
                 "AVX2, by `python -m dask worker --preload-nanny household ...`"
             )
         try:
             os.chdir(self._folder)
         except OSError:
-            raise Failure(
+            raise UserError(
                 f"a worker has no folder {self._folder}; mount it there under the same path"
             ) from None
         return self._function(item)
@@ -221,7 +223,7 @@ def _with_progress(results: Iterator[Result], total: int, doing: str) -> Iterato
     yield from tqdm(results, desc=doing, total=total, unit="meter", leave=False)
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     """Yield `items`, preparing each in a separate thread while the one before is used.
 
     This halves the time where preparing and using an item take equally long. An exception that

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from household.core import paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET, Feature
 
 
@@ -29,7 +29,7 @@ class Section(BaseModel):
     )
 
 
-class Sample(Section):
+class SampleParams(Section):
     """Hold the parameters of the simulated data, `fetch.sample`."""
 
     seed: int = Field(ge=0)
@@ -47,13 +47,13 @@ class Sample(Section):
         return date
 
 
-class Fetch(Section):
+class FetchParams(Section):
     """Hold the parameters of the fetch stage."""
 
     source: str | list[str]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     meters: Literal["one", "each"]
-    sample: Sample
+    sample: SampleParams
 
     @field_validator("source", mode="before")
     @classmethod
@@ -64,7 +64,7 @@ class Fetch(Section):
         return source
 
 
-class Columns(Section):
+class ColumnHeaders(Section):
     """Map each column to its header in the file, null if the meter does not have it."""
 
     global_active_power: str
@@ -76,7 +76,7 @@ class Columns(Section):
     sub_metering_3: str | None
 
 
-class Layout(Section):
+class TextFormatParams(Section):
     """Describe how the file of a meter is written."""
 
     # A tab or a printable ASCII character, except the quotes that may enclose a field.
@@ -84,7 +84,7 @@ class Layout(Section):
     decimal: Literal[".", ","]
     time: list[str] = Field(min_length=1)
     format: str = Field(min_length=1)
-    columns: Columns
+    columns: ColumnHeaders
     kilowatts: float = Field(ge=1e-9, le=1e9)
     missing: list[str]
     resample: Literal["minute"] | None
@@ -98,14 +98,14 @@ class Layout(Section):
         return self
 
 
-class Parse(Section):
+class ParseParams(Section):
     """Hold the parameters of the parse stage."""
 
     on_bad_line: Literal["fail", "skip"]
-    layout: Layout
+    layout: TextFormatParams
 
 
-class Window(Section):
+class WindowParams(Section):
     """Hold the parameters of the window stage, and of the scaling in the split stage."""
 
     lookback: int = Field(ge=1)
@@ -126,7 +126,7 @@ class Window(Section):
         return features
 
 
-class Split(Section):
+class SplitParams(Section):
     """Hold the parameters of the split stage."""
 
     train: float = Field(gt=0, lt=1)
@@ -136,7 +136,7 @@ class Split(Section):
     unseen_households: float = Field(ge=0, lt=1)
 
 
-class Train(Section):
+class TrainParams(Section):
     """Hold the parameters of the train stage."""
 
     warm_start: Annotated[str, Field(min_length=1)] | None
@@ -158,14 +158,14 @@ class Train(Section):
     patience: Annotated[int, Field(ge=1)] | None
 
 
-class Evaluate(Section):
+class EvaluateParams(Section):
     """Hold the parameters of the evaluate stage."""
 
     against: Annotated[str, Field(min_length=1)] | None
     trees: bool
 
 
-class Plot(Section):
+class PlotParams(Section):
     """Hold the parameters of the plot stage."""
 
     steps: int = Field(ge=2, le=5_000)
@@ -176,13 +176,13 @@ class Params(Section):
     """Hold all parameters of params.yaml."""
 
     seed: int = Field(ge=0, lt=2**32)
-    fetch: Fetch
-    parse: Parse
-    window: Window
-    split: Split
-    train: Train
-    evaluate: Evaluate
-    plot: Plot
+    fetch: FetchParams
+    parse: ParseParams
+    window: WindowParams
+    split: SplitParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    plot: PlotParams
 
     @model_validator(mode="after")
     def _changes_are_seen(self) -> Self:
@@ -195,21 +195,21 @@ def load(path: Path = paths.PARAMS) -> Params:
     """Read and validate all parameters, whichever stage asks.
 
     Raises:
-        Failure: A parameter is missing, unknown, of the wrong type or out of range. The message
+        UserError: A parameter is missing, unknown, of the wrong type or out of range. The message
             names each of them and the value found.
     """
     try:
         # DVC reads the file with the same library, so both see the same types (YAML 1.2).
         record = YAML(typ="safe").load(path)
     except FileNotFoundError:
-        raise Failure(f"{path} not found; run from the project's root") from None
+        raise UserError(f"{path} not found; run from the project's root") from None
     # Bytes that are not UTF-8 and dates such as 30 February raise ValueError.
     except (YAMLError, ValueError) as error:
-        raise Failure(f"{path} is not YAML: {error}") from None
+        raise UserError(f"{path} is not YAML: {error}") from None
     return _validate(record, str(path))
 
 
-def changed(given: Params, sections: Mapping[str, Any]) -> Params:
+def with_overrides(given: Params, sections: Mapping[str, Any]) -> Params:
     """Return a copy of `given` with the values of `sections`.
 
     Args:
@@ -217,7 +217,7 @@ def changed(given: Params, sections: Mapping[str, Any]) -> Params:
         sections: New values by section and key, such as {"train": {"epochs": 3}}.
 
     Raises:
-        Failure: As in `load`.
+        UserError: As in `load`.
     """
     return _validate(_deep_merge(given.model_dump(), sections), "the parameters")
 
@@ -244,4 +244,4 @@ def _validate(record: Any, name: str) -> Params:
             )
             for entry in invalid.errors()
         )
-        raise Failure(f"{name}: {errors}; correct it and run again") from None
+        raise UserError(f"{name}: {errors}; correct it and run again") from None

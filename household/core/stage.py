@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from household.core import params, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 
 
@@ -30,7 +30,7 @@ def run(
     try:
         with _stage_lock(name) if is_exclusive() else nullcontext():
             main(params.load())
-    except Failure as failure:
+    except UserError as failure:
         _exit(f"{name}: {failure}")
     except OSError as error:
         _exit(f"{name}: {error.filename or 'I/O error'}: {error.strerror or error}")

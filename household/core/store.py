@@ -14,42 +14,42 @@ import pyarrow.parquet as pq
 from household.core import arrow, files, schema
 
 
-def write(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def write_months(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Write `tables` of schema.SCHEMA, in time order, to a folder; yield each written month."""
-    for month, table in cut(tables):
+    for month, table in split_by_month(tables):
         files.write_table(path / f"{month}.parquet", table)
         yield table
 
 
-def write_one(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def write_file(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Write `tables` of schema.SCHEMA, in time order, to one file; yield each month."""
     with (
         files.atomic_write(path) as partial,
-        pq.ParquetWriter(partial, schema.SCHEMA, **files.encoding(schema.SCHEMA)) as parquet,
+        pq.ParquetWriter(partial, schema.SCHEMA, **files.parquet_options(schema.SCHEMA)) as parquet,
     ):
-        for _, table in cut(tables):
+        for _, table in split_by_month(tables):
             parquet.write_table(table)
             yield table
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def iter_months(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the months at `path` in time order, or some of their columns."""
-    for month in _paths(path):
+    for month in _files(path):
         with pq.ParquetFile(month) as file:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=columns)
 
 
-def metadata(path: Path) -> list[pq.FileMetaData]:
+def read_metadata(path: Path) -> list[pq.FileMetaData]:
     """Return the Parquet metadata of each file at `path`."""
-    return [pq.read_metadata(month) for month in _paths(path)]
+    return [pq.read_metadata(month) for month in _files(path)]
 
 
-def cut(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
+def split_by_month(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
     """Yield each month of `tables`, whose rows are in time order, with its name such as 2006-12."""
     month, pieces = None, list[pa.Table]()
     for table in tables:
-        months = arrow.of(table["timestamp"]).astype("datetime64[M]")
+        months = arrow.to_numpy(table["timestamp"]).astype("datetime64[M]")
         first_rows = np.flatnonzero(np.diff(months, prepend=np.datetime64("NaT", "M")) != 0)
         for begin, end in zip(first_rows, [*first_rows[1:], len(months)], strict=True):
             if pieces and months[begin] != month:
@@ -61,7 +61,7 @@ def cut(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
         yield str(month), pa.concat_tables(pieces).combine_chunks()
 
 
-def _paths(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     return sorted(path.glob("*.parquet"), key=lambda month: np.datetime64(month.stem))

@@ -15,19 +15,19 @@ import numpy.typing as npt
 from household.core import files, meters
 from household.core.schema import Values
 from household.dataset import series, windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 
 # Minutes of a meter that are read at once, and minutes that are in memory and shuffled together:
 # enough for a batch to hold windows of many meters.
-PIECE = 2**15
-POOL = 2**21
+SHARD_MINUTES = 2**15
+BUFFER_MINUTES = 2**21
 
 # shuffle(starts, buffer_index, max_shift): permute `starts`, and shift all of them by one random
 # offset in [0, max_shift). Both depend on `buffer_index`.
 Shuffle = Callable[[Starts, int, int], Starts]
 
 
-class Windows(NamedTuple):
+class Shard(NamedTuple):
     """Hold windows of a series.
 
     Attributes:
@@ -39,7 +39,7 @@ class Windows(NamedTuple):
     starts: Starts
 
 
-class Piece(NamedTuple):
+class ShardRef(NamedTuple):
     """Refer to windows of one meter that are read together.
 
     Attributes:
@@ -52,14 +52,14 @@ class Piece(NamedTuple):
     size: int
     first: int
     last: int
-    read: Callable[[], Windows]
+    read: Callable[[], Shard]
 
-    def stretches(self, minutes: int) -> int:
-        """Return how many chunks of `minutes` hold the windows; see `windows.stretches`."""
+    def n_chunks(self, minutes: int) -> int:
+        """Return how many chunks of `minutes` hold the windows; see `windows.chunk_starts`."""
         return self.size if minutes == 1 else -(-(self.last - self.first + minutes) // minutes)
 
 
-class Part(NamedTuple):
+class WindowDataset(NamedTuple):
     """List the pieces of a split.
 
     Attributes:
@@ -67,7 +67,7 @@ class Part(NamedTuple):
         key: What their contents depend on, for the fingerprint of a checkpoint.
     """
 
-    pieces: list[Piece]
+    pieces: list[ShardRef]
     key: list[bytes | npt.NDArray[Any]]
 
     @property
@@ -75,30 +75,32 @@ class Part(NamedTuple):
         """Return the number of windows."""
         return sum(piece.size for piece in self.pieces)
 
-    def stretches(self, minutes: int) -> int:
+    def n_chunks(self, minutes: int) -> int:
         """Return the number of chunks of `minutes` that hold the windows."""
-        return sum(piece.stretches(minutes) for piece in self.pieces)
+        return sum(piece.n_chunks(minutes) for piece in self.pieces)
 
-    def read(self) -> Iterator[Windows]:
+    def read(self) -> Iterator[Shard]:
         """Yield the windows of each piece."""
         for piece in self.pieces:
             yield piece.read()
 
 
-def held(values: Values, starts: Starts) -> Part:
+def in_memory(values: Values, starts: Starts) -> WindowDataset:
     """Return the windows at `starts` of one series, in memory and in that order."""
     if not len(starts):
-        return Part([], [])
-    all_windows = Windows(values, starts)
-    piece = Piece(len(starts), int(starts.min()), int(starts.max()), lambda: all_windows)
-    return Part([piece], [values, starts])
+        return WindowDataset([], [])
+    all_windows = Shard(values, starts)
+    piece = ShardRef(len(starts), int(starts.min()), int(starts.max()), lambda: all_windows)
+    return WindowDataset([piece], [values, starts])
 
 
-def read(path: Path, parts: Sequence[Path], shape: Shape, before: int) -> list[Part]:
+def load_datasets(
+    path: Path, parts: Sequence[Path], shape: WindowShape, before: int
+) -> list[WindowDataset]:
     """Return the windows of several splits of the split stage.
 
     Those of one meter are held in memory, those of several meters are read from files; see
-    `of_files`.
+    `from_files`.
 
     Args:
         path: The series.
@@ -109,18 +111,20 @@ def read(path: Path, parts: Sequence[Path], shape: Shape, before: int) -> list[P
     minutes = meters.held(path)
     if meters.several(path):
         return [
-            of_files(
+            from_files(
                 [(minutes[meter], starts) for meter, starts in meters.held(part).items()],
                 shape,
                 before,
             )
             for part in parts
         ]
-    values = series.values(files.read_table(path))
-    return [held(values, windows.read(part)) for part in parts]
+    values = series.to_array(files.read_table(path))
+    return [in_memory(values, windows.read_starts(part)) for part in parts]
 
 
-def of_files(meters: Sequence[tuple[Path, Path]], shape: Shape, before: int) -> Part:
+def from_files(
+    meters: Sequence[tuple[Path, Path]], shape: WindowShape, before: int
+) -> WindowDataset:
     """Return the windows of several meters, to be read from files.
 
     Args:
@@ -128,28 +132,30 @@ def of_files(meters: Sequence[tuple[Path, Path]], shape: Shape, before: int) -> 
         shape: The shape of the windows.
         before: How many minutes before the first window of a piece to read as well.
     """
-    pieces: list[Piece] = []
+    pieces: list[ShardRef] = []
     for path, starts in meters:
-        sorted_starts = np.sort(windows.read(starts))
-        boundaries = np.flatnonzero(np.diff(sorted_starts // PIECE)) + 1
+        sorted_starts = np.sort(windows.read_starts(starts))
+        boundaries = np.flatnonzero(np.diff(sorted_starts // SHARD_MINUTES)) + 1
         for piece_starts in np.split(sorted_starts, boundaries):
             if len(piece_starts):
                 first, last = int(piece_starts[0]), int(piece_starts[-1])
-                read = partial(_read, path, starts, first, last, shape, before)
-                pieces.append(Piece(len(piece_starts), first, last, read))
-    return Part(
+                read = partial(_read_shard, path, starts, first, last, shape, before)
+                pieces.append(ShardRef(len(piece_starts), first, last, read))
+    return WindowDataset(
         pieces,
         [files.sha256(path).encode() for files_of_meter in meters for path in files_of_meter],
     )
 
 
-def _read(path: Path, starts: Path, first: int, last: int, shape: Shape, before: int) -> Windows:
+def _read_shard(
+    path: Path, starts: Path, first: int, last: int, shape: WindowShape, before: int
+) -> Shard:
     """Return the windows that begin from `first` to `last`, and their part of the series."""
     begin = max(0, first - before)
     rows = files.read_rows(path, begin, last + shape.length)
-    all_starts = windows.read(starts)
+    all_starts = windows.read_starts(starts)
     selected = np.sort(all_starts[(all_starts >= first) & (all_starts <= last)])
-    return Windows(series.values(rows), selected - np.int32(begin))
+    return Shard(series.to_array(rows), selected - np.int32(begin))
 
 
 class Batch(NamedTuple):
@@ -166,7 +172,7 @@ class Batch(NamedTuple):
     weights: npt.NDArray[np.float32]
 
 
-class Pool:
+class ShuffleBuffer:
     """Hold several pieces in memory as one series and gather chunks from it.
 
     A chunk of 4 minutes with a lookback of 3 and a horizon of 1, whose first window starts at row
@@ -182,7 +188,7 @@ class Pool:
         values    pad | a0 a1 a2 a3 a4 a5 | pad pad | pad | b0 b1 b2 b3 | pad pad
     """
 
-    def __init__(self, read: Sequence[Windows], shape: Shape, minutes: int) -> None:
+    def __init__(self, read: Sequence[Shard], shape: WindowShape, minutes: int) -> None:
         # A chunk may begin before the first window of its piece and end after the last one. The
         # padding keeps it out of other pieces. Minutes there have no weight.
         pads = [(minutes, 2 * minutes), (0, 0)]
@@ -196,17 +202,17 @@ class Pool:
             [each.starts + offset for each, offset in zip(read, offsets, strict=True)]
         )
         # What follows the last target may belong to another split.
-        last = int(windows.last_minutes(starts.max(), shape))
+        last = int(windows.last_row(starts.max(), shape))
         joined = values[0] if len(read) == 1 else np.concatenate(values)
         self._values = joined[: last + 1]
         self._shape, self._minutes = shape, minutes
         self._weights = np.zeros(len(joined) + 2 * minutes, np.float32)
         self._weights[starts + minutes] = 1
         # Rows of the targets of each input, counted from the row after the first input.
-        self._targets = windows.input_minutes(np.arange(minutes, dtype=np.int32), shape.horizon)
-        self.stretches = np.concatenate(
+        self._targets = windows.input_rows(np.arange(minutes, dtype=np.int32), shape.horizon)
+        self.n_chunks = np.concatenate(
             [
-                windows.stretches(each.starts, minutes) + offset
+                windows.chunk_starts(each.starts, minutes) + offset
                 for each, offset in zip(read, offsets, strict=True)
             ]
         )
@@ -214,24 +220,24 @@ class Pool:
     def batch(self, firsts: Starts) -> Batch:
         """Return the chunks whose first windows start at `firsts`."""
         minutes, (lookback, horizon) = self._minutes, self._shape
-        n_inputs = length(self._shape, minutes)
-        first_rows = windows.last_input_minutes(firsts, lookback) - (n_inputs - minutes)
-        rows = windows.input_minutes(first_rows, n_inputs + horizon)
+        n_inputs = input_length(self._shape, minutes)
+        first_rows = windows.last_input_row(firsts, lookback) - (n_inputs - minutes)
+        rows = windows.input_rows(first_rows, n_inputs + horizon)
         chunks = self._values[np.clip(rows, 0, len(self._values) - 1)]
         power = chunks[:, n_inputs - minutes + 1 :, 0][:, self._targets]
-        weights = self._weights[windows.input_minutes(firsts + minutes, minutes)]
+        weights = self._weights[windows.input_rows(firsts + minutes, minutes)]
         if minutes == 1:
             power, weights = power[:, 0], weights[:, 0]
         return Batch(chunks[:, :n_inputs], power, weights)
 
 
-def length(shape: Shape, minutes: int) -> int:
+def input_length(shape: WindowShape, minutes: int) -> int:
     """Return the number of input minutes of a chunk; a chunk of one minute is a whole window."""
     return minutes if minutes > 1 else shape.lookback
 
 
-def batches(
-    part: Part, shape: Shape, minutes: int, size: int, shuffle: Shuffle | None = None
+def iter_batches(
+    part: WindowDataset, shape: WindowShape, minutes: int, size: int, shuffle: Shuffle | None = None
 ) -> Iterator[Batch]:
     """Yield all windows of a split in batches.
 
@@ -252,8 +258,8 @@ def batches(
         order = shuffle(order, -1, 1)
     pending: list[Batch] = []
     n_missing = size  # chunks that the next batch lacks
-    for i, pool in enumerate(_pools([part.pieces[j] for j in order], shape, minutes)):
-        firsts = shuffle(pool.stretches, i, minutes) if shuffle else pool.stretches
+    for i, pool in enumerate(_buffers([part.pieces[j] for j in order], shape, minutes)):
+        firsts = shuffle(pool.n_chunks, i, minutes) if shuffle else pool.n_chunks
         while len(firsts):
             firsts_of_batch, firsts = firsts[:n_missing], firsts[n_missing:]
             pending.append(pool.batch(firsts_of_batch))
@@ -265,16 +271,18 @@ def batches(
         yield _concat(pending)
 
 
-def _pools(pieces: Sequence[Piece], shape: Shape, minutes: int) -> Iterator[Pool]:
+def _buffers(
+    pieces: Sequence[ShardRef], shape: WindowShape, minutes: int
+) -> Iterator[ShuffleBuffer]:
     """Yield pieces in groups that fit in memory together."""
-    in_memory: list[Windows] = []
+    in_memory: list[Shard] = []
     for piece in pieces:
         in_memory.append(piece.read())
-        if sum(len(windows_of_piece.values) for windows_of_piece in in_memory) >= POOL:
-            yield Pool(in_memory, shape, minutes)
+        if sum(len(windows_of_piece.values) for windows_of_piece in in_memory) >= BUFFER_MINUTES:
+            yield ShuffleBuffer(in_memory, shape, minutes)
             in_memory = []
     if in_memory:
-        yield Pool(in_memory, shape, minutes)
+        yield ShuffleBuffer(in_memory, shape, minutes)
 
 
 def _concat(parts: list[Batch]) -> Batch:

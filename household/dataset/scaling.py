@@ -11,23 +11,23 @@ import pyarrow as pa
 
 from household.core import arrow, files
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
-    from household.core.params import Window
+    from household.core.params import WindowParams
 
 
-MOST = 2**29
+MAX_EXACT_COUNT = 2**29
 
 
-class Scaling(NamedTuple):
+class Scaler(NamedTuple):
     """Hold the center to subtract from each feature and the scale to divide by: (features,)."""
 
     center: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
 
 
-class Counted(NamedTuple):
+class MeterWindows(NamedTuple):
     """Hold the windows of a meter that count for the scaling.
 
     Attributes:
@@ -41,7 +41,9 @@ class Counted(NamedTuple):
     scaled: Starts
 
 
-def measure(features: Sequence[str], meters: Iterable[Counted], shape: Shape) -> Scaling:
+def fit_scaler(
+    features: Sequence[str], meters: Iterable[MeterWindows], shape: WindowShape
+) -> Scaler:
     """Return the mean of the windows in `centered` and the standard deviation of those in `scaled`.
 
     Without windows the center is 0 and the scale 1. A feature that never changes has the scale 1.
@@ -51,32 +53,32 @@ def measure(features: Sequence[str], meters: Iterable[Counted], shape: Shape) ->
         meters: The windows of each meter.
         shape: The shape of the windows.
     """
-    values_by_feature = {name: [NOTHING, NOTHING] for name in features}
+    values_by_feature = {name: [NO_VALUES, NO_VALUES] for name in features}
     for meter in meters:
-        counts = [windows.times_held(meter.centered, shape)] * 2
+        counts = [windows.window_counts(meter.centered, shape)] * 2
         if meter.scaled is not meter.centered:
-            counts[1] = windows.times_held(meter.scaled, shape)
+            counts[1] = windows.window_counts(meter.scaled, shape)
         # One column at a time, since decades of minutes do not fit into a laptop's memory.
         for name, so_far in values_by_feature.items():
             column = meter.column(name)
-            values = [Distinct.of(column, counts[0])] * 2
+            values = [WeightedValues.of(column, counts[0])] * 2
             if counts[1] is not counts[0]:
-                values[1] = Distinct.of(column, counts[1])
+                values[1] = WeightedValues.of(column, counts[1])
             values_by_feature[name] = [
-                first.and_(second) for first, second in zip(so_far, values, strict=True)
+                first.merge(second) for first, second in zip(so_far, values, strict=True)
             ]
     center = np.array([centered.mean() for centered, _ in values_by_feature.values()])
-    scale = np.array([scaled.deviation() for _, scaled in values_by_feature.values()])
-    return Scaling(center, np.where(scale > 0, scale, 1.0))
+    scale = np.array([scaled.std() for _, scaled in values_by_feature.values()])
+    return Scaler(center, np.where(scale > 0, scale, 1.0))
 
 
-def counted(window: "Window", starts: Starts, train: Starts) -> tuple[Starts, Starts]:
+def windows_to_use(window: "WindowParams", starts: Starts, train: Starts) -> tuple[Starts, Starts]:
     """Return the starts for the center and for the scale, of all windows and the training ones."""
     choices = {"all": starts, "train": train, "none": starts[:0]}
     return choices[window.center], choices[window.scale]
 
 
-class Distinct(NamedTuple):
+class WeightedValues(NamedTuple):
     """Hold the distinct values of a feature and how often each occurs in windows.
 
     A meter writes few distinct values in many minutes. The sums are exact (Shewchuk's algorithm, by
@@ -94,31 +96,31 @@ class Distinct(NamedTuple):
         counts: list[npt.NDArray[np.float64]] = [np.empty(0)]
         row = 0
         table = pa.table([column.slice(0, len(times))], ["value"])
-        for batch in table.to_batches(windows.BLOCK):
+        for batch in table.to_batches(windows.BLOCK_ROWS):
             distinct = batch["value"].dictionary_encode()
             weights = times[row : row + len(batch)]
-            values.append(arrow.of(distinct.dictionary).astype(np.float64))
-            counts.append(_counts(arrow.of(distinct.indices), weights))
+            values.append(arrow.to_numpy(distinct.dictionary).astype(np.float64))
+            counts.append(_counts(arrow.to_numpy(distinct.indices), weights))
             row += len(batch)
         return cls(np.concatenate(values), np.concatenate(counts))
 
-    def and_(self, other: "Distinct") -> "Distinct":
+    def merge(self, other: "WeightedValues") -> "WeightedValues":
         """Return the values of both."""
         if not len(self.values):
             return other
         values, indices = np.unique(np.append(self.values, other.values), return_inverse=True)
-        return Distinct(values, _counts(indices, np.append(self.counts, other.counts)))
+        return WeightedValues(values, _counts(indices, np.append(self.counts, other.counts)))
 
     def mean(self) -> float:
         """Return `mean(windows)` without building the windows; 0 if there are none."""
         if not len(self.values):
             return 0.0
         # The product with a larger count would be rounded.
-        remainder = self.counts % MOST
+        remainder = self.counts % MAX_EXACT_COUNT
         products = np.append(self.values * remainder, self.values * (self.counts - remainder))
         return math.fsum(products) / math.fsum(self.counts)
 
-    def deviation(self) -> float:
+    def std(self) -> float:
         """Return the standard deviation `std(windows, ddof=0)`; 0 if there are no windows."""
         if not len(self.values):
             return 0.0
@@ -130,19 +132,19 @@ def _counts(indices: npt.NDArray[np.int64], weights: npt.NDArray[Any]) -> npt.ND
     return np.bincount(indices, weights=weights).astype(np.float64, copy=False)
 
 
-NOTHING = Distinct(np.empty(0), np.empty(0))
+NO_VALUES = WeightedValues(np.empty(0), np.empty(0))
 
 
-def write(path: Path, features: list[str], scaling: Scaling) -> None:
+def write(path: Path, features: list[str], scaling: Scaler) -> None:
     """Write `scaling` as JSON, by feature."""
     pairs = zip(features, scaling.center.tolist(), scaling.scale.tolist(), strict=True)
     files.write_json(path, {name: {"center": c, "scale": s} for name, c, s in pairs})
 
 
-def read(path: Path, features: list[str]) -> Scaling:
+def read(path: Path, features: list[str]) -> Scaler:
     """Return the scaling of `features` that `write` wrote."""
     record = files.read_json(path)
-    return Scaling(
+    return Scaler(
         np.array([record[name]["center"] for name in features]),
         np.array([record[name]["scale"] for name in features]),
     )

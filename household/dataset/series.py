@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.core import arrow, files, schema, store
-from household.core.errors import Failure
-from household.core.parallel import ahead
-from household.core.params import Window
+from household.core.errors import UserError
+from household.core.parallel import prefetch
+from household.core.params import WindowParams
 from household.core.schema import TARGET
 from household.dataset import windows
 
@@ -33,49 +33,49 @@ class Job(NamedTuple):
     series: Path
     windows: Path
     features: list[str]
-    settings: Window
+    settings: WindowParams
 
 
-class Found(NamedTuple):
+class WindowCounts(NamedTuple):
     """Count the complete minutes and the windows of a meter."""
 
     minutes: int
     windows: int
 
 
-def cut(job: Job) -> Found:
+def build_windows(job: Job) -> WindowCounts:
     """Write the complete minutes and the starts of the windows of a meter; count both.
 
     Raises:
-        Failure: There is no window.
+        UserError: There is no window.
     """
-    finder, window = windows.Series(), job.settings
+    finder, window = windows.WindowFinder(), job.settings
 
     # One month at a time, since decades of minutes do not fit into a laptop's memory.
     def tables() -> Iterator[pa.Table]:
-        return store.read(job.parsed, ["timestamp", *job.features])
+        return store.iter_months(job.parsed, ["timestamp", *job.features])
 
     with files.atomic_write(job.series) as partial:
         columns = schema.schema(job.features)
-        with pq.ParquetWriter(partial, columns, **files.encoding(columns)) as parquet:
-            for table in ahead(valid(tables, job.features, window.fraction)):
-                finder.add(arrow.of(table["timestamp"]))
+        with pq.ParquetWriter(partial, columns, **files.parquet_options(columns)) as parquet:
+            for table in prefetch(complete_minutes(tables, job.features, window.fraction)):
+                finder.add(arrow.to_numpy(table["timestamp"]))
                 parquet.write_table(table)
         if TARGET not in job.features or not finder.minutes:
             missing = " and ".join(job.features or window.features)
-            raise Failure(f"{job.parsed}: no minute has a value for {missing}")
-        starts = finder.starts(windows.Shape(window.lookback, window.horizon), window.gaps)
+            raise UserError(f"{job.parsed}: no minute has a value for {missing}")
+        starts = finder.starts(windows.WindowShape(window.lookback, window.horizon), window.gaps)
         if not len(starts):
-            raise Failure(
+            raise UserError(
                 f"no window of window.lookback {window.lookback} and window.horizon "
                 f"{window.horizon} in {finder.minutes:,} minutes with window.gaps {window.gaps}; "
                 "shorten them, or use more minutes (window.fraction, fetch.source)"
             )
-    windows.write(job.windows, starts)
-    return Found(finder.minutes, len(starts))
+    windows.write_starts(job.windows, starts)
+    return WindowCounts(finder.minutes, len(starts))
 
 
-def present(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
+def available_features(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
     """Return those of `features` with at least one value in the `parsed` files."""
     groups = [file.row_group(i) for file in parsed for i in range(file.num_row_groups)]
     indices = {name: schema.SCHEMA.get_field_index(name) for name in features}
@@ -86,7 +86,7 @@ def present(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[
     ]
 
 
-def valid(
+def complete_minutes(
     tables: Callable[[], Iterator[pa.Table]], features: Sequence[str], fraction: float = 1.0
 ) -> Iterator[pa.Table]:
     """Yield the first `fraction` of the minutes in which all `features` have a value.
@@ -113,6 +113,6 @@ def valid(
         n_left -= min(n_left, table.num_rows)
 
 
-def values(table: pa.Table) -> schema.Values:
+def to_array(table: pa.Table) -> schema.Values:
     """Return the features of a series, without the timestamp, as an array (minutes, features)."""
-    return np.column_stack([arrow.of(table[name]) for name in table.column_names[1:]])
+    return np.column_stack([arrow.to_numpy(table[name]) for name in table.column_names[1:]])

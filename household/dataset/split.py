@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from household.core.errors import Failure
-from household.core.params import Split
+from household.core.errors import UserError
+from household.core.params import SplitParams
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 
 
-class Parts(NamedTuple):
+class Splits(NamedTuple):
     """Hold the starts of the windows of each split."""
 
     train: Starts
@@ -21,7 +21,7 @@ class Parts(NamedTuple):
     test: Starts
 
 
-def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
+def split_windows(starts: Starts, shape: WindowShape, settings: SplitParams, seed: int) -> Splits:
     """Split windows in time order. With the settings of the tutorial, split them as it does.
 
     The first round(train * n) windows are for training, the rest for the test. The last
@@ -37,7 +37,7 @@ def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
         seed: Seeds the shuffle.
 
     Raises:
-        Failure: A split would be empty.
+        UserError: A split would be empty.
     """
     draw = np.random.default_rng(seed)
 
@@ -47,25 +47,25 @@ def split(starts: Starts, shape: Shape, settings: Split, seed: int) -> Parts:
 
     n_before_test = round(settings.train * len(starts))
     training, test = starts[:n_before_test], starts[n_before_test:]
-    training = windows.without_overlap(training, test, shape, embargo=settings.embargo)
+    training = windows.purge_overlap(training, test, shape, embargo=settings.embargo)
     n_train = math.floor(len(training) * (1.0 - settings.validation))
     if settings.validation_from == "shuffled":
         training = shuffle(training)
         train, validation = training[:n_train], training[n_train:]
     else:
         train, validation = training[:n_train], training[n_train:]
-        train = windows.without_overlap(train, validation, shape, embargo=settings.embargo)
+        train = windows.purge_overlap(train, validation, shape, embargo=settings.embargo)
         train = shuffle(train)
     for part, key in ((train, "train"), (validation, "validation"), (test, "train")):
         if not len(part) and (key != "validation" or settings.validation):
-            raise Failure(
+            raise UserError(
                 f"{len(starts):,} windows are too few for a train, a validation and a test split; "
                 f"use more minutes (fetch.source, window.fraction) or change split.{key}"
             )
-    return Parts(train, validation, test)
+    return Splits(train, validation, test)
 
 
-def unseen(meters: Sequence[str], settings: Split, seed: int) -> set[str]:
+def holdout_meters(meters: Sequence[str], settings: SplitParams, seed: int) -> set[str]:
     """Draw the meters that are tested but not trained on.
 
     Args:
@@ -74,12 +74,12 @@ def unseen(meters: Sequence[str], settings: Split, seed: int) -> set[str]:
         seed: Seeds the draw.
 
     Raises:
-        Failure: The asked share is none of the meters, or all of them.
+        UserError: The asked share is none of the meters, or all of them.
     """
     share = settings.unseen_households
     count = round(share * len(meters))
     if share and not 0 < count < len(meters):
-        raise Failure(
+        raise UserError(
             f"split.unseen_households: {share:.0%} of {len(meters):,} meters is "
             f"{'all' if count else 'none'}; use another share, or 0 to train on all meters"
         )
@@ -104,20 +104,20 @@ class Job(NamedTuple):
     train: Path
     validation: Path
     test: Path
-    shape: Shape
-    settings: Split
+    shape: WindowShape
+    settings: SplitParams
     seed: int
     unseen: bool
 
 
-def cut(job: Job) -> dict[str, int]:
+def split_meter(job: Job) -> dict[str, int]:
     """Write the splits of a meter; return the number of windows in each.
 
     Raises:
-        Failure: As in `split`.
+        UserError: As in `split_windows`.
     """
-    parts = split(windows.read(job.windows), job.shape, job.settings, job.seed)
+    parts = split_windows(windows.read_starts(job.windows), job.shape, job.settings, job.seed)
     written = {"test": parts.test} if job.unseen else parts._asdict()
     for name, starts in written.items():
-        windows.write(getattr(job, name), starts)
+        windows.write_starts(getattr(job, name), starts)
     return {name: len(starts) for name, starts in written.items()}

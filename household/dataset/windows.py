@@ -24,12 +24,12 @@ from household.core.schema import Values
 
 Starts = npt.NDArray[np.int32]
 # More targets than this would take memory without improving the scores.
-SCORED = 2_000_000
-BLOCK = 2**20
+MAX_SCORED_TARGETS = 2_000_000
+BLOCK_ROWS = 2**20
 SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
 
 
-class Shape(NamedTuple):
+class WindowShape(NamedTuple):
     """Hold the size of a window in minutes.
 
     Attributes:
@@ -46,7 +46,7 @@ class Shape(NamedTuple):
         return self.lookback + self.horizon
 
 
-def starts(timestamps: npt.NDArray[np.datetime64], shape: Shape, gaps: str) -> Starts:
+def find_starts(timestamps: npt.NDArray[np.datetime64], shape: WindowShape, gaps: str) -> Starts:
     """Return the start of every window in a series; see `Series.starts`.
 
     Args:
@@ -54,12 +54,12 @@ def starts(timestamps: npt.NDArray[np.datetime64], shape: Shape, gaps: str) -> S
         shape: The shape of the windows.
         gaps: "join" or "break".
     """
-    finder = Series()
+    finder = WindowFinder()
     finder.add(timestamps)
     return finder.starts(shape, gaps)
 
 
-class Series:
+class WindowFinder:
     """Find the windows of a series from its times, which may come in several parts."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Series:
         self.minutes += len(timestamps)
         self._last = times[-1:]
 
-    def starts(self, shape: Shape, gaps: str) -> Starts:
+    def starts(self, shape: WindowShape, gaps: str) -> Starts:
         """Return the start of every window, in time order.
 
         As in the tutorial, there is a window for each start in range(n - length), which skips the
@@ -95,27 +95,27 @@ class Series:
         return np.arange(len(first_of_run), dtype=np.int32) + first_of_run.astype(np.int32)
 
 
-def input_minutes(starts: Any, lookback: int) -> Any:
+def input_rows(starts: Any, lookback: int) -> Any:
     """Return the rows of the input minutes of each window: (windows, lookback), array or tensor."""
     return starts[:, np.newaxis] + np.arange(lookback, dtype=np.int32)
 
 
-def last_input_minutes(starts: Any, lookback: int) -> Any:
+def last_input_row(starts: Any, lookback: int) -> Any:
     """Return the row of the last input minute of each window: (windows,), array or tensor."""
     return starts + (lookback - 1)
 
 
-def target_minutes(starts: Starts, shape: Shape) -> Starts:
+def target_rows(starts: Starts, shape: WindowShape) -> Starts:
     """Return the rows of the target minutes of each window: (windows, horizon)."""
-    return input_minutes(starts + shape.lookback, shape.horizon)
+    return input_rows(starts + shape.lookback, shape.horizon)
 
 
-def last_minutes(starts: Any, shape: Shape) -> Any:
+def last_row(starts: Any, shape: WindowShape) -> Any:
     """Return the row of the last target minute of each window: (windows,)."""
     return starts + (shape.length - 1)
 
 
-def apart(count: int, horizon: int, *, several: bool = False) -> int:
+def evaluation_stride(count: int, horizon: int, *, several: bool = False) -> int:
     """Return the stride between scored windows that keeps at most SCORED targets.
 
     Windows with a long horizon share nearly all targets with their neighbours, so a part of them is
@@ -128,7 +128,7 @@ def apart(count: int, horizon: int, *, several: bool = False) -> int:
         several: Whether the windows are of several meters.
     """
     keep_all = horizon == 1 and not several
-    stride = 1 if keep_all else max(1, math.ceil(count * horizon / SCORED))
+    stride = 1 if keep_all else max(1, math.ceil(count * horizon / MAX_SCORED_TARGETS))
     while math.gcd(stride, 1440) > 1:
         stride += 1
     return stride
@@ -136,15 +136,15 @@ def apart(count: int, horizon: int, *, several: bool = False) -> int:
 
 def inputs(values: Values, starts: Starts, lookback: int) -> Values:
     """Return the input minutes of each window: (windows, lookback, features)."""
-    return values[input_minutes(starts, lookback)]
+    return values[input_rows(starts, lookback)]
 
 
-def targets(values: Values, starts: Starts, shape: Shape) -> npt.NDArray[np.float32]:
+def targets(values: Values, starts: Starts, shape: WindowShape) -> npt.NDArray[np.float32]:
     """Return the targets of each window in kW: (windows, horizon)."""
-    return values[target_minutes(starts, shape), 0]
+    return values[target_rows(starts, shape), 0]
 
 
-def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: bool) -> Starts:
+def purge_overlap(before: Starts, after: Starts, shape: WindowShape, *, embargo: bool) -> Starts:
     """Drop the windows of `before` that reach into `after`.
 
     Args:
@@ -161,7 +161,7 @@ def without_overlap(before: Starts, after: Starts, shape: Shape, *, embargo: boo
     return before[: np.searchsorted(before, first - (shape.length - 1))]
 
 
-def stretches(starts: Starts, minutes: int) -> Starts:
+def chunk_starts(starts: Starts, minutes: int) -> Starts:
     """Return the first window of each chunk of `minutes`.
 
     The chunks still cover all `starts` when they are shifted by less than `minutes`.
@@ -171,25 +171,25 @@ def stretches(starts: Starts, minutes: int) -> Starts:
     return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
 
 
-def times_held(starts: Starts, shape: Shape) -> npt.NDArray[np.int32]:
+def window_counts(starts: Starts, shape: WindowShape) -> npt.NDArray[np.int32]:
     """Return how many of the windows hold each minute, up to the last minute of any."""
     if not len(starts):
         return np.zeros(0, np.int32)
-    edges = np.zeros(last_minutes(starts.max(), shape) + 2, np.int32)
+    edges = np.zeros(last_row(starts.max(), shape) + 2, np.int32)
     # In blocks, since NumPy copies an index to 64 bits.
-    for first in range(0, len(starts), BLOCK):
-        block = starts[first : first + BLOCK]
+    for first in range(0, len(starts), BLOCK_ROWS):
+        block = starts[first : first + BLOCK_ROWS]
         edges[block] += 1
-        edges[last_minutes(block, shape) + 1] -= 1
+        edges[last_row(block, shape) + 1] -= 1
     return np.cumsum(edges, out=edges)[:-1]
 
 
-def write(path: Path, starts: Starts) -> None:
+def write_starts(path: Path, starts: Starts) -> None:
     """Write the starts of windows to `path`."""
-    files.write_table(path, pa.table([arrow.column(starts, pa.int32())], schema=SCHEMA))
+    files.write_table(path, pa.table([arrow.from_numpy(starts, pa.int32())], schema=SCHEMA))
 
 
-def read(path: Path) -> Starts:
+def read_starts(path: Path) -> Starts:
     """Return the starts of windows at `path`."""
-    starts: Starts = arrow.of(files.read_table(path)["start"])
+    starts: Starts = arrow.to_numpy(files.read_table(path)["start"])
     return starts

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from household.core.parallel import ahead
+from household.core.parallel import prefetch
 from household.core.schema import Power, Values
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
 
 DAY = np.timedelta64(1, "D")
@@ -23,7 +23,7 @@ RIDGE = 1e-3
 CHUNK = 4096
 
 
-class Given(NamedTuple):
+class ForecastContext(NamedTuple):
     """Hold what a baseline may read.
 
     Attributes:
@@ -36,44 +36,44 @@ class Given(NamedTuple):
     values: Values
     timestamps: npt.NDArray[np.datetime64]
     train: Starts
-    shape: Shape
+    shape: WindowShape
 
 
-Baseline = Callable[[Given, Starts], Power]
+Baseline = Callable[[ForecastContext, Starts], Power]
 
 
-def persistence(given: Given, starts: Starts) -> Power:
+def persistence(given: ForecastContext, starts: Starts) -> Power:
     """Forecast the target's value in the last input minute."""
-    last = given.values[windows.last_input_minutes(starts, given.shape.lookback), 0]
+    last = given.values[windows.last_input_row(starts, given.shape.lookback), 0]
     return _at_each_step(last, given.shape)
 
 
-def window_mean(given: Given, starts: Starts) -> Power:
+def window_mean(given: ForecastContext, starts: Starts) -> Power:
     """Forecast the mean of the target over the input minutes."""
     lookback = given.shape.lookback
     means = [
         windows.inputs(given.values, chunk, lookback)[..., 0].mean(axis=1)
-        for chunk in chunks(starts)
+        for chunk in split_starts(starts)
     ]
     return _at_each_step(np.concatenate(means), given.shape)
 
 
-def day_before(given: Given, starts: Starts) -> Power:
+def daily_naive(given: ForecastContext, starts: Starts) -> Power:
     """Forecast the target 24 hours before; persistence where that minute is missing."""
-    day_earlier = given.timestamps[windows.target_minutes(starts, given.shape)] - DAY
+    day_earlier = given.timestamps[windows.target_rows(starts, given.shape)] - DAY
     rows = np.searchsorted(given.timestamps, day_earlier)
     is_known = given.timestamps[rows] == day_earlier
     return np.where(is_known, given.values[rows, 0], persistence(given, starts))
 
 
-def scale(given: Given) -> float:
+def mase_scale(given: ForecastContext) -> float:
     """Return the scale of MASE: the MAE in kW of persistence one minute ahead, in training."""
     one_ahead = given._replace(shape=given.shape._replace(horizon=1))
     actual = windows.targets(given.values, given.train, one_ahead.shape)
     return metrics.mae(actual, persistence(one_ahead, given.train))
 
 
-def linear(given: Given, starts: Starts) -> Power:
+def ridge(given: ForecastContext, starts: Starts) -> Power:
     """Forecast the last value plus a ridge regression on all input minutes and features.
 
     There is one regression for each step of the horizon. It minimises the squared error of the
@@ -95,9 +95,11 @@ def linear(given: Given, starts: Starts) -> Power:
         return target - persistence(given, chunk)
 
     total, products = np.zeros(width + horizon), np.zeros((width, width + horizon))
-    chunk_rows = (np.column_stack([inputs(chunk), change(chunk)]) for chunk in chunks(given.train))
+    chunk_rows = (
+        np.column_stack([inputs(chunk), change(chunk)]) for chunk in split_starts(given.train)
+    )
     # OpenBLAS uses one thread, so a second thread gathers the next rows meanwhile.
-    for rows in ahead(chunk_rows):
+    for rows in prefetch(chunk_rows):
         total += rows.sum(axis=0)
         products += rows[:, :width].T @ rows
     mean = total / len(given.train)
@@ -109,24 +111,24 @@ def linear(given: Given, starts: Starts) -> Power:
     targets = covariance[:, width:] / scale[:, np.newaxis]
     weights = np.linalg.solve(correlation, targets) / scale[:, np.newaxis]
     return persistence(given, starts) + np.concatenate(
-        [(inputs(chunk) - mean[:width]) @ weights + mean[width:] for chunk in chunks(starts)]
+        [(inputs(chunk) - mean[:width]) @ weights + mean[width:] for chunk in split_starts(starts)]
     ).astype(np.float32)
 
 
-def _at_each_step(forecast: npt.NDArray[np.float32], shape: Shape) -> Power:
+def _at_each_step(forecast: npt.NDArray[np.float32], shape: WindowShape) -> Power:
     """Repeat a forecast (windows,) for each step of the horizon: (windows, horizon)."""
     return np.repeat(forecast[:, np.newaxis], shape.horizon, axis=1)
 
 
-def chunks(starts: Starts) -> list[Starts]:
+def split_starts(starts: Starts) -> list[Starts]:
     """Split `starts`, since gathered windows take `lookback` times the memory of their minutes."""
     return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
 
 
 # Baselines by their name in metrics, tables and plots: those that need no training, and all.
-UNTAUGHT: dict[str, Baseline] = {
-    metrics.REFERENCE: persistence,
+NAIVE: dict[str, Baseline] = {
+    metrics.PERSISTENCE: persistence,
     "window mean": window_mean,
-    "day before": day_before,
+    "day before": daily_naive,
 }
-BASELINES = UNTAUGHT | {"linear": linear}
+BASELINES = NAIVE | {"linear": ridge}

@@ -13,8 +13,8 @@ from household.core.schema import LEVELS, Power
 from household.evaluation import metrics
 
 # A change from the minute before of more than so many kW counts as switching.
-SWITCHING = 0.5
-COVERAGE = pa.schema(
+LARGE_CHANGE_KW = 0.5
+INTERVALS_SCHEMA = pa.schema(
     [
         ("by", pa.string()),
         ("group", pa.string()),
@@ -28,7 +28,7 @@ COVERAGE = pa.schema(
 )
 
 
-def breakdown(
+def score_by_group(
     timestamps: npt.NDArray[np.datetime64],
     actual: Power,
     forecasts: Mapping[str, Power],
@@ -36,8 +36,9 @@ def breakdown(
 ) -> pa.Table:
     """Score each forecaster by month, hour, weekday and step, and with and without switching.
 
-    A minute counts as switching if the power differs from persistence by more than `SWITCHING`.
-    Steps count the minutes of the horizon from 1; a horizon of one minute has none.
+    A minute counts as switching if the power differs from persistence by more than
+    `LARGE_CHANGE_KW`. Steps count the minutes of the horizon from 1; a horizon of one minute has
+    none.
 
     Args:
         timestamps: The time of each target minute: (windows, horizon).
@@ -51,8 +52,8 @@ def breakdown(
     rows = [
         {"by": by, "group": group, "minutes": actual[selected].size, "forecaster": name}
         | scores_of_one
-        for by, group, selected in _groups(timestamps, actual, forecasts[metrics.REFERENCE])
-        for name, scores_of_one in metrics.of_each(
+        for by, group, selected in _groups(timestamps, actual, forecasts[metrics.PERSISTENCE])
+        for name, scores_of_one in metrics.score_all(
             actual[selected],
             {name: forecast[selected] for name, forecast in forecasts.items()},
             scale,
@@ -61,8 +62,8 @@ def breakdown(
     return pa.Table.from_pylist(rows)
 
 
-def last_month(breakdown: pa.Table, name: str) -> dict[str, Any]:
-    """Return the last month in a table of `breakdown` and the skill of `name` in it.
+def latest_month_skill(breakdown: pa.Table, name: str) -> dict[str, Any]:
+    """Return the last month in a table of `score_by_group` and the skill of `name` in it.
 
     Both `last_month` and `last_month_skill` are None if there is only one month.
     """
@@ -74,7 +75,7 @@ def last_month(breakdown: pa.Table, name: str) -> dict[str, Any]:
     return {"last_month": months[-1]["group"], "last_month_skill": months[-1]["skill"]}
 
 
-def coverage(
+def intervals_by_group(
     timestamps: npt.NDArray[np.datetime64],
     actual: Power,
     reference: Power,
@@ -100,17 +101,19 @@ def coverage(
                 low, high = lower[i][selected], upper[i][selected]
                 scores_of_one = {
                     "coverage": metrics.coverage(power, low, high),
-                    "width_kw": metrics.width(low, high),
-                    "winkler_kw": metrics.winkler(power, low, high, level),
+                    "width_kw": metrics.mean_width(low, high),
+                    "winkler_kw": metrics.winkler_score(power, low, high, level),
                 }
                 row = {"by": by, "group": group, "minutes": power.size, "forecaster": name}
-                rounded = {key: metrics.rounded(figure) for key, figure in scores_of_one.items()}
+                rounded = {
+                    key: metrics.round_score(figure) for key, figure in scores_of_one.items()
+                }
                 rows.append(row | {"level": level} | rounded)
-    return pa.Table.from_pylist(rows, COVERAGE)
+    return pa.Table.from_pylist(rows, INTERVALS_SCHEMA)
 
 
-def overall(covered: pa.Table) -> dict[str, dict[str, float]]:
-    """Return the overall scores in a table of `coverage`, by forecaster and score."""
+def overall_intervals(covered: pa.Table) -> dict[str, dict[str, float]]:
+    """Return the overall scores in a table of `intervals_by_group`, by forecaster and score."""
     by_forecaster: dict[str, dict[str, float]] = {}
     for row in covered.to_pylist():
         if row["by"] == "all":
@@ -140,7 +143,7 @@ def _groups(
         "month": [(month, months == month) for month in np.unique(months).tolist()],
         "hour": [(str(hour), hours == hour) for hour in range(24)],
         "weekday": [(day, weekdays == i) for i, day in enumerate(calendar.day_name)],
-        "minute": [("quiet", change <= SWITCHING), ("switching", change > SWITCHING)],
+        "minute": [("quiet", change <= LARGE_CHANGE_KW), ("switching", change > LARGE_CHANGE_KW)],
         "step": [(str(step + 1), np.s_[:, step]) for step in range(horizon) if horizon > 1],
     }
     for by, members in groups.items():

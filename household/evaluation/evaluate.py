@@ -8,11 +8,11 @@ import pyarrow as pa
 from household.core import schema
 from household.core.schema import Power
 from household.evaluation import breakdown, metrics, significance
-from household.evaluation.predictions import Forecasts
+from household.evaluation.predictions import ForecastSet
 from household.model import inference, intervals
 
 
-def verdict(
+def compare_with_baselines(
     actual: Power, forecasts: Mapping[str, Power], name: str, every: int = 1
 ) -> dict[str, Any]:
     """Compare the forecaster `name` with persistence and with the best baseline.
@@ -33,17 +33,17 @@ def verdict(
     errors = {
         other: metrics.rmse(actual, each) for other, each in forecasts.items() if other != name
     }
-    baselines = [other for other in errors if other != metrics.EARLIER]
+    baselines = [other for other in errors if other != metrics.PREVIOUS]
     best = min(baselines, key=lambda other: errors[other])
     verdict: dict[str, Any] = {"best_baseline": best}
     rmse = metrics.rmse(actual, forecasts[name])
-    pairs = {"persistence": metrics.REFERENCE, "best": best}
-    if metrics.EARLIER in errors:
-        pairs["earlier"] = metrics.EARLIER
+    pairs = {"persistence": metrics.PERSISTENCE, "best": best}
+    if metrics.PREVIOUS in errors:
+        pairs["earlier"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
         reference = forecasts[other]
-        interval = significance.skill_interval(
-            actual, forecasts[name], reference, significance.day(every)
+        interval = significance.skill_ci(
+            actual, forecasts[name], reference, significance.windows_per_day(every)
         ) or (None, None)
         equal_error = significance.diebold_mariano(actual, forecasts[name], reference, every) or (
             None,
@@ -51,7 +51,7 @@ def verdict(
         )
         figures = (metrics.skill(rmse, errors[other]), *interval, *equal_error)
         for key, figure in zip(("skill", "low", "high", "dm", "p"), figures, strict=True):
-            verdict[f"{prefix}_{key}"] = metrics.rounded(figure)
+            verdict[f"{prefix}_{key}"] = metrics.round_score(figure)
     return verdict
 
 
@@ -60,8 +60,8 @@ class Evaluation(NamedTuple):
 
     Attributes:
         metrics: Scores of each forecaster, the verdict and the scores of the intervals.
-        breakdown: See `breakdown.breakdown`.
-        coverage: See `breakdown.coverage`.
+        breakdown: See `breakdown.score_by_group`.
+        coverage: See `breakdown.intervals_by_group`.
         predictions: See `schema.power_table`.
         windows: The number of test windows.
     """
@@ -73,17 +73,17 @@ class Evaluation(NamedTuple):
     windows: int
 
 
-def evaluate(results: Forecasts, every: int) -> Evaluation:
+def evaluate(results: ForecastSet, every: int) -> Evaluation:
     """Score forecasts of windows with a stride of `every` minutes."""
     stamps, actual, by_name, ends, scale, learnt_from = results
-    coverage = breakdown.coverage(stamps, actual, by_name[metrics.REFERENCE], ends)
-    by_group = breakdown.breakdown(stamps, actual, by_name, scale)
-    comparison = verdict(actual, by_name, inference.NAME, every) | learnt_from
-    comparison |= breakdown.last_month(by_group, inference.NAME)
-    bounds = intervals.named(*ends[inference.NAME]) if inference.NAME in ends else {}
+    coverage = breakdown.intervals_by_group(stamps, actual, by_name[metrics.PERSISTENCE], ends)
+    by_group = breakdown.score_by_group(stamps, actual, by_name, scale)
+    comparison = compare_with_baselines(actual, by_name, inference.NAME, every) | learnt_from
+    comparison |= breakdown.latest_month_skill(by_group, inference.NAME)
+    bounds = intervals.named_bounds(*ends[inference.NAME]) if inference.NAME in ends else {}
     return Evaluation(
-        metrics=metrics.of_each(actual, by_name, scale)
-        | {"verdict": comparison, "intervals": breakdown.overall(coverage)},
+        metrics=metrics.score_all(actual, by_name, scale)
+        | {"verdict": comparison, "intervals": breakdown.overall_intervals(coverage)},
         breakdown=by_group,
         coverage=coverage,
         predictions=schema.power_table(stamps, {"actual": actual} | by_name | bounds),

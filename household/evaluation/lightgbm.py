@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import Power
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
-from household.evaluation.baselines import Given, persistence
+from household.evaluation.baselines import ForecastContext, persistence
 
 # LightGBM reads this at import. Otherwise its threads would use a core each while they wait: two
 # trainings at once on two cores took 4 to 17 times as long as one.
@@ -31,7 +31,7 @@ SETTINGS = {
 }
 
 
-def boosted(given: Given, starts: Starts) -> Power:
+def lightgbm_forecast(given: ForecastContext, starts: Starts) -> Power:
     """Forecast the last value plus the change that gradient-boosted trees predict.
 
     They read all input minutes and features. With a horizon of several minutes the step is an
@@ -40,12 +40,12 @@ def boosted(given: Given, starts: Starts) -> Power:
     gradient boosting decision tree, NeurIPS 30.
 
     Raises:
-        Failure: LightGBM is not installed.
+        UserError: LightGBM is not installed.
     """
     return forecast(train(given), given, starts)
 
 
-def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> Any:
+def train(given: ForecastContext, after_each: Callable[[Any], None] = lambda _: None) -> Any:
     """Return LightGBM's booster, trained on `given.train`.
 
     Args:
@@ -53,12 +53,12 @@ def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> A
         after_each: A callback of LightGBM, called after each tree.
 
     Raises:
-        Failure: LightGBM is not installed.
+        UserError: LightGBM is not installed.
     """
     try:
         import lightgbm  # noqa: PLC0415 (an extra, and a second to import)
     except ModuleNotFoundError:
-        raise Failure(
+        raise UserError(
             "evaluate.trees needs LightGBM: python -m pip install --require-hashes -r "
             "lock/trees.txt"
         ) from None
@@ -79,13 +79,13 @@ def train(given: Given, after_each: Callable[[Any], None] = lambda _: None) -> A
 
     starts = np.sort(given.train)
     steps = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
-    last = windows.last_input_minutes(starts, given.shape.lookback)
+    last = windows.last_input_row(starts, given.shape.lookback)
     change = given.values[last + 1 + steps, 0] - given.values[last, 0]
     data = lightgbm.Dataset(Inputs(), change)
     return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
 
 
-def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -> Power:
+def forecast(booster: Any, given: ForecastContext, starts: Starts, rounds: int = ROUNDS) -> Power:
     """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
 
     Args:
@@ -101,12 +101,14 @@ def forecast(booster: Any, given: Given, starts: Starts, rounds: int = ROUNDS) -
                 for step in range(given.shape.horizon)
             ]
         )
-        for chunk in baselines.chunks(starts)
+        for chunk in baselines.split_starts(starts)
     ]
     return persistence(given, starts) + np.concatenate(change).astype(np.float32)
 
 
-def _inputs(given: Given, starts: Starts, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _inputs(
+    given: ForecastContext, starts: Starts, steps: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
     """Return all input minutes and features of each window, and its step if there are several."""
     inputs = windows.inputs(given.values, starts, given.shape.lookback).astype(np.float64)
     rows = inputs.reshape(len(starts), -1)

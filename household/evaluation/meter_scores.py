@@ -11,7 +11,7 @@ import pyarrow as pa
 from household.core import arrow, files
 from household.dataset import series, windows
 from household.evaluation import baselines, metrics, predictions, significance
-from household.evaluation.predictions import Forecasts
+from household.evaluation.predictions import ForecastSet
 from household.model import inference, intervals, saved_model
 
 RESAMPLES = 2000
@@ -62,7 +62,7 @@ class Job(NamedTuple):
     kept: int
 
 
-class Scored(NamedTuple):
+class MeterScore(NamedTuple):
     """Hold the scores of a meter.
 
     Attributes:
@@ -72,52 +72,54 @@ class Scored(NamedTuple):
     """
 
     row: dict[str, Any]
-    forecasts: Forecasts
-    every: int
+    forecasts: ForecastSet
+    stride: int
 
 
-def score(job: Job) -> Scored:
+def score_meter(job: Job) -> MeterScore:
     """Score a model on one meter.
 
     Raises:
-        Failure: As in `predictions.forecasts`.
+        UserError: As in `predictions.run_forecasters`.
     """
-    session = inference.load(job.graph)
+    session = inference.load_session(job.graph)
     minutes = files.read_table(job.series)
-    shape, test = inference.shape(session), windows.read(job.test)
+    shape, test = inference.window_shape(session), windows.read_starts(job.test)
     train, validation = (
-        NONE if path is None else windows.read(path) for path in (job.train, job.validation)
+        NONE if path is None else windows.read_starts(path) for path in (job.train, job.validation)
     )
-    stride = windows.apart(len(test), shape.horizon)
-    forecasts = predictions.forecasts(
+    stride = windows.evaluation_stride(len(test), shape.horizon)
+    forecasts = predictions.run_forecasters(
         session,
         intervals.read(job.intervals),
-        baselines.Given(series.values(minutes), arrow.of(minutes["timestamp"]), train, shape),
+        baselines.ForecastContext(
+            series.to_array(minutes), arrow.to_numpy(minutes["timestamp"]), train, shape
+        ),
         minutes.column_names[1:],
         validation,
         test[::stride],
         job.with_trees,
-        saved_model.read(Path(job.against).expanduser(), saved_model.GRAPH)
+        saved_model.load(Path(job.against).expanduser(), saved_model.GRAPH)
         if job.against
         else None,
     )
     row = {"meter": job.meter, "seen": job.train is not None} | _row(forecasts, stride)
     thinning = max(1, job.kept // stride)
-    return Scored(row, forecasts.every(thinning), stride * thinning)
+    return MeterScore(row, forecasts.thin(thinning), stride * thinning)
 
 
-def _row(results: Forecasts, stride: int) -> dict[str, Any]:
+def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
     actual, forecasts = results.actual, results.forecasts
-    reference = forecasts[metrics.REFERENCE]
+    reference = forecasts[metrics.PERSISTENCE]
     rmse = metrics.rmse(actual, forecasts[inference.NAME])
     baseline_rmse = {
         name: metrics.rmse(actual, forecast)
         for name, forecast in forecasts.items()
-        if name not in (inference.NAME, metrics.EARLIER)
+        if name not in (inference.NAME, metrics.PREVIOUS)
     }
     best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
-    day = significance.day(stride)
-    ci = significance.skill_interval(actual, forecasts[inference.NAME], reference, day)
+    day = significance.windows_per_day(stride)
+    ci = significance.skill_ci(actual, forecasts[inference.NAME], reference, day)
     low, high = ci or (None, None)
     mase = (
         None
@@ -126,23 +128,23 @@ def _row(results: Forecasts, stride: int) -> dict[str, Any]:
     )
     figures = {
         "rmse_kw": rmse,
-        "persistence_kw": baseline_rmse[metrics.REFERENCE],
+        "persistence_kw": baseline_rmse[metrics.PERSISTENCE],
         "mase": mase,
-        "skill": metrics.skill(rmse, baseline_rmse[metrics.REFERENCE]),
+        "skill": metrics.skill(rmse, baseline_rmse[metrics.PERSISTENCE]),
         "low": low,
         "high": high,
         "best_skill": metrics.skill(rmse, baseline_rmse[best]),
     }
-    rounded = {name: metrics.rounded(figure) for name, figure in figures.items()}
+    rounded = {name: metrics.round_score(figure) for name, figure in figures.items()}
     return {"windows": len(actual), "best_baseline": best} | rounded
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return the rows of all meters as a table of SCHEMA."""
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
 
-def distribution(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, Any]:
+def summarize_skill(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, Any]:
     """Summarise the skill against persistence over the meters of `rows`.
 
     Confidence intervals are the 2.5th to 97.5th percentiles over resamples of the meters. Efron
@@ -172,7 +174,7 @@ def distribution(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, 
     summary |= _interval("median", medians) | _interval("wins", wins)
     summary["sure_wins"] = sum(row["low"] > 0 for row in with_ci) / len(scored)
     summary["sure_losses"] = sum(row["high"] < 0 for row in with_ci) / len(scored)
-    rounded = {name: metrics.rounded(float(figure)) for name, figure in summary.items()}
+    rounded = {name: metrics.round_score(float(figure)) for name, figure in summary.items()}
     return {"meters": len(scored)} | rounded
 
 
@@ -181,14 +183,16 @@ def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def of_each_kind(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def summarize_by_training(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Summarise the meters that the model was trained on, and the other ones."""
     kinds = {"seen": True, "unseen": False}
     by_kind = {kind: [row for row in rows if row["seen"] == seen] for kind, seen in kinds.items()}
-    return {kind: distribution(group) for kind, group in by_kind.items() if group}
+    return {kind: summarize_skill(group) for kind, group in by_kind.items() if group}
 
 
-def named(predictions: pa.Table, scored: Mapping[str, Scored], horizon: int) -> pa.Table:
+def add_meter_column(
+    predictions: pa.Table, scored: Mapping[str, MeterScore], horizon: int
+) -> pa.Table:
     """Add the meter of each row to the predictions of several meters, which come in their order."""
     counts = [len(score.forecasts.actual) * horizon for score in scored.values()]
     indices = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from household.core.schema import Float, Power
 
-REFERENCE = "persistence"
+PERSISTENCE = "persistence"
 # The name of the model in evaluate.against.
-EARLIER = "earlier LSTM"
+PREVIOUS = "earlier LSTM"
 
 
 def rmse(actual: Power, forecast: Power) -> float:
@@ -46,7 +46,7 @@ def skill(rmse: float, reference: float) -> float | None:
     return 1 - rmse / reference if reference else None
 
 
-def of_each(
+def score_all(
     actual: Power, forecasts: Mapping[str, Power], scale: float
 ) -> dict[str, dict[str, float | None]]:
     """Return the scores of each forecast by forecaster.
@@ -56,19 +56,19 @@ def of_each(
         forecasts: The forecasts by forecaster, with persistence among them.
         scale: The scale of MASE in kW.
     """
-    reference = rmse(actual, forecasts[REFERENCE])
+    reference = rmse(actual, forecasts[PERSISTENCE])
     return {
         name: {
-            "rmse_kw": rounded(error := rmse(actual, forecast)),
-            "mae_kw": rounded(mae(actual, forecast)),
-            "mase": rounded(mase(actual, forecast, scale)),
-            "skill": rounded(skill(error, reference)),
+            "rmse_kw": round_score(error := rmse(actual, forecast)),
+            "mae_kw": round_score(mae(actual, forecast)),
+            "mase": round_score(mase(actual, forecast, scale)),
+            "skill": round_score(skill(error, reference)),
         }
         for name, forecast in forecasts.items()
     }
 
 
-def rounded(score: float | None) -> float | None:
+def round_score(score: float | None) -> float | None:
     """Round a score to six decimals, since further ones depend on the processor."""
     return None if score is None else round(score, 6)
 
@@ -82,12 +82,12 @@ def coverage(actual: Power, lower: Float, upper: Float) -> float:
     return float(np.mean((actual >= lower) & (actual <= upper)))
 
 
-def width(lower: Float, upper: Float) -> float:
+def mean_width(lower: Float, upper: Float) -> float:
     """Return the mean width in kW."""
     return float(np.mean(np.subtract(upper, lower, dtype=np.float64)))
 
 
-def winkler(actual: Power, lower: Float, upper: Float, level: float) -> float:
+def winkler_score(actual: Power, lower: Float, upper: Float, level: float) -> float:
     """Return the mean Winkler score in kW. Lower is better, and the true quantiles score best.
 
     The score of a minute is the width, plus 2 / (1 - level) times the distance outside the
@@ -102,4 +102,4 @@ def winkler(actual: Power, lower: Float, upper: Float, level: float) -> float:
         level: The asked coverage.
     """
     outside = np.maximum(lower - actual, 0) + np.maximum(actual - upper, 0)
-    return width(lower, upper) + 2 / (1 - level) * float(np.mean(outside, dtype=np.float64))
+    return mean_width(lower, upper) + 2 / (1 - level) * float(np.mean(outside, dtype=np.float64))

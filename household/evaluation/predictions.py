@@ -10,16 +10,16 @@ from household.core.schema import Float, Power
 from household.dataset import batches, windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
-from household.evaluation.baselines import Given
+from household.evaluation.baselines import ForecastContext
 from household.model import inference, intervals
-from household.model.intervals import Intervals
-from household.model.saved_model import Trained
+from household.model.intervals import ConformalIntervals
+from household.model.saved_model import SavedModel
 
 if TYPE_CHECKING:  # it is for household.model.inference to import it
     import onnxruntime
 
 
-class Forecasts(NamedTuple):
+class ForecastSet(NamedTuple):
     """Hold the forecasts of all forecasters for the test windows.
 
     Attributes:
@@ -29,7 +29,7 @@ class Forecasts(NamedTuple):
         ends: Lower and upper bounds of prediction intervals by forecaster: (levels, windows,
             horizon).
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
-        learnt_from: The number of target minutes on which an earlier model was trained.
+        training_overlap: The number of target minutes on which an earlier model was trained.
     """
 
     stamps: npt.NDArray[np.datetime64]
@@ -37,9 +37,9 @@ class Forecasts(NamedTuple):
     forecasts: dict[str, Power]
     ends: dict[str, tuple[Float, Float]]
     scale: float
-    learnt_from: dict[str, int]
+    training_overlap: dict[str, int]
 
-    def every(self, number: int) -> "Forecasts":
+    def thin(self, number: int) -> "ForecastSet":
         """Return the forecasts of every `number`-th window, from the first."""
         return self._replace(
             stamps=self.stamps[::number],
@@ -52,7 +52,7 @@ class Forecasts(NamedTuple):
         )
 
 
-def together(by_meter: Sequence[Forecasts]) -> Forecasts:
+def concat(by_meter: Sequence[ForecastSet]) -> ForecastSet:
     """Concatenate the windows of all meters, with the forecasters that all of them have."""
     first, *others = by_meter
     if not others:
@@ -65,7 +65,7 @@ def together(by_meter: Sequence[Forecasts]) -> Forecasts:
         ]
 
     sizes = [len(forecasts.actual) for forecasts in by_meter]
-    return Forecasts(
+    return ForecastSet(
         np.concatenate([forecasts.stamps for forecasts in by_meter]),
         np.concatenate([forecasts.actual for forecasts in by_meter]),
         {
@@ -81,22 +81,22 @@ def together(by_meter: Sequence[Forecasts]) -> Forecasts:
         },
         float(np.average([forecasts.scale for forecasts in by_meter], weights=sizes)),
         {
-            name: sum(forecasts.learnt_from[name] for forecasts in by_meter)
-            for name in shared("learnt_from")
+            name: sum(forecasts.training_overlap[name] for forecasts in by_meter)
+            for name in shared("training_overlap")
         },
     )
 
 
-def forecasts(
+def run_forecasters(
     session: "onnxruntime.InferenceSession",
-    own: Intervals | None,
-    given: Given,
+    own: ConformalIntervals | None,
+    given: ForecastContext,
     features: list[str],
     validation: Starts,
     test: Starts,
     with_trees: bool = False,
-    against: Trained | None = None,
-) -> Forecasts:
+    against: SavedModel | None = None,
+) -> ForecastSet:
     """Forecast the test windows of a meter by the network, the baselines and an earlier model.
 
     Args:
@@ -111,38 +111,38 @@ def forecasts(
         against: An earlier model.
 
     Raises:
-        Failure: The windows lack what the earlier model reads, or LightGBM is not installed.
+        UserError: The windows lack what the earlier model reads, or LightGBM is not installed.
     """
     baselines_to_run = baselines.BASELINES | (
-        {lightgbm.NAME: lightgbm.boosted} if with_trees else {}
+        {lightgbm.NAME: lightgbm.lightgbm_forecast} if with_trees else {}
     )
     if not len(given.train):
-        baselines_to_run = baselines.UNTAUGHT
-    by_name = {inference.NAME: inference.forecast(session, given.values, test)} | {
+        baselines_to_run = baselines.NAIVE
+    by_name = {inference.NAME: inference.predict(session, given.values, test)} | {
         name: baseline(given, test) for name, baseline in baselines_to_run.items()
     }
-    stamps = given.timestamps[windows.target_minutes(test, given.shape)]
-    learnt_from = {}
+    stamps = given.timestamps[windows.target_rows(test, given.shape)]
+    training_overlap = {}
     if against:
-        by_name[metrics.EARLIER] = against.forecast(features, given.values, test, given.shape)
-        learnt_from["earlier_learnt_from"] = against.learnt_from(stamps)
+        by_name[metrics.PREVIOUS] = against.forecast(features, given.values, test, given.shape)
+        training_overlap["earlier_learnt_from"] = against.count_training_overlap(stamps)
     intervals_by_name = {inference.NAME: own}
     if len(given.train):
-        intervals_by_name[metrics.REFERENCE] = intervals.learn(
-            batches.held(given.values, given.train),
-            batches.held(given.values, validation),
+        intervals_by_name[metrics.PERSISTENCE] = intervals.fit(
+            batches.in_memory(given.values, given.train),
+            batches.in_memory(given.values, validation),
             given.shape,
             lambda values, starts: baselines.persistence(given._replace(values=values), starts),
         )
-    return Forecasts(
+    return ForecastSet(
         stamps,
         windows.targets(given.values, test, given.shape),
         by_name,
         {
-            name: bands.around(given.values, test, given.shape.lookback, by_name[name])
+            name: bands.bounds(given.values, test, given.shape.lookback, by_name[name])
             for name, bands in intervals_by_name.items()
             if bands
         },
-        baselines.scale(given) if len(given.train) else float("nan"),
-        learnt_from,
+        baselines.mase_scale(given) if len(given.train) else float("nan"),
+        training_overlap,
     )

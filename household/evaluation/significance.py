@@ -16,28 +16,28 @@ DAY = 1440
 RESAMPLES = 2000
 
 
-def day(every: int) -> int:
+def windows_per_day(every: int) -> int:
     """Return the number of windows that begin in a day."""
     return max(DAY // every, 1)
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """Hold the bounds of a confidence interval."""
 
     low: float
     high: float
 
 
-def skill_interval(
+def skill_ci(
     actual: Power,
     forecast: Power,
     reference: Power,
     block: int = DAY,
     seed: int = 0,
-) -> Interval | None:
+) -> ConfidenceInterval | None:
     """Return the 95 % confidence interval of the skill of `forecast`.
 
-    It spans the 2.5th to the 97.5th percentile of `skills`.
+    It spans the 2.5th to the 97.5th percentile of `bootstrap_skills`.
 
     Args:
         actual: The actual power.
@@ -51,11 +51,13 @@ def skill_interval(
     """
     if len(actual) < 2 * block or np.array_equal(actual, reference):
         return None
-    low, high = np.percentile(skills(actual, forecast, reference, block, seed), [2.5, 97.5])
-    return Interval(float(low), float(high))
+    low, high = np.percentile(
+        bootstrap_skills(actual, forecast, reference, block, seed), [2.5, 97.5]
+    )
+    return ConfidenceInterval(float(low), float(high))
 
 
-def skills(
+def bootstrap_skills(
     actual: Power, forecast: Power, reference: Power, block: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Return the skill in each of `RESAMPLES` moving-block bootstrap samples of the windows.
@@ -84,7 +86,7 @@ def skills(
     return 1 - np.sqrt(errors[has_error] / reference_errors[has_error])
 
 
-class EqualError(NamedTuple):
+class DieboldMariano(NamedTuple):
     """Hold a test of the hypothesis that two forecasts have the same mean squared error.
 
     Attributes:
@@ -98,7 +100,7 @@ class EqualError(NamedTuple):
 
 def diebold_mariano(
     actual: Power, forecast: Power, reference: Power, every: int = 1
-) -> EqualError | None:
+) -> DieboldMariano | None:
     """Test whether two forecasts have the same mean squared error.
 
     The statistic is the mean difference of the squared errors over its standard error, and follows
@@ -128,7 +130,7 @@ def diebold_mariano(
     if variance <= 0:
         return None
     statistic = float(differences.mean() / math.sqrt(variance / n))
-    return EqualError(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
+    return DieboldMariano(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
 
 
 def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from household.core import files
 Arrays = list[npt.NDArray[np.generic]]
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """Hold all that the next epoch depends on, besides the inputs.
 
     Attributes:
@@ -36,7 +36,7 @@ class State(NamedTuple):
     losses: npt.NDArray[np.float64]
 
 
-def key(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:
+def fingerprint(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:
     """Return a fingerprint of all that a training depends on: a hash of each of `parts` in turn."""
     digest = hashlib.sha256()
     for part in parts:
@@ -45,8 +45,8 @@ def key(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, key: str, state: State) -> None:
-    """Write `state` of the training with the fingerprint `key` to `path`."""
+def write(path: Path, fingerprint: str, state: TrainingState) -> None:
+    """Write `state` and the fingerprint of its training to `path`."""
     arrays = {
         f"{name}_{i}": array
         for name in ("network", "optimizer", "best")
@@ -55,7 +55,7 @@ def write(path: Path, key: str, state: State) -> None:
     with files.atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(
             file,
-            key=key,
+            fingerprint=fingerprint,
             epochs=state.epochs,
             best_loss=state.best_loss,
             waited=state.waited,
@@ -65,11 +65,11 @@ def write(path: Path, key: str, state: State) -> None:
         )
 
 
-def read(path: Path, key: str) -> State | None:
-    """Return the state at `path`; None if there is no checkpoint with the fingerprint `key`."""
+def read(path: Path, fingerprint: str) -> TrainingState | None:
+    """Return the state at `path`; None if there is no checkpoint with this fingerprint."""
     try:
         with path.open("rb") as file, np.load(file) as archive:
-            if archive["key"].item() != key:
+            if archive["fingerprint"].item() != fingerprint:
                 return None
 
             def numbered(name: str) -> Arrays:
@@ -78,7 +78,7 @@ def read(path: Path, key: str) -> State | None:
                 )
                 return [archive[f"{name}_{i}"] for i in range(count)]
 
-            return State(
+            return TrainingState(
                 epochs=archive["epochs"].item(),
                 network=numbered("network"),
                 optimizer=numbered("optimizer"),

@@ -7,39 +7,40 @@ import json
 import os
 import socket
 import time
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 CONFIG = "TF_CONFIG"
 # Time for all workers to start: the last of them may still be importing TensorFlow.
-MEET_SECONDS = 60.0
+CONNECT_TIMEOUT_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 EXAMPLE = '{"cluster": {"worker": ["a:4321", "b:4321"]}, "task": {"type": "worker", "index": 0}}'
 
 
-class Ranks(NamedTuple):
+@dataclass(frozen=True)
+class Workers:
     """List the workers of a training.
 
     Attributes:
         addresses: host:port of each worker, in the order of their ranks.
-        own: The rank of this process, from 0.
+        index: The index of this process, from 0.
     """
 
     addresses: tuple[str, ...]
-    own: int
+    index: int
 
 
-ALONE = Ranks(("",), 0)
+ALONE = Workers(("",), 0)
 
 
-def read() -> Ranks:
+def workers_from_env() -> Workers:
     """Return the workers that TF_CONFIG names; one without an address if it is not set.
 
     Only the first worker writes files.
 
     Raises:
-        Failure: TF_CONFIG is not valid.
+        UserError: TF_CONFIG is not valid.
     """
     text = os.environ.get(CONFIG)
     if not text:
@@ -53,41 +54,42 @@ def read() -> Ranks:
         if not (is_valid and ports and index in range(len(addresses))):
             raise ValueError
     except (ValueError, LookupError, TypeError):
-        raise Failure(
+        raise UserError(
             f"{CONFIG}: expected all workers and the index of this one, such as {EXAMPLE}, "
             f"found {text}"
         ) from None
-    return Ranks(addresses, index)
+    return Workers(addresses, index)
 
 
 def is_first() -> bool:
     """Return whether this process is the first worker, which alone writes files."""
-    return read().own == 0
+    return workers_from_env().index == 0
 
 
-def meet(ranks: Ranks) -> None:
+def wait_for_workers(ranks: Workers) -> None:
     """Wait until every other worker answers.
 
     TensorFlow itself would block forever and ignore Ctrl-C.
 
     Raises:
-        Failure: A worker does not answer within MEET_SECONDS, or the port of this one is taken.
+        UserError: A worker does not answer within MEET_SECONDS, or the port of this one is taken.
     """
-    deadline = time.monotonic() + MEET_SECONDS
+    deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS
     try:
-        server = socket.create_server(("", int(ranks.addresses[ranks.own].rpartition(":")[2])))
+        server = socket.create_server(("", int(ranks.addresses[ranks.index].rpartition(":")[2])))
     except OSError as error:
-        raise Failure(
-            f"{CONFIG}: cannot listen on {ranks.addresses[ranks.own]} ({error.strerror}); "
+        raise UserError(
+            f"{CONFIG}: cannot listen on {ranks.addresses[ranks.index]} ({error.strerror}); "
             "choose another port"
         ) from None
     with server:
         for rank, address in enumerate(ranks.addresses):
-            while rank != ranks.own and not _answers(address):
+            while rank != ranks.index and not _answers(address):
                 if time.monotonic() > deadline:
-                    raise Failure(
+                    raise UserError(
                         f"{CONFIG}: worker {rank} of {len(ranks.addresses)}, {address}, did not "
-                        f"answer within {MEET_SECONDS:g} seconds; start all of them in that time"
+                        f"answer within {CONNECT_TIMEOUT_SECONDS:g} seconds; start all of them in "
+                        "that time"
                     )
                 time.sleep(PAUSE_SECONDS)
 

@@ -14,7 +14,7 @@ import onnxruntime
 
 from household.core.schema import Values
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 
 NAME = "LSTM"
 FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -22,12 +22,12 @@ FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
 BATCH = 128
 
 
-def load(path: Path) -> onnxruntime.InferenceSession:
+def load_session(path: Path) -> onnxruntime.InferenceSession:
     """Return a session of the ONNX file at `path`."""
-    return session(path.read_bytes())
+    return create_session(path.read_bytes())
 
 
-def session(graph: bytes) -> onnxruntime.InferenceSession:
+def create_session(graph: bytes) -> onnxruntime.InferenceSession:
     """Return a session of a serialized ONNX graph."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
@@ -37,12 +37,12 @@ def session(graph: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def shape(session: onnxruntime.InferenceSession) -> Shape:
+def window_shape(session: onnxruntime.InferenceSession) -> WindowShape:
     """Return the shape of the windows for which the network was built."""
-    return Shape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
+    return WindowShape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
 
 
-def forecast(
+def predict(
     session: onnxruntime.InferenceSession, values: Values, starts: Starts
 ) -> npt.NDArray[np.float32]:
     """Return the forecasts for windows of a series, in kW: (windows, horizon).
@@ -54,7 +54,7 @@ def forecast(
         values: The series: (minutes, features).
         starts: The starts of the windows.
     """
-    lookback = shape(session).lookback
+    lookback = window_shape(session).lookback
     name = session.get_inputs()[0].name
 
     def run_batch(first: int) -> npt.NDArray[np.float32]:

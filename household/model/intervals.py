@@ -29,7 +29,7 @@ import numpy.typing as npt
 from household.core import files
 from household.core.schema import LEVELS, Float, Power, Values
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 
 # Minutes of the mean absolute change.
 RECENT = 15
@@ -45,8 +45,8 @@ MAX_CALIBRATION_WINDOWS = 1_000_000
 MIN_HALF_WIDTH_KW = 0.002
 
 
-class Part(Protocol):
-    """Describe what is needed of a split: `household.dataset.batches.Part` has it."""
+class WindowSource(Protocol):
+    """Describe what is needed of a split: `household.dataset.batches.WindowDataset` has it."""
 
     @property
     def size(self) -> int:
@@ -56,7 +56,7 @@ class Part(Protocol):
         """Yield a series (minutes, features) and the starts of windows in it."""
 
 
-class Sample(NamedTuple):
+class CalibrationSample(NamedTuple):
     """Hold windows with their forecasts and what happened.
 
     Attributes:
@@ -70,7 +70,7 @@ class Sample(NamedTuple):
     actual: Power
 
 
-class Intervals(NamedTuple):
+class ConformalIntervals(NamedTuple):
     """Hold how far the power may be from a forecast, in kW.
 
     Attributes:
@@ -83,9 +83,9 @@ class Intervals(NamedTuple):
     cuts: Float
     below: Float
     above: Float
-    least: float
+    lower_limit: float
 
-    def around(
+    def bounds(
         self, values: Values, starts: Starts, lookback: int, forecast: Power
     ) -> tuple[Float, Float]:
         """Return the lower and upper bounds in kW: (levels, windows, horizon) each.
@@ -98,12 +98,14 @@ class Intervals(NamedTuple):
         """
         bins = _bin_index(state(values, starts, lookback, forecast), self.cuts)
         lower, upper = forecast + self.below[:, bins], forecast + self.above[:, bins]
-        return np.maximum(lower, np.float32(self.least)), upper
+        return np.maximum(lower, np.float32(self.lower_limit)), upper
 
 
-def sample(values: Values, starts: Starts, shape: Shape, forecast: Power) -> Sample:
+def sample(
+    values: Values, starts: Starts, shape: WindowShape, forecast: Power
+) -> CalibrationSample:
     """Return the windows at `starts` with their forecasts and actual power."""
-    return Sample(
+    return CalibrationSample(
         state(values, starts, shape.lookback, forecast),
         forecast,
         windows.targets(values, starts, shape),
@@ -117,7 +119,7 @@ def state(values: Values, starts: Starts, lookback: int, forecast: Power) -> Flo
     distance of the forecast from it.
     """
     length = min(RECENT + 1, lookback)
-    power = values[windows.input_minutes(starts + (lookback - length), length), 0]
+    power = values[windows.input_rows(starts + (lookback - length), length), 0]
     last = power[:, -1]
     # A lookback of one minute has no change.
     changes = np.abs(np.diff(power, axis=1)) if length > 1 else np.zeros((len(power), 1))
@@ -125,12 +127,12 @@ def state(values: Values, starts: Starts, lookback: int, forecast: Power) -> Flo
     return np.column_stack([changes.mean(axis=1), last, distance.mean(axis=1)]).astype(np.float32)
 
 
-def learn(
-    train: Part,
-    validation: Part,
-    shape: Shape,
+def fit(
+    train: WindowSource,
+    validation: WindowSource,
+    shape: WindowShape,
     forecast: Callable[[Values, Starts], Power],
-) -> Intervals | None:
+) -> ConformalIntervals | None:
     """Fit prediction intervals to the forecasts of `forecast`; see `calibrate`.
 
     Args:
@@ -145,24 +147,24 @@ def learn(
     if not validation.size:
         return None
     return calibrate(
-        _some(train, shape, forecast, MAX_TRAIN_WINDOWS),
-        _some(validation, shape, forecast, MAX_CALIBRATION_WINDOWS),
+        _subsample(train, shape, forecast, MAX_TRAIN_WINDOWS),
+        _subsample(validation, shape, forecast, MAX_CALIBRATION_WINDOWS),
     )
 
 
-def _some(
-    part: Part, shape: Shape, forecast: Callable[[Values, Starts], Power], size: int
-) -> Sample:
+def _subsample(
+    part: WindowSource, shape: WindowShape, forecast: Callable[[Values, Starts], Power], size: int
+) -> CalibrationSample:
     """Forecast about `size` windows, evenly spaced over `part`."""
     stride = max(1, part.size // size)
     samples = []
     for values, starts in part.read():
         selected = np.sort(starts)[::stride]
         samples.append(sample(values, selected, shape, forecast(values, selected)))
-    return Sample(*map(np.concatenate, zip(*samples, strict=True)))
+    return CalibrationSample(*map(np.concatenate, zip(*samples, strict=True)))
 
 
-def calibrate(train: Sample, validation: Sample) -> Intervals | None:
+def calibrate(train: CalibrationSample, validation: CalibrationSample) -> ConformalIntervals | None:
     """Return intervals with a coverage of each of `LEVELS`; None for too few validation windows."""
     n = len(validation.actual)
     if math.ceil((n + 1) * max(LEVELS)) > n:
@@ -191,10 +193,10 @@ def calibrate(train: Sample, validation: Sample) -> Intervals | None:
         below[level_index] *= factor
         above[level_index] *= factor
     least = 0.0 if min(train.actual.min(), validation.actual.min()) >= 0 else -math.inf
-    return Intervals(cuts, below.astype(np.float32), above.astype(np.float32), least)
+    return ConformalIntervals(cuts, below.astype(np.float32), above.astype(np.float32), least)
 
 
-def named(lower: Float, upper: Float, unit: str = "") -> dict[str, Float]:
+def named_bounds(lower: Float, upper: Float, unit: str = "") -> dict[str, Float]:
     """Return the bounds of each level by names such as low_80 and high_80."""
     return {
         f"{name}_{level:.0%}".removesuffix("%") + unit: bounds[i]
@@ -212,7 +214,7 @@ def _bin_index(state: Float, cuts: Float) -> npt.NDArray[np.int64]:
     return np.ravel_multi_index(tuple(quarters), (len(QUARTILES) + 1,) * len(quarters))
 
 
-def write(path: Path, intervals: Intervals | None) -> None:
+def write(path: Path, intervals: ConformalIntervals | None) -> None:
     """Write the arrays of `intervals` by name; an empty archive if there are none."""
     # Not by numpy.savez, whose bytes differ between builds of Python.
     with files.atomic_write(path) as partial, zipfile.ZipFile(partial, "w") as archive:
@@ -222,11 +224,11 @@ def write(path: Path, intervals: Intervals | None) -> None:
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue())
 
 
-def read(path: Path) -> Intervals | None:
+def read(path: Path) -> ConformalIntervals | None:
     """Return the intervals at `path`; None if the archive is empty."""
     with np.load(path, allow_pickle=False) as archive:
         if not archive.files:
             return None
-        return Intervals(
-            archive["cuts"], archive["below"], archive["above"], archive["least"].item()
+        return ConformalIntervals(
+            archive["cuts"], archive["below"], archive["above"], archive["lower_limit"].item()
         )

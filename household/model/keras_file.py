@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from household.core import files
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.model.tensorflow import keras
 
 
@@ -21,13 +21,13 @@ def load(path: Path) -> keras.Model:
     """Return the model that `save` wrote.
 
     Raises:
-        Failure: It is any other file, or one that holds code.
+        UserError: It is any other file, or one that holds code.
     """
     try:
         return keras.models.load_model(path, safe_mode=True)
     # Depending on the contents, Keras raises any kind of exception.
     except Exception as error:
-        raise Failure(f"{path}: not a network of the train stage ({error!r})") from None
+        raise UserError(f"{path}: not a network of the train stage ({error!r})") from None
 
 
 # The earliest date that a zip can hold.

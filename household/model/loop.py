@@ -15,16 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from tqdm import tqdm
 
-from household.core.errors import Failure
-from household.core.parallel import ahead
-from household.core.params import Train
+from household.core.errors import UserError
+from household.core.parallel import prefetch
+from household.core.params import TrainParams
 from household.dataset import batches
-from household.dataset.batches import Batch, Part
-from household.dataset.scaling import Scaling
+from household.dataset.batches import Batch, WindowDataset
+from household.dataset.scaling import Scaler
 from household.model import checkpoint, distributed, network, tensorflow, train_step
-from household.model.checkpoint import State
+from household.model.checkpoint import TrainingState
 from household.model.tensorflow import keras, tf
-from household.model.train_step import Steps
+from household.model.train_step import TrainStep
 
 # Enough for a curve and few enough for a plot.
 HISTORY_ROWS = 100
@@ -34,18 +34,18 @@ PARTS = ("train", "validation")
 Report = Callable[[pa.Table], None]
 
 
-class Data(NamedTuple):
+class TrainingData(NamedTuple):
     """Hold what a training learns from."""
 
-    scaling: Scaling
-    train: Part
-    validation: Part
+    scaling: Scaler
+    train: WindowDataset
+    validation: WindowDataset
 
 
 def fit(
     model: keras.Model,
-    data: Data,
-    settings: Train,
+    data: TrainingData,
+    settings: TrainParams,
     seed: int,
     kept: Path,
     report: Report,
@@ -74,45 +74,45 @@ def fit(
         strategy: How the training is distributed; by default on one device.
 
     Raises:
-        Failure: The loss is NaN or infinite, or the workers differ or are lost.
+        UserError: The loss is NaN or infinite, or the workers differ or are lost.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    shape, size, epochs = network.shape(model), settings.batch_size, settings.epochs
-    minutes = network.stretch(settings)
-    count = -(-data.train.stretches(minutes) // size)
+    shape, size, epochs = network.window_shape(model), settings.batch_size, settings.epochs
+    minutes = network.chunk_length(settings)
+    count = -(-data.train.n_chunks(minutes) // size)
     with strategy.scope():
-        learner = network.learner(shape, data.scaling, settings, minutes)
+        learner = network.build_training_model(shape, data.scaling, settings, minutes)
         learner.set_weights(model.get_weights())
-        steps = Steps(learner, settings, count * epochs, strategy)
+        steps = TrainStep(learner, settings, count * epochs, strategy)
 
     def validation() -> float | None:
         if not data.validation.size:
             return None
-        return steps.measure(ahead(batches.batches(data.validation, shape, minutes, size)))
+        return steps.evaluate(prefetch(batches.iter_batches(data.validation, shape, minutes, size)))
 
-    fingerprint = key(model, data, settings, seed)
-    keep: Callable[[State], None] = partial(checkpoint.write, kept, fingerprint)
-    if distributed.read().own:
+    own_fingerprint = fingerprint(model, data, settings, seed)
+    keep: Callable[[TrainingState], None] = partial(checkpoint.write, kept, own_fingerprint)
+    if distributed.workers_from_env().index:
         keep = report = _ignore
-    progress = _Progress(steps, count, settings, keep, report)
-    state = checkpoint.read(kept, fingerprint)
+    progress = TrainingProgress(steps, count, settings, keep, report)
+    state = checkpoint.read(kept, own_fingerprint)
     if strategy.num_replicas_in_sync > 1:
-        _check_workers_agree(strategy, fingerprint, state.epochs if state else 0)
+        _check_workers_agree(strategy, own_fingerprint, state.epochs if state else 0)
     if state is not None:
         progress.restore(state)
         # DVC has removed the losses of the interrupted training.
         report(progress.losses())
         print(f"train: resuming after epoch {state.epochs} of {epochs} ({kept})", flush=True)
     elif warm and (initial_loss := validation()) is not None:
-        progress.begin(initial_loss)
+        progress.start_from(initial_loss)
     try:
         with _as_failure(strategy):
-            while not progress.over:
-                shuffle = network.shuffled(seed, progress.done)
+            while not progress.is_over:
+                shuffle = network.epoch_shuffle(seed, progress.done)
                 progress.begin_epoch()
-                shuffled = batches.batches(data.train, shape, minutes, size, shuffle)
-                for group in ahead(_group_by_size(shuffled)):
-                    progress.add(steps.take(group), group)
+                shuffled = batches.iter_batches(data.train, shape, minutes, size, shuffle)
+                for group in prefetch(_group_by_size(shuffled)):
+                    progress.add(steps.train_batches(group), group)
                 progress.end_epoch(validation())
     finally:
         # Also after Ctrl-C.
@@ -121,13 +121,13 @@ def fit(
 
 @contextmanager
 def _as_failure(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Raise Failure if another worker is lost in the block."""
+    """Raise UserError if another worker is lost in the block."""
     try:
         yield
     except tf.errors.OpError as error:
         if strategy.num_replicas_in_sync == 1:
             raise
-        raise Failure(
+        raise UserError(
             f"lost connection to another worker ({type(error).__name__}); restart all workers to "
             "resume after the last complete epoch"
         ) from None
@@ -138,12 +138,12 @@ def _ignore(_: Any) -> None:
 
 
 def _check_workers_agree(strategy: tf.distribute.Strategy, key: str, epochs: int) -> None:
-    """Raise Failure if a worker has other data, settings, code or another checkpoint."""
+    """Raise UserError if a worker has other data, settings, code or another checkpoint."""
     fingerprint = int(key[:12], 16) + epochs
     by_replica = strategy.run(tf.identity, (tf.constant(fingerprint, tf.int64),))
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, by_replica, axis=None)
     if int(total) != fingerprint * strategy.num_replicas_in_sync:
-        raise Failure(
+        raise UserError(
             "workers differ in data, parameters, code, devices or checkpoint; start all of them in "
             "the same folder"
         )
@@ -156,29 +156,31 @@ def _group_by_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
             yield group
 
 
-def key(model: keras.Model, data: Data, settings: Train, seed: int) -> str:
+def fingerprint(model: keras.Model, data: TrainingData, settings: TrainParams, seed: int) -> str:
     """Return a fingerprint of everything that determines the trained weights."""
     record = [
         settings.model_dump(),
         seed,
-        network.shape(model),
-        [keras.__version__, tf.__version__, np.__version__, tensorflow.device()],
+        network.window_shape(model),
+        [keras.__version__, tf.__version__, np.__version__, tensorflow.device_name()],
     ]
     modules = (__file__, train_step.__file__, network.__file__, batches.__file__)
     code = [Path(str(file)).read_bytes() for file in modules]
     contents = [*data.scaling, *data.train.key, b"validation", *data.validation.key]
-    return checkpoint.key([json.dumps(record).encode(), *code, *model.get_weights(), *contents])
+    return checkpoint.fingerprint(
+        [json.dumps(record).encode(), *code, *model.get_weights(), *contents]
+    )
 
 
-class _Progress:
+class TrainingProgress:
     """Track a training: losses, best weights, progress bar and checkpoint."""
 
     def __init__(
         self,
-        steps: Steps,
+        steps: TrainStep,
         count: int,
-        settings: Train,
-        keep: Callable[[State], None],
+        settings: TrainParams,
+        keep: Callable[[TrainingState], None],
         report: Report,
     ) -> None:
         self.done = 0
@@ -193,7 +195,7 @@ class _Progress:
         self._keep, self._report = keep, report
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Return whether the training has ended, by its epochs or its patience."""
         patience = self._settings.patience
         return self.done == self._settings.epochs or bool(patience and self._waited >= patience)
@@ -203,13 +205,13 @@ class _Progress:
         epoch, part, loss = zip(*self._rows, strict=True)
         return pa.table({"epoch": epoch, "part": [PARTS[i] for i in part], "loss": loss})
 
-    def begin(self, loss: float) -> None:
+    def start_from(self, loss: float) -> None:
         """Take the initial weights and their validation loss as the best so far."""
         self.best, self._best_loss = self._learner.get_weights(), loss
         self._rows.append((0.0, 1, loss))
         print(f"train: initial validation loss {loss:.4f}", flush=True)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Continue from the state of a checkpoint."""
         for variable, value in zip(self._learner.variables, state.network, strict=True):
             variable.assign(value)
@@ -250,13 +252,15 @@ class _Progress:
         """Record the validation loss, keep the best weights and write the checkpoint.
 
         Raises:
-            Failure: A loss is NaN or infinite.
+            UserError: A loss is NaN or infinite.
         """
         self._bar.close()
         total, weight = self._of_epoch
         mean = total / weight
         if not math.isfinite(mean) or not math.isfinite(validation or 0.0):
-            raise Failure("training diverged (loss is NaN or infinite); lower train.learning_rate")
+            raise UserError(
+                "training diverged (loss is NaN or infinite); lower train.learning_rate"
+            )
         self.done += 1
         line = f"train: epoch {self.done}/{self._settings.epochs}, loss {mean:.4f}"
         if validation is not None:
@@ -270,7 +274,7 @@ class _Progress:
         print(line, flush=True)
         self._report(self.losses())
         self._keep(
-            State(
+            TrainingState(
                 epochs=self.done,
                 network=[variable.numpy() for variable in self._learner.variables],
                 optimizer=[variable.numpy() for variable in self._optimizer.variables],

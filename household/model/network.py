@@ -7,20 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import arithmetic
-from household.core.params import Train
+from household.core.params import TrainParams
 from household.dataset import batches
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape, Starts
+from household.dataset.scaling import Scaler
+from household.dataset.windows import Starts, WindowShape
 from household.model import distributed, tensorflow
 from household.model.tensorflow import keras, tf
 
 Model: TypeAlias = keras.Model
 # Limits of `is_portable` for a matrix product: terms of a sum, and rows. Both were found by
 # emulating other processors.
-MOST_TERMS, MOST_ROWS = 400, 64
+MAX_PORTABLE_TERMS, MAX_PORTABLE_ROWS = 400, 64
 
 
-def is_portable(shape: Shape, settings: Train) -> bool:
+def is_portable(shape: WindowShape, settings: TrainParams) -> bool:
     """Return whether a training gives the same bytes on every x86-64 processor with AVX2.
 
     TensorFlow splits a large matrix product by the size of the first-level cache and by the number
@@ -28,27 +28,28 @@ def is_portable(shape: Shape, settings: Train) -> bool:
     layers has no such product. The longest sums are over the four gates of each LSTM unit, over the
     minutes of a chunk and over the horizon.
     """
-    longest_sum = max(4 * max(settings.units), stretch(settings), shape.horizon)
-    return longest_sum <= MOST_TERMS and settings.batch_size <= MOST_ROWS
+    longest_sum = max(4 * max(settings.units), chunk_length(settings), shape.horizon)
+    return longest_sum <= MAX_PORTABLE_TERMS and settings.batch_size <= MAX_PORTABLE_ROWS
 
 
-def name_difference(shape: Shape, settings: Train) -> str:
+def name_difference(shape: WindowShape, settings: TrainParams) -> str:
     """Return why a training on another machine may round differently, "" if it may not."""
-    if tensorflow.device() != "the CPU":
-        return f"{tensorflow.device()} is not a CPU"
+    if tensorflow.device_name() != "the CPU":
+        return f"{tensorflow.device_name()} is not a CPU"
     if not arithmetic.has_avx2():
         return "this processor has no AVX2"
-    if len(distributed.read().addresses) > 1:
+    if len(distributed.workers_from_env().addresses) > 1:
         return "several workers train"
     if not is_portable(shape, settings):
         return (
-            f"more than {MOST_ROWS} chunks a batch, {MOST_TERMS // 4} units a layer, or "
-            f"{MOST_TERMS} minutes a chunk or ahead depend on the cache and the cores"
+            f"more than {MAX_PORTABLE_ROWS} chunks a batch, {MAX_PORTABLE_TERMS // 4} units a "
+            f"layer, or {MAX_PORTABLE_TERMS} minutes a chunk or ahead depend on the cache and the "
+            "cores"
         )
     return ""
 
 
-def make_repeatable(seed: int, shape: Shape, settings: Train) -> None:
+def set_determinism(seed: int, shape: WindowShape, settings: TrainParams) -> None:
     """Seed the random numbers and use deterministic operations and threads."""
     if is_portable(shape, settings):
         # RuntimeError means that TensorFlow has started: in an earlier training of this process, or
@@ -59,17 +60,17 @@ def make_repeatable(seed: int, shape: Shape, settings: Train) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def shape(model: keras.Model) -> Shape:
+def window_shape(model: keras.Model) -> WindowShape:
     """Return the shape of the windows for which `model` was built."""
-    return Shape(model.input_shape[1], model.output_shape[1])
+    return WindowShape(model.input_shape[1], model.output_shape[1])
 
 
-def stretch(settings: Train) -> int:
+def chunk_length(settings: TrainParams) -> int:
     """Return the length of a chunk in minutes; 1 for a loss at the end of each window."""
     return settings.stretch if settings.supervision == "every_minute" else 1
 
 
-def build(shape: Shape, scaling: Scaling, settings: Train) -> keras.Model:
+def build_model(shape: WindowShape, scaling: Scaler, settings: TrainParams) -> keras.Model:
     """Build the network, from readings in their own units to kW. It is not compiled.
 
     It maps (windows, lookback, features) to (windows, horizon), the target in each of the following
@@ -104,7 +105,9 @@ def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
     return (orthogonal * np.sign(np.diag(triangle))).T
 
 
-def learner(shape: Shape, scaling: Scaling, settings: Train, minutes: int) -> keras.Model:
+def build_training_model(
+    shape: WindowShape, scaling: Scaler, settings: TrainParams, minutes: int
+) -> keras.Model:
     """Build the training model: the same weights in the same order, with an output for each member.
 
     It forecasts from each of the `minutes` of a chunk what comes after: (chunks, minutes, features)
@@ -181,14 +184,14 @@ def _to_block_lstm_order(weights: tf.Tensor) -> tf.Tensor:
 
 
 def _network(
-    shape: Shape,
-    scaling: Scaling,
-    settings: Train,
+    shape: WindowShape,
+    scaling: Scaler,
+    settings: TrainParams,
     minutes: int,
     layers: _Layers,
 ) -> keras.Model:
     features = len(scaling.center)
-    length = batches.length(shape, minutes)
+    length = batches.input_length(shape, minutes)
     readings = keras.Input((length, features), name="readings")
     # Keras accepts a single column where several are expected and would broadcast the center over
     # it, which gives a silently wrong number. The reshaping refuses it.
@@ -213,7 +216,7 @@ def _network(
 def _member(
     inputs: keras.KerasTensor,
     horizon: int,
-    settings: Train,
+    settings: TrainParams,
     minutes: int,
     layers: _Layers,
     number: int,
@@ -253,7 +256,7 @@ def _last(readings: keras.KerasTensor, minutes: int) -> keras.KerasTensor:
     return keras.layers.Reshape((minutes, 1) if minutes > 1 else (1,), name="power")(last)
 
 
-def shuffled(seed: int, epoch: int) -> batches.Shuffle:
+def epoch_shuffle(seed: int, epoch: int) -> batches.Shuffle:
     """Return a shuffle that depends only on the seed and the epoch, on every machine."""
 
     def shuffle(array: Starts, buffer_index: int, max_shift: int) -> Starts:

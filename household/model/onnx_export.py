@@ -14,9 +14,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from household.core import files
-from household.core.params import Train
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape
+from household.core.params import TrainParams
+from household.dataset.scaling import Scaler
+from household.dataset.windows import WindowShape
 
 READINGS, FORECAST = "readings", "forecast"
 # Old enough for the versions of ONNX Runtime of recent years.
@@ -26,8 +26,10 @@ OPSET, IR = 17, 8
 Weights = Mapping[str, Sequence[npt.NDArray[np.float32]]]
 
 
-def build(shape: Shape, scaling: Scaling, settings: Train, weights: Weights) -> onnx.ModelProto:
-    """Return the network of `household.model.network.build` as ONNX, from readings to kW.
+def to_onnx(
+    shape: WindowShape, scaling: Scaler, settings: TrainParams, weights: Weights
+) -> onnx.ModelProto:
+    """Return the network of `household.model.network.build_model` as ONNX, from readings to kW.
 
     It has an input `readings` (windows, lookback, features) and an output `forecast` (windows,
     horizon).
@@ -38,7 +40,7 @@ def build(shape: Shape, scaling: Scaling, settings: Train, weights: Weights) -> 
         settings: The parameters of the train stage.
         weights: The weights of each layer.
     """
-    graph = _Graph()
+    graph = _GraphBuilder()
     features = len(scaling.center)
     inverse, offset = 1 / scaling.scale, -scaling.center / scaling.scale
     scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
@@ -80,15 +82,15 @@ def build(shape: Shape, scaling: Scaling, settings: Train, weights: Weights) -> 
 def write(path: Path, model: onnx.ModelProto) -> None:
     """Write `model` to `path`."""
     with files.atomic_write(path) as partial:
-        partial.write_bytes(encoded(model))
+        partial.write_bytes(serialize(model))
 
 
-def encoded(model: onnx.ModelProto) -> bytes:
+def serialize(model: onnx.ModelProto) -> bytes:
     """Serialize `model`, the same network to the same bytes."""
     return model.SerializeToString(deterministic=True)
 
 
-class _Graph:
+class _GraphBuilder:
     """Collect operations in order, each output named by its number."""
 
     def __init__(self) -> None:
@@ -119,7 +121,7 @@ class _Graph:
         return self.add("Slice", tensor, *bounds)
 
 
-def _member(graph: _Graph, inputs: str, number: int, depth: int, weights: Weights) -> str:
+def _member(graph: _GraphBuilder, inputs: str, number: int, depth: int, weights: Weights) -> str:
     """Add the layers of an ensemble member; return the name of its output."""
     hidden = inputs
     for layer in range(1, depth + 1):
@@ -128,9 +130,12 @@ def _member(graph: _Graph, inputs: str, number: int, depth: int, weights: Weight
         units = len(recurrent)
         outputs = [f"{name}_sequence", f"{name}_last"]
         constants = [
-            graph.array(f"{name}_kernel", _gates(kernel).T[np.newaxis]),
-            graph.array(f"{name}_recurrent", _gates(recurrent).T[np.newaxis]),
-            graph.array(f"{name}_bias", np.append(_gates(bias), np.zeros(4 * units))[np.newaxis]),
+            graph.array(f"{name}_kernel", _to_onnx_gate_order(kernel).T[np.newaxis]),
+            graph.array(f"{name}_recurrent", _to_onnx_gate_order(recurrent).T[np.newaxis]),
+            graph.array(
+                f"{name}_bias",
+                np.append(_to_onnx_gate_order(bias), np.zeros(4 * units))[np.newaxis],
+            ),
         ]
         graph.nodes.append(
             helper.make_node("LSTM", [hidden, *constants], outputs, hidden_size=units)
@@ -146,7 +151,7 @@ def _member(graph: _Graph, inputs: str, number: int, depth: int, weights: Weight
     return graph.add("Gemm", hidden, *constants)
 
 
-def _gates(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _to_onnx_gate_order(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Reorder the gates of an LSTM from Keras to ONNX: input, output, forget, cell."""
     input_gate, forget_gate, cell, output_gate = np.split(weights, 4, axis=-1)
     return np.concatenate([input_gate, output_gate, forget_gate, cell], axis=-1)

@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import files, paths, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET, Power, Values
 from household.dataset import windows
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape, Starts
+from household.dataset.scaling import Scaler
+from household.dataset.windows import Starts, WindowShape
 from household.model import inference
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import Params
 
-RECORD = "forecaster.json"
+METADATA = "forecaster.json"
 NETWORK, GRAPH, INTERVALS = "network.keras", "network.onnx", "intervals.npz"
 
 
-class Trained(NamedTuple):
+class SavedModel(NamedTuple):
     """Hold a saved model whose files have the recorded hashes.
 
     Attributes:
@@ -40,13 +40,13 @@ class Trained(NamedTuple):
         return [feature["name"] for feature in self.record["input"]["features"]]
 
     @property
-    def scaling(self) -> Scaling:
+    def scaling(self) -> Scaler:
         """Return the scaling that is part of the network; its weights fit no other."""
         features = self.record["input"]["features"]
         center, scale = zip(
             *((feature["center"], feature["scale"]) for feature in features), strict=True
         )
-        return Scaling(np.array(center), np.array(scale))
+        return Scaler(np.array(center), np.array(scale))
 
     @property
     def lineage(self) -> list[dict[str, Any]]:
@@ -54,7 +54,9 @@ class Trained(NamedTuple):
         latest = {"sha256": self.record["sha256"][NETWORK], "trained_on": self.record["trained_on"]}
         return [latest, *self.record["lineage"]]
 
-    def forecast(self, features: list[str], values: Values, starts: Starts, shape: Shape) -> Power:
+    def forecast(
+        self, features: list[str], values: Values, starts: Starts, shape: WindowShape
+    ) -> Power:
         """Return its forecasts for windows, in kW: (windows, horizon).
 
         Args:
@@ -64,13 +66,13 @@ class Trained(NamedTuple):
             shape: The shape of the windows.
 
         Raises:
-            Failure: The windows lack what the model reads, or have another horizon.
+            UserError: The windows lack what the model reads, or have another horizon.
         """
-        session = inference.load(self.folder / GRAPH)
-        own_shape = inference.shape(session)
+        session = inference.load_session(self.folder / GRAPH)
+        own_shape = inference.window_shape(session)
         lacking = [name for name in self.features if name not in features]
         if lacking or own_shape.lookback > shape.lookback or own_shape.horizon != shape.horizon:
-            raise Failure(
+            raise UserError(
                 f"{self.folder}: the model reads {own_shape.lookback} minutes of "
                 f"{', '.join(self.features)} and forecasts {own_shape.horizon}, but the windows "
                 f"have {shape.lookback} minutes of {', '.join(features)} and {shape.horizon}; "
@@ -78,56 +80,56 @@ class Trained(NamedTuple):
             )
         indices = [features.index(name) for name in self.features]
         shift = np.int32(shape.lookback - own_shape.lookback)
-        return inference.forecast(session, values[:, indices], starts + shift)
+        return inference.predict(session, values[:, indices], starts + shift)
 
-    def learnt_from(self, stamps: Any) -> int:
+    def count_training_overlap(self, stamps: Any) -> int:
         """Return how many of the times `stamps` are not after the last minute of the training.
 
         Raises:
-            Failure: The record does not name that minute.
+            UserError: The record does not name that minute.
         """
         try:
             last = np.datetime64(self.record["trained_on"]["last"])
         except (ValueError, LookupError, TypeError) as error:
-            raise none_there(self.folder, error) from None
+            raise not_a_model_error(self.folder, error) from None
         return int(np.sum(stamps <= last))
 
 
-def read(folder: Path, *names: str) -> Trained:
+def load(folder: Path, *names: str) -> SavedModel:
     """Return the model in `folder`, after checking the hashes of the files `names`.
 
     Raises:
-        Failure: There is no model, or a file is not the one that was saved with it.
+        UserError: There is no model, or a file is not the one that was saved with it.
     """
     try:
-        record = files.read_json(folder / RECORD)
+        record = files.read_json(folder / METADATA)
         for name in names:
             found, expected = files.sha256(folder / name), record["sha256"][name]
             if found != expected:
-                raise Failure(
-                    f"{folder / name}: its sha256 is {found}, but {RECORD} next to it expects "
+                raise UserError(
+                    f"{folder / name}: its sha256 is {found}, but {METADATA} next to it expects "
                     f"{expected}; copy the whole folder again from where it was trained"
                 )
-        model = Trained(folder, record)
+        model = SavedModel(folder, record)
         _ = model.features  # raises for a record of another kind
-    except Failure:
+    except UserError:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise none_there(folder, error) from None
+        raise not_a_model_error(folder, error) from None
     return model
 
 
-def none_there(folder: Path, error: Exception) -> Failure:
-    """Return the Failure for a folder that does not hold a whole model."""
+def not_a_model_error(folder: Path, error: Exception) -> UserError:
+    """Return the UserError for a folder that does not hold a whole model."""
     if not folder.is_dir():
         problem = "no such folder"
-    elif not (folder / RECORD).is_file():
-        problem = f"no {RECORD} in this folder"
+    elif not (folder / METADATA).is_file():
+        problem = f"no {METADATA} in this folder"
     else:
         problem = f"not a model of this version ({error!r})"
-    return Failure(
+    return UserError(
         f"{folder}: {problem}; use the output folder of the train stage, models/lstm, with "
-        f"{RECORD}, {GRAPH}, {NETWORK} and {INTERVALS}"
+        f"{METADATA}, {GRAPH}, {NETWORK} and {INTERVALS}"
     )
 
 
@@ -137,13 +139,13 @@ GAPS = {
     "break": "a lookback that holds a gap has no forecast",
 }
 # Parameters that the shape or the meaning of the weights depends on.
-SHAPE = {
+MUST_MATCH = {
     "window": ("lookback", "horizon"),
     "train": ("changes", "target", "members", "units"),
 }
 
 
-class Seen(NamedTuple):
+class TrainingExtent(NamedTuple):
     """Hold the extent of the training data of a meter.
 
     Attributes:
@@ -161,7 +163,9 @@ class Seen(NamedTuple):
     windows: int
 
 
-def seen(stamps: Any, values: Values, train: Starts, shape: Shape) -> Seen:
+def training_extent(
+    stamps: Any, values: Values, train: Starts, shape: WindowShape
+) -> TrainingExtent:
     """Return the extent of the training data of a meter.
 
     Args:
@@ -170,17 +174,19 @@ def seen(stamps: Any, values: Values, train: Starts, shape: Shape) -> Seen:
         train: The starts of the training windows.
         shape: The shape of the windows.
     """
-    first, last = train.min(), windows.last_minutes(train.max(), shape)
+    first, last = train.min(), windows.last_row(train.max(), shape)
     used = values[first : last + 1]
-    return Seen(stamps[first], stamps[last], used.min(axis=0), used.max(axis=0), len(train))
+    return TrainingExtent(
+        stamps[first], stamps[last], used.min(axis=0), used.max(axis=0), len(train)
+    )
 
 
-def description(
+def build_metadata(
     params: "Params",
     features: list[str],
-    scaling: Scaling,
+    scaling: Scaler,
     source: Mapping[str, Any],
-    trained_on: Sequence[Seen],
+    trained_on: Sequence[TrainingExtent],
     levels: Sequence[float],
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def description(
         levels: The coverages of the prediction intervals.
         lineage: The earlier trainings of the weights.
     """
-    shape = windows.Shape(params.window.lookback, params.window.horizon)
+    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
     firsts, lasts, lowest, highest, counts = zip(*trained_on, strict=True)
     extremes = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
     # Converting a float32 by its text keeps the few digits of the source.
@@ -246,34 +252,34 @@ def description(
     }
 
 
-def warm_start(params: "Params", features: list[str]) -> Trained | None:
+def warm_start(params: "Params", features: list[str]) -> SavedModel | None:
     """Return the model of `train.warm_start`; None if it is null.
 
     Raises:
-        Failure: The folder does not hold a model, or one of another shape.
+        UserError: The folder does not hold a model, or one of another shape.
     """
     if params.train.warm_start is None:
         return None
     folder = Path(params.train.warm_start).expanduser()
     if folder.resolve() == paths.NETWORK.parent.resolve():
-        raise Failure(
+        raise UserError(
             f"train.warm_start: this training will overwrite {folder}; copy the model to "
             "another folder, or get one by `dvc artifacts get`"
         )
-    model = read(folder, NETWORK)
+    model = load(folder, NETWORK)
     try:
         their_params = model.record["parameters"]
         compared = {"window.features": (model.features, features)} | {
             f"{section}.{key}": (their_params[section][key], getattr(getattr(params, section), key))
-            for section, keys in SHAPE.items()
+            for section, keys in MUST_MATCH.items()
             for key in keys
         }
         _ = model.scaling, model.lineage
     except (ValueError, LookupError, TypeError) as error:
-        raise none_there(folder, error) from None
+        raise not_a_model_error(folder, error) from None
     for key, (theirs, ours) in compared.items():
         if theirs != ours:
-            raise Failure(
+            raise UserError(
                 f"train.warm_start: the model in {folder} has {key} {theirs}, but params.yaml "
                 f"has {ours}; use the same value, or set train.warm_start to null"
             )

@@ -39,27 +39,27 @@ with _without_stderr():
 # Silence the warning for each further graph, of which a search builds many.
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["device", "keras", "strategy", "tf"]
+__all__ = ["device_name", "distribution_strategy", "keras", "tf"]
 
 
-def strategy() -> tf.distribute.Strategy:
+def distribution_strategy() -> tf.distribute.Strategy:
     """Return how to distribute the training over the processes of TF_CONFIG or over GPUs.
 
     Call this before anything else in TensorFlow.
 
     Raises:
-        Failure: Another process does not answer.
+        UserError: Another process does not answer.
     """
-    workers = distributed.read()
+    workers = distributed.workers_from_env()
     if len(workers.addresses) > 1:
-        distributed.meet(workers)
+        distributed.wait_for_workers(workers)
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.get_visible_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
-def device() -> str:
+def device_name() -> str:
     """Return the name of the device on which the network runs."""
     names = [
         tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU")

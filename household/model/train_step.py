@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from household.core.params import Train
+from household.core.params import TrainParams
 from household.dataset.batches import Batch
 from household.model.tensorflow import keras, tf
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def optimizer(settings: Train, steps: int) -> keras.Optimizer:
+def make_optimizer(settings: TrainParams, steps: int) -> keras.Optimizer:
     """Return the optimizer for a training of `steps` steps. It expects clipped gradients."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
@@ -26,7 +26,7 @@ def optimizer(settings: Train, steps: int) -> keras.Optimizer:
     }[settings.optimizer](rate)
 
 
-def loss(settings: Train) -> Loss:
+def loss_function(settings: TrainParams) -> Loss:
     """Return the loss function, which averages over the last axis of targets and outputs."""
     losses: dict[str, Loss] = {
         "mse": keras.losses.mean_squared_error,
@@ -36,7 +36,7 @@ def loss(settings: Train) -> Loss:
     return losses[settings.loss]
 
 
-def clipped(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tensor]:
+def clip_gradients(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tensor]:
     """Scale the gradients down to a joint norm of at most `max_norm`."""
     if max_norm is None:
         return gradients
@@ -47,11 +47,15 @@ def clipped(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tenso
     return scaled
 
 
-class Steps:
+class TrainStep:
     """Take training steps, one for each batch."""
 
     def __init__(
-        self, learner: keras.Model, settings: Train, steps: int, strategy: tf.distribute.Strategy
+        self,
+        learner: keras.Model,
+        settings: TrainParams,
+        steps: int,
+        strategy: tf.distribute.Strategy,
     ) -> None:
         """Prepare the steps of a training.
 
@@ -62,10 +66,10 @@ class Steps:
             strategy: How the training is distributed.
         """
         self.learner = learner
-        self._loss, self._members = loss(settings), settings.members
+        self._loss, self._members = loss_function(settings), settings.members
         self._max_norm = settings.clip_norm
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
-        self.optimizer = optimizer(settings, steps)
+        self.optimizer = make_optimizer(settings, steps)
         self.optimizer.build(learner.trainable_variables)
         (_, length, features) = learner.input_shape
         batch = [
@@ -80,7 +84,7 @@ class Steps:
         self._share = function(self._shared, batch)
         self._measure = function(self._weighted_loss, batch)
 
-    def take(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
+    def train_batches(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
         """Train on batches of equal size, one after another; return the mean loss of each."""
         if self._replicas == 1:
             losses = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
@@ -90,7 +94,7 @@ class Steps:
             )
         return losses.astype(np.float64)
 
-    def measure(self, batches: Iterator[Batch]) -> float:
+    def evaluate(self, batches: Iterator[Batch]) -> float:
         """Return the mean loss of `batches` without training."""
         total = weight = 0.0
         for batch in batches:
@@ -108,7 +112,9 @@ class Steps:
             lost = self._weighted_loss(inputs, targets, weights, training=True)
             mean = tf.math.divide_no_nan(lost, tf.reduce_sum(weights))
         gradients = tape.gradient(mean, self.learner.trainable_variables)
-        self.optimizer.apply(clipped(gradients, self._max_norm), self.learner.trainable_variables)
+        self.optimizer.apply(
+            clip_gradients(gradients, self._max_norm), self.learner.trainable_variables
+        )
         return mean
 
     def _pad_to_replicas(self, batch: Batch) -> Batch:
@@ -135,7 +141,7 @@ class Steps:
         gradients = tape.gradient(part, self.learner.trainable_variables)
         # Clip the sum over all replicas here. The optimizer would sum the clipped gradients.
         summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        shares = [gradient / self._replicas for gradient in clipped(summed, self._max_norm)]
+        shares = [gradient / self._replicas for gradient in clip_gradients(summed, self._max_norm)]
         self.optimizer.apply(shares, self.learner.trainable_variables)
         return part
 

@@ -12,13 +12,13 @@ from household.core.params import Params
 from household.core.schema import LEVELS
 from household.dataset import windows
 from household.model import inference, intervals, keras_file, network, onnx_export, saved_model
-from household.model.intervals import Intervals
-from household.model.loop import Data
+from household.model.intervals import ConformalIntervals
+from household.model.loop import TrainingData
 from household.model.network import Model
-from household.model.saved_model import Trained
+from household.model.saved_model import SavedModel
 
 
-class Fitted(NamedTuple):
+class TrainedModel(NamedTuple):
     """Hold a trained network and what is needed to use it.
 
     Attributes:
@@ -30,38 +30,40 @@ class Fitted(NamedTuple):
 
     model: Model
     graph: onnx.ModelProto
-    intervals: Intervals | None
+    intervals: ConformalIntervals | None
     record: dict[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Write the model to `folder`, for `household.model.saved_model.read`."""
+        """Write the model to `folder`, for `household.model.saved_model.load`."""
         keras_file.save(self.model, folder / saved_model.NETWORK)
         onnx_export.write(folder / saved_model.GRAPH, self.graph)
         intervals.write(folder / saved_model.INTERVALS, self.intervals)
         names = (saved_model.NETWORK, saved_model.GRAPH, saved_model.INTERVALS)
         hashes = {name: files.sha256(folder / name) for name in names}
-        files.write_json(folder / saved_model.RECORD, self.record | {"sha256": hashes})
+        files.write_json(folder / saved_model.METADATA, self.record | {"sha256": hashes})
 
 
-def started(params: Params, data: Data, earlier: Trained | None = None) -> Model:
+def build_or_warm_start(
+    params: Params, data: TrainingData, earlier: SavedModel | None = None
+) -> Model:
     """Return the network to train on `data`, with the weights of `earlier` for a warm start."""
-    shape = windows.Shape(params.window.lookback, params.window.horizon)
-    network.make_repeatable(params.seed, shape, params.train)
-    model = network.build(shape, data.scaling, params.train)
+    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
+    network.set_determinism(params.seed, shape, params.train)
+    model = network.build_model(shape, data.scaling, params.train)
     if earlier:
         model.set_weights(keras_file.load(earlier.folder / saved_model.NETWORK).get_weights())
     return model
 
 
-def finished(
+def package(
     model: Model,
     params: Params,
-    data: Data,
+    data: TrainingData,
     features: list[str],
-    trained_on: Sequence[saved_model.Seen],
+    trained_on: Sequence[saved_model.TrainingExtent],
     source: Mapping[str, Any],
-    earlier: Trained | None = None,
-) -> Fitted:
+    earlier: SavedModel | None = None,
+) -> TrainedModel:
     """Package a trained network with its ONNX graph, prediction intervals and record.
 
     Args:
@@ -73,14 +75,12 @@ def finished(
         source: The record of the fetch stage.
         earlier: The model of a warm start.
     """
-    shape = network.shape(model)
+    shape = network.window_shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    onnx_model = onnx_export.build(shape, data.scaling, params.train, weights)
-    session = inference.session(onnx_export.encoded(onnx_model))
-    bands = intervals.learn(
-        data.train, data.validation, shape, partial(inference.forecast, session)
-    )
-    record = saved_model.description(
+    onnx_model = onnx_export.to_onnx(shape, data.scaling, params.train, weights)
+    session = inference.create_session(onnx_export.serialize(onnx_model))
+    bands = intervals.fit(data.train, data.validation, shape, partial(inference.predict, session))
+    record = saved_model.build_metadata(
         params,
         features,
         data.scaling,
@@ -89,4 +89,4 @@ def finished(
         LEVELS if bands else (),
         earlier.lineage if earlier else (),
     )
-    return Fitted(model, onnx_model, bands, record)
+    return TrainedModel(model, onnx_model, bands, record)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 # The text in UCI's zip. Another zip holds exactly one text, of any name.
-MEMBER = "household_power_consumption.txt"
+TEXT_NAME = "household_power_consumption.txt"
 TEXTS = (".csv", ".txt")
 # The folder that macOS adds to a zip, and the file that identifies an Excel workbook.
 MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
@@ -32,8 +32,8 @@ def verify(path: Path, origin: str) -> None:
         origin: The name of the archive in messages.
 
     Raises:
-        Failure: The file is not a zip, is damaged or encrypted, does not hold exactly one text, or
-            would unpack to more than a series of minutes can be.
+        UserError: The file is not a zip, is damaged or encrypted, does not hold exactly one text,
+            or would unpack to more than a series of minutes can be.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -41,12 +41,12 @@ def verify(path: Path, origin: str) -> None:
             member = _find_text(archive)
             name = member.filename
             if member.flag_bits & 1:
-                raise Failure(f"{origin}: {name} is encrypted; give a zip without a password")
+                raise UserError(f"{origin}: {name} is encrypted; give a zip without a password")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Failure(f"{origin}: {name} is not compressed with deflate; zip it again")
+                raise UserError(f"{origin}: {name} is not compressed with deflate; zip it again")
             ratio = member.file_size / max(member.compress_size, 1)
             if member.file_size > MAX_BYTES or ratio > MAX_RATIO:
-                raise Failure(
+                raise UserError(
                     f"{origin}: {name} would unpack from {member.compress_size:,} to "
                     f"{member.file_size:,} bytes, which is too much for a series of minutes"
                 )
@@ -55,7 +55,7 @@ def verify(path: Path, origin: str) -> None:
                     pass
     # Damaged offsets and flags make zipfile raise any of these.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise Failure(f"{origin}: {_not_a_zip(path, error)}") from None
+        raise UserError(f"{origin}: {_not_a_zip(path, error)}") from None
 
 
 def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -65,7 +65,7 @@ def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         for member in archive.infolist()
         if member.filename.lower().endswith(TEXTS) and not member.filename.startswith(MAC_FOLDER)
     ]
-    return [member for member in texts if member.filename == MEMBER] or texts
+    return [member for member in texts if member.filename == TEXT_NAME] or texts
 
 
 def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -74,18 +74,20 @@ def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
-    """Raise Failure unless the zip holds exactly one text."""
+    """Raise UserError unless the zip holds exactly one text."""
     names = [member.filename for member in _find_texts(archive)]
     if len(names) == 1:
         return
     if EXCEL in archive.namelist():
-        raise Failure(f"{origin}: an Excel workbook; save it as .csv and use that")
+        raise UserError(f"{origin}: an Excel workbook; save it as .csv and use that")
     if not names:
         found = ", ".join(archive.namelist()[:3]) or "nothing"
-        raise Failure(f"{origin}: expected a .csv or .txt in the zip, found {found}; zip the text")
+        raise UserError(
+            f"{origin}: expected a .csv or .txt in the zip, found {found}; zip the text"
+        )
     if len(set(names)) < len(names):
-        raise Failure(f"{origin}: {names[0]} appears twice in the zip; keep one")
-    raise Failure(
+        raise UserError(f"{origin}: {names[0]} appears twice in the zip; keep one")
+    raise UserError(
         f"{origin}: expected one text in the zip, found {len(names)}: {', '.join(names[:3])}; "
         "keep one"
     )
@@ -109,7 +111,7 @@ def is_uci(path: Path) -> bool:
 
 
 @contextmanager
-def text(path: Path) -> Iterator[IO[bytes]]:
+def open_text(path: Path) -> Iterator[IO[bytes]]:
     """Open the text inside a verified zip, unpacked as it is read; `name` is its file name."""
     with zipfile.ZipFile(path) as archive, archive.open(_find_text(archive)) as stream:
         yield stream

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from household.core import arrow, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.readings import archive, lines
 
@@ -37,7 +37,7 @@ MOST_NAMES = 3
 HINTS = {"minute": "set parse.layout.resample to minute, which averages them"}
 
 
-class Layout(NamedTuple):
+class TextFormat(NamedTuple):
     """Describe how a text of readings is written; see `parse.layout` in params.yaml."""
 
     delimiter: str
@@ -50,14 +50,14 @@ class Layout(NamedTuple):
     resample: str | None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Layout":
+    def of(cls, record: Mapping[str, Any]) -> "TextFormat":
         """Return the layout of a record as in params.yaml, where a missing column is null."""
         columns = {name: header for name, header in record["columns"].items() if header}
         tuples = {"time": tuple(record["time"]), "missing": tuple(record["missing"])}
         return cls(**{**record, **tuples, "columns": columns})
 
 
-UCI = Layout(
+UCI_FORMAT = TextFormat(
     delimiter=";",
     decimal=".",
     time=("Date", "Time"),
@@ -69,11 +69,11 @@ UCI = Layout(
 )
 
 
-class Export:
+class DelimitedReader:
     """Read a text in `layout` once from start to end.
 
     Iterate over it for tables of schema.SCHEMA in time order, with nulls in the columns that the
-    layout lacks. Bad lines are handled as by `household.readings.uci.Reader`.
+    layout lacks. Bad lines are handled as by `household.readings.uci.UciReader`.
 
     Attributes:
         skipped: Number of bad lines skipped, by fault.
@@ -85,11 +85,11 @@ class Export:
     def __init__(
         self,
         text: lines.Text,
-        layout: Layout,
+        layout: TextFormat,
         *,
         skip: bool,
-        name: str = archive.MEMBER,
-        remedy: str = lines.REMEDY,
+        name: str = archive.TEXT_NAME,
+        remedy: str = lines.DEFAULT_REMEDY,
         hints: Mapping[str, str] = HINTS,
     ) -> None:
         """Prepare to read a text.
@@ -97,7 +97,7 @@ class Export:
         Args:
             text: The text, at its start.
             layout: How the text is written.
-            skip: Whether to skip bad lines instead of raising Failure.
+            skip: Whether to skip bad lines instead of raising UserError.
             name: The name of the text in messages.
             remedy: What messages advise to do about a bad line.
             hints: Further advice by fault.
@@ -112,7 +112,7 @@ class Export:
     def __iter__(self) -> Iterator[pa.Table]:
         header = self._header()
         line, pending, has_readings = 2, None, False
-        for block in lines.whole_lines(self._text, self._name):
+        for block in lines.iter_line_blocks(self._text, self._name):
             stamps, values = self._readings(block, header, line)
             line += block.count(b"\n")
             if self._layout.resample:
@@ -122,25 +122,25 @@ class Export:
                 # The last minute may continue in the next block.
                 n_complete = int(np.searchsorted(minutes, minutes[-1])) if len(minutes) else 0
                 pending = stamps[n_complete:], values[n_complete:]
-                stamps, values = by_minute(stamps[:n_complete], values[:n_complete])
+                stamps, values = resample_to_minutes(stamps[:n_complete], values[:n_complete])
             if len(stamps):
                 has_readings = True
                 yield self._table(stamps, values)
         if pending is not None and len(pending[0]):
             has_readings = True
-            yield self._table(*by_minute(*pending))
+            yield self._table(*resample_to_minutes(*pending))
         if not has_readings:
-            raise Failure(f"{self._name}: header but no readings")
+            raise UserError(f"{self._name}: header but no readings")
 
     def _header(self) -> list[str]:
         line = self._text.readline(lines.BLOCK_BYTES)
-        header, absent = fields(line, self._layout)
+        header, absent = parse_header(line, self._layout)
         if absent:
             expected = [*self._layout.time, *self._layout.columns.values()]
-            raise Failure(
+            raise UserError(
                 f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
                 f"separated by {self._layout.delimiter!r}; missing or repeated: "
-                f"{', '.join(absent)} (found {lines.shown(line)}). Correct parse.layout "
+                f"{', '.join(absent)} (found {lines.preview(line)}). Correct parse.layout "
                 "(docs/meters.md)"
             )
         return header
@@ -164,14 +164,14 @@ class Export:
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
                 self._reject("fields", line + row.number - 1, reason, row.text.encode())
         texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time), " ")
-        stamps = times(texts, layout.format)
+        stamps = parse_timestamps(texts, layout.format)
         numbers = [
-            number(rows[header], layout, layout.kilowatts if name == TARGET else 1.0)
+            parse_numbers(rows[header], layout, layout.kilowatts if name == TARGET else 1.0)
             for name, header in layout.columns.items()
         ]
         kinds = self._classify(stamps, [wrong for _, wrong in numbers])
         # An empty line is neither a reading nor a fault.
-        blank = np.all([arrow.of(pc.equal(rows[column], "")) for column in columns], axis=0)
+        blank = np.all([arrow.to_numpy(pc.equal(rows[column], "")) for column in columns], axis=0)
         good = (kinds == "") & ~blank
         faulty = ~good & ~blank
         if faulty.any():
@@ -222,7 +222,7 @@ class Export:
             )
         except pa.ArrowInvalid as error:
             end = line + block.count(b"\n") - 1
-            raise Failure(
+            raise UserError(
                 f"{self._name} lines {line} to {end}: not delimited UTF-8 text ({error})"
             ) from None
         return rows, malformed
@@ -246,8 +246,8 @@ class Export:
     def _reject(self, kind: str, line: int, reason: str, text: bytes) -> None:
         if not self._skip:
             hint = f"{self._hints[kind]}, or " if kind in self._hints else ""
-            raise Failure(
-                f"{self._name} line {line}: {reason} in {lines.shown(text)}; {hint}{self._remedy}"
+            raise UserError(
+                f"{self._name} line {line}: {reason} in {lines.preview(text)}; {hint}{self._remedy}"
             )
         self.skipped["time" if kind == "minute" else kind] += 1
 
@@ -264,7 +264,7 @@ class Export:
         return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], schema.SCHEMA)
 
 
-def fields(line: bytes, layout: Layout) -> tuple[list[str], list[str]]:
+def parse_header(line: bytes, layout: TextFormat) -> tuple[list[str], list[str]]:
     """Return the fields of a header, and those of the layout that are missing or repeated."""
     text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "backslashreplace").strip()
     header = [name.strip() for name in next(csv.reader([text], delimiter=layout.delimiter), [])]
@@ -281,7 +281,7 @@ REASONS = {
 }
 
 
-def by_minute(
+def resample_to_minutes(
     stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
     """Average the readings of each minute.
@@ -303,7 +303,7 @@ def by_minute(
     return minutes, np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
-def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
+def parse_timestamps(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
     """Return each text as a time (rows,) to the millisecond, NaT where it is not valid.
 
     Args:
@@ -311,7 +311,7 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
         form: "iso", "epoch", "epoch_ms" or a format of strptime.
     """
     if form in TICKS:
-        ticks = floats(texts)
+        ticks = parse_floats(texts)
         known = np.abs(ticks) < 1e15
         milliseconds = (np.where(known, ticks, 0) * (1000 / TICKS[form])).round()
         stamps = milliseconds.astype(np.int64).astype("datetime64[ms]")
@@ -324,7 +324,7 @@ def times(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
     parsed = pc.strptime(texts, format=form, unit="ms", error_is_null=True)
     stamps = np.array(parsed.to_numpy())
     # Arrow reads 31 February as 3 March. Python refuses it.
-    first_days = np.flatnonzero(arrow.of(pc.less_equal(pc.day(parsed), 3).fill_null(False)))
+    first_days = np.flatnonzero(arrow.to_numpy(pc.less_equal(pc.day(parsed), 3).fill_null(False)))
     for row in first_days:
         try:
             datetime.strptime(texts[int(row)].as_py(), form)
@@ -338,7 +338,7 @@ def parse_utc_offset(text: str, form: str) -> str | None:
 
     Args:
         text: The timestamp.
-        form: Its format, as in `times`.
+        form: Its format, as in `parse_timestamps`.
     """
     if form in TICKS or "%z" in form:
         return UTC
@@ -349,8 +349,8 @@ def parse_utc_offset(text: str, form: str) -> str | None:
     return f"{digits[:3]}:{digits[3:]}"
 
 
-def number(
-    texts: pa.ChunkedArray, layout: Layout, factor: float
+def parse_numbers(
+    texts: pa.ChunkedArray, layout: TextFormat, factor: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Parse numbers.
 
@@ -364,16 +364,16 @@ def number(
         missing.
     """
     trimmed = pc.utf8_trim_whitespace(texts)
-    missing = arrow.of(pc.is_in(trimmed, pa.array(layout.missing, pa.string())))
+    missing = arrow.to_numpy(pc.is_in(trimmed, pa.array(layout.missing, pa.string())))
     if layout.decimal == ",":
         # A point may then separate thousands, so refuse it rather than guess.
         trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")
-    numbers = floats(trimmed) * factor
+    numbers = parse_floats(trimmed) * factor
     is_valid = np.abs(numbers) <= lines.FLOAT32_MAX
     return np.where(missing, np.nan, numbers), ~is_valid & ~missing
 
 
-def floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def parse_floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """Return each text as a number, NaN where it is not one."""
     is_number = pc.match_substring_regex(texts, NUMBER)
-    return arrow.of(pc.if_else(is_number, texts, None).cast(pa.float64()).fill_null(np.nan))
+    return arrow.to_numpy(pc.if_else(is_number, texts, None).cast(pa.float64()).fill_null(np.nan))

@@ -6,15 +6,17 @@ from typing import Protocol
 
 import numpy as np
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 BLOCK_BYTES = 8 << 20
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 BEFORE_ALL = datetime(1, 1, 1)
 # Longer than the header.
-SHOWN_BYTES = 160
+PREVIEW_BYTES = 160
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-REMEDY = "correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
+DEFAULT_REMEDY = (
+    "correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
+)
 
 
 class Text(Protocol):
@@ -30,7 +32,7 @@ class Text(Protocol):
 FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")
 
 
-def whole_lines(text: Text, name: str) -> Iterator[bytes]:
+def iter_line_blocks(text: Text, name: str) -> Iterator[bytes]:
     """Yield the rest of `text` in blocks of whole lines, each line ended by a line feed.
 
     Args:
@@ -38,13 +40,13 @@ def whole_lines(text: Text, name: str) -> Iterator[bytes]:
         name: The name of the text in messages.
 
     Raises:
-        Failure: A line is longer than a block.
+        UserError: A line is longer than a block.
     """
     pending, line = b"", 2
     while chunk := text.read(BLOCK_BYTES):
         end = chunk.find(b"\n")
         if len(pending) + (end if end >= 0 else len(chunk)) > BLOCK_BYTES:
-            raise Failure(
+            raise UserError(
                 f"{name} line {line}: longer than {BLOCK_BYTES:,} bytes; "
                 "use a text with one reading a line"
             )
@@ -60,7 +62,7 @@ def whole_lines(text: Text, name: str) -> Iterator[bytes]:
         yield pending + b"\n"
 
 
-def shown(line: bytes) -> str:
+def preview(line: bytes) -> str:
     """Return the start of a line, quoted for a message."""
-    text = line[:SHOWN_BYTES].decode("utf-8", "backslashreplace").rstrip()
-    return repr(text) + ("..." if len(line) > SHOWN_BYTES else "")
+    text = line[:PREVIEW_BYTES].decode("utf-8", "backslashreplace").rstrip()
+    return repr(text) + ("..." if len(line) > PREVIEW_BYTES else "")

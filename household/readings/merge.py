@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow
-from household.core.errors import Failure
+from household.core.errors import UserError
 
 
-class Head(NamedTuple):
+class Cursor(NamedTuple):
     """Hold the next rows of a file."""
 
     name: str
@@ -21,14 +21,14 @@ class Head(NamedTuple):
     @property
     def stamps(self) -> npt.NDArray[np.datetime64]:
         """Return the times of the rows: (rows,)."""
-        return arrow.of(self.table["timestamp"])
+        return arrow.to_numpy(self.table["timestamp"])
 
-    def after(self, rows: int) -> "Head | None":
+    def advance(self, rows: int) -> "Cursor | None":
         """Return the head after the first `rows`; None at the end of the file."""
-        return _head(self.name, self.table[rows:], self.rest)
+        return _cursor(self.name, self.table[rows:], self.rest)
 
 
-def joined(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table]:
+def merge_sorted(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table]:
     """Yield the rows of all files in time order, once where several files have the same row.
 
     Args:
@@ -36,28 +36,28 @@ def joined(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table]:
             `timestamp`.
 
     Raises:
-        Failure: Two files have different values for the same minute.
+        UserError: Two files have different values for the same minute.
     """
-    heads = [_head(name, next(rest, None), rest) for name, rest in records.items()]
+    heads = [_cursor(name, next(rest, None), rest) for name, rest in records.items()]
     while remaining := sorted(filter(None, heads), key=lambda head: head.stamps[0]):
         first, *others = remaining
         # The rows of the first file up to here come before all rows of the other files.
         rows = np.searchsorted(first.stamps, others[0].stamps[0]) if others else len(first.stamps)
         if rows:
             yield first.table[:rows]
-            heads = [first.after(int(rows)), *others]
+            heads = [first.advance(int(rows)), *others]
         else:
-            heads = [*_merged(first, others[0]), *others[1:]]
+            heads = [*_merge(first, others[0]), *others[1:]]
 
 
-def _head(name: str, table: pa.Table | None, rest: Iterator[pa.Table]) -> Head | None:
+def _cursor(name: str, table: pa.Table | None, rest: Iterator[pa.Table]) -> Cursor | None:
     """Return the head of the rows in `table` and then `rest`; None if there are none."""
     while table is not None and not table.num_rows:
         table = next(rest, None)
-    return None if table is None else Head(name, table, rest)
+    return None if table is None else Cursor(name, table, rest)
 
 
-def _merged(one: Head, other: Head) -> tuple[Head, Head | None]:
+def _merge(one: Cursor, other: Cursor) -> tuple[Cursor, Cursor | None]:
     """Merge the rows of `other` into `one` as far as both have been read; return both heads."""
     last = min(one.stamps[-1], other.stamps[-1])
     n_merged = int(np.searchsorted(other.stamps, last, side="right"))
@@ -67,19 +67,19 @@ def _merged(one: Head, other: Head) -> tuple[Head, Head | None]:
     )
     rows = other.table[:n_merged]
     mine, same = (
-        one.table.take(arrow.column(one_rows, pa.int64())),
-        rows.take(arrow.column(other_rows, pa.int64())),
+        one.table.take(arrow.from_numpy(one_rows, pa.int64())),
+        rows.take(arrow.from_numpy(other_rows, pa.int64())),
     )
     if not mine.equals(same):
         (row, *_) = (
             row for row in range(len(one_rows)) if not mine.slice(row, 1).equals(same.slice(row, 1))
         )
-        raise Failure(
+        raise UserError(
             f"{one.name} and {other.name} have different values for the minute "
             f"{np.datetime_as_string(stamps[other_rows[row]], unit='m')}; remove the wrong one"
         )
     new = np.setdiff1d(np.arange(n_merged), other_rows)
-    table = pa.concat_tables([one.table, rows.take(arrow.column(new, pa.int64()))]).sort_by(
+    table = pa.concat_tables([one.table, rows.take(arrow.from_numpy(new, pa.int64()))]).sort_by(
         "timestamp"
     )
-    return one._replace(table=table), other.after(n_merged)
+    return one._replace(table=table), other.advance(n_merged)

@@ -9,43 +9,43 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from household.core import store
-from household.core.errors import Failure
-from household.core.parallel import ahead
-from household.core.params import Parse
+from household.core.errors import UserError
+from household.core.parallel import prefetch
+from household.core.params import ParseParams
 from household.readings import archive, quality
-from household.readings.delimited import UCI, Export, Layout
-from household.readings.merge import joined
-from household.readings.uci import Reader
+from household.readings.delimited import UCI_FORMAT, DelimitedReader, TextFormat
+from household.readings.merge import merge_sorted
+from household.readings.uci import UciReader
 
 
-class Records:
+class MeterReader:
     """Read the minutes of all `zips` of a meter once.
 
-    Iterate over it for tables of schema.SCHEMA in time order. Raises Failure as
-    `household.readings.uci.Reader` and `household.readings.merge.joined` do.
+    Iterate over it for tables of schema.SCHEMA in time order. Raises UserError as
+    `household.readings.uci.UciReader` and `household.readings.merge.merge_sorted` do.
     """
 
-    def __init__(self, zips: Sequence[Path], settings: Parse) -> None:
+    def __init__(self, zips: Sequence[Path], settings: ParseParams) -> None:
         self._zips = zips
-        self._layout = Layout.of(settings.layout.model_dump())
+        self._layout = TextFormat.of(settings.layout.model_dump())
         self._skip = settings.on_bad_line == "skip"
-        self._readers: list[Reader | Export] = []
+        self._readers: list[UciReader | DelimitedReader] = []
         self._names: list[str] = []
 
     def __iter__(self) -> Iterator[pa.Table]:
         with ExitStack() as texts:
             for path in self._zips:
-                text = texts.enter_context(archive.text(path))
+                text = texts.enter_context(archive.open_text(path))
                 several = len(self._zips) > 1
                 name = f"{path.name}: {text.name}" if several else text.name
                 self._names.append(name)
                 self._readers.append(
-                    Reader(text, skip=self._skip, name=name)
-                    if self._layout == UCI
-                    else Export(text, self._layout, skip=self._skip, name=name)
+                    UciReader(text, skip=self._skip, name=name)
+                    if self._layout == UCI_FORMAT
+                    else DelimitedReader(text, self._layout, skip=self._skip, name=name)
                 )
             names = [path.name for path in self._zips]
-            yield from joined(dict(zip(names, map(iter, self._readers), strict=True)))
+            yield from merge_sorted(dict(zip(names, map(iter, self._readers), strict=True)))
 
     @property
     def name(self) -> str:
@@ -78,24 +78,24 @@ class Job(NamedTuple):
 
     raw: Path
     parsed: Path
-    settings: Parse
+    settings: ParseParams
 
 
-def parse(job: Job) -> dict[str, Any]:
-    """Write the minutes of a meter; return the record of `household.readings.quality.Quality`.
+def parse_meter(job: Job) -> dict[str, Any]:
+    """Write the minutes of a meter; return the record of their quality.
 
     Raises:
-        Failure: The text is not a series of minutes. No file is left then.
+        UserError: The text is not a series of minutes. No file is left then.
     """
-    report = quality.Quality()
+    report = quality.QualityReport()
     is_folder = job.raw.is_dir()
-    records = Records(sorted(job.raw.glob("*.zip")) if is_folder else [job.raw], job.settings)
-    write = store.write if is_folder else store.write_one
-    for month in write(job.parsed, ahead(iter(records))):
+    records = MeterReader(sorted(job.raw.glob("*.zip")) if is_folder else [job.raw], job.settings)
+    write = store.write_months if is_folder else store.write_file
+    for month in write(job.parsed, prefetch(iter(records))):
         report.add(month)
     try:
-        return report.record(records.skipped, records.name, records.entities)
-    except Failure:
+        return report.to_dict(records.skipped, records.name, records.entities)
+    except UserError:
         if job.parsed.is_file():
             job.parsed.unlink()
         raise

@@ -10,19 +10,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.readings import lines
 
 MINUTE = np.timedelta64(1, "m")
 # Mean power in kW that no household exceeds.
-MOST_MEAN = 100
+MAX_MEAN_KW = 100
 # Power falls about as often as it rises. A register of energy only falls when it is reset, at most
 # once a day. So few falls after MANY rises mean a register.
-MANY, RESETS = 60, 0.01
+MIN_RISES, MAX_RESET_SHARE = 60, 0.01
 
 
-class Quality:
+class QualityReport:
     """Collect figures on the quality of a series, from tables of schema.SCHEMA in time order."""
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Quality:
         self._gaps: list[Gaps] = []
         self._last_power = np.zeros(0, np.float32)  # the latest that is known
         self._rises = self._falls = 0  # readings that are above and below the one before
-        self._columns = {name: Extent() for name in schema.NAMES}
+        self._columns = {name: ColumnStats() for name in schema.NAMES}
 
     def add(self, table: pa.Table) -> None:
         """Take the next table into account."""
-        stamps = arrow.of(table["timestamp"]).astype("datetime64[m]")
+        stamps = arrow.to_numpy(table["timestamp"]).astype("datetime64[m]")
         if not self._rows:
             self._first = stamps[0]
             self._known = stamps[0] - MINUTE
@@ -46,10 +46,10 @@ class Quality:
         steps, counts = np.unique(np.diff(stamps) // MINUTE, return_counts=True)
         self._steps.update(dict(zip(steps.tolist(), counts.tolist(), strict=True)))
         stamps = stamps[-table.num_rows :]
-        known = stamps[arrow.of(table[TARGET].is_valid())]
-        self._gaps.append(gaps(np.append(self._known, known)))
+        known = stamps[arrow.to_numpy(table[TARGET].is_valid())]
+        self._gaps.append(find_gaps(np.append(self._known, known)))
         self._known = known[-1] if len(known) else self._known
-        power = np.append(self._last_power, arrow.of(table[TARGET].drop_null()))
+        power = np.append(self._last_power, arrow.to_numpy(table[TARGET].drop_null()))
         changes = np.diff(power)
         self._rises += int((changes > 0).sum())
         self._falls += int((changes < 0).sum())
@@ -59,7 +59,7 @@ class Quality:
         for name, extent in self._columns.items():
             extent.add(table[name])
 
-    def record(
+    def to_dict(
         self, skipped: Mapping[str, int], name: str, entities: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
         """Return the figures as a record for JSON.
@@ -75,10 +75,10 @@ class Quality:
             entities: Columns that name sensors and hold several names, with these names.
 
         Raises:
-            Failure: Rows are usually not one minute apart.
+            UserError: Rows are usually not one minute apart.
         """
         self._check_step(name)
-        after = gaps(np.array([self._known, self._last + MINUTE]))
+        after = find_gaps(np.array([self._known, self._last + MINUTE]))
         begins = np.concatenate([part.begins for part in [*self._gaps, after]])
         lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
         within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
@@ -96,18 +96,18 @@ class Quality:
                 "longest_minutes": int(lengths.max(initial=0)),
                 "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
             },
-            "columns": {name: extent.record() for name, extent in self._columns.items()},
+            "columns": {name: extent.to_dict() for name, extent in self._columns.items()},
             "caveats": list(self._caveats(entities)),
         }
 
     def _caveats(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        power = self._columns[TARGET].record()
-        if power["mean"] is not None and power["mean"] > MOST_MEAN:
+        power = self._columns[TARGET].to_dict()
+        if power["mean"] is not None and power["mean"] > MAX_MEAN_KW:
             yield (
                 f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
                 "parse.layout.kilowatts converts the unit of the meter to kW"
             )
-        if self._rises >= MANY and self._falls < RESETS * self._rises:
+        if self._rises >= MIN_RISES and self._falls < MAX_RESET_SHARE * self._rises:
             yield (
                 f"the power rises {self._rises:,} times and falls {self._falls:,} times, like "
                 "the register of a meter that counts kWh; use a column of power"
@@ -119,7 +119,7 @@ class Quality:
             )
 
     def _check_step(self, name: str) -> None:
-        """Raise Failure unless most rows are one minute apart, since a lookback counts minutes."""
+        """Raise UserError unless most rows are a minute apart, since a lookback counts minutes."""
         count, middle = 0, (self._rows - 1) / 2
         for step in sorted(self._steps):
             count += self._steps[step]
@@ -128,13 +128,13 @@ class Quality:
         else:
             return
         if step != 1:
-            raise Failure(
+            raise UserError(
                 f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
                 "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
             )
 
 
-def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
+def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
     """Combine the records of several meters.
 
     Args:
@@ -153,15 +153,15 @@ def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
         "rows": sum(record["rows"] for record in all_records),
         "first": min(record["first"] for record in all_records),
         "last": max(record["last"] for record in all_records),
-        "skipped_lines": _sums(all_records, "skipped_lines"),
-        "missing": _sums(all_records, "missing"),
+        "skipped_lines": _sum_counts(all_records, "skipped_lines"),
+        "missing": _sum_counts(all_records, "missing"),
         "gaps": {
             "by_day": dict(sorted(by_day.items())),
             "count": sum(record["gaps"]["count"] for record in all_records),
             "longest_minutes": max(record["gaps"]["longest_minutes"] for record in all_records),
             "absent_rows": sum(record["gaps"]["absent_rows"] for record in all_records),
         },
-        "columns": {name: _extent(all_records, name) for name in schema.NAMES},
+        "columns": {name: _combine_stats(all_records, name) for name in schema.NAMES},
         "caveats": [
             f"meter {meter}: {caveat}"
             for meter, record in records.items()
@@ -176,11 +176,11 @@ def overall(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
     }
 
 
-def _sums(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
+def _sum_counts(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
     return {name: sum(record[key][name] for record in records) for name in records[0][key]}
 
 
-def _extent(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
+def _combine_stats(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
     """Combine the extents of a column over all meters, as in `Extent.record`."""
     extents = [
         (record["columns"][name], record["rows"] - record["missing"][name])
@@ -209,14 +209,14 @@ class Gaps(NamedTuple):
     lengths: npt.NDArray[np.int64]
 
 
-def gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
+def find_gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
     """Return the gaps between minutes (minutes,) that have a value."""
     n_missing = np.diff(known) // MINUTE - 1
     rows = np.flatnonzero(n_missing)
     return Gaps(known[rows] + MINUTE, n_missing[rows])
 
 
-class Extent:
+class ColumnStats:
     """Find the minimum, mean and maximum of a column."""
 
     def __init__(self) -> None:
@@ -226,14 +226,14 @@ class Extent:
     def add(self, column: pa.ChunkedArray) -> None:
         """Take the next values into account."""
         self.missing += column.null_count
-        values = arrow.of(column.drop_null())
+        values = arrow.to_numpy(column.drop_null())
         if len(values):
             self._count += len(values)
             self._sum += float(values.sum(dtype=np.float64))
             self._least = min(self._least, values.min())
             self._most = max(self._most, values.max())
 
-    def record(self) -> dict[str, float | None]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return the three figures, None if the column has no value."""
         if not self._count:
             return {"min": None, "mean": None, "max": None}

@@ -90,7 +90,7 @@ VOLTS_LOST_A_KILOWATT = 1.05
 
 
 @dataclass(frozen=True)
-class Minutes:
+class SimulatedReadings:
     """Hold simulated readings: arrays (minutes,) in units of the last digit that UCI writes."""
 
     start: dt.date
@@ -104,7 +104,7 @@ class Minutes:
     missing: npt.NDArray[np.bool_]
 
 
-class Habits(NamedTuple):
+class Household(NamedTuple):
     """Hold the appliances of a household and its constant loads in W."""
 
     appliances: tuple[Appliance, ...]
@@ -112,10 +112,10 @@ class Habits(NamedTuple):
     fridge: int  # W
 
 
-def habits(household: int, draw: np.random.Generator) -> Habits:
+def draw_household(household: int, draw: np.random.Generator) -> Household:
     """Return the habits of a household: those above for household 0, drawn ones for others."""
     if not household:
-        return Habits(APPLIANCES, STANDBY_WATTS, FRIDGE_WATTS)
+        return Household(APPLIANCES, STANDBY_WATTS, FRIDGE_WATTS)
 
     def percent(watts: int) -> int:
         return watts * int(draw.integers(*WATTS_PERCENT, endpoint=True)) // 100
@@ -134,10 +134,10 @@ def habits(household: int, draw: np.random.Generator) -> Habits:
                 by_hour=appliance.by_hour[-shift:] + appliance.by_hour[:-shift],
             )
         )
-    return Habits(tuple(appliances), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
+    return Household(tuple(appliances), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
 
 
-def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> Minutes:
+def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> SimulatedReadings:
     """Simulate a household for round(days * 1440) minutes from midnight of `start`.
 
     Args:
@@ -155,15 +155,15 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> M
     # Each part draws from a separate stream, so a change of one does not change the others.
     root = np.random.SeedSequence([seed, household] if household else seed)
     *streams, habits_stream = map(np.random.default_rng, root.spawn(len(APPLIANCES) + 8))
-    draws, household_habits = iter(streams), habits(household, habits_stream)
+    draws, household_habits = iter(streams), draw_household(household, habits_stream)
     cold, busy = seasons(n, start, next(draws))
     meters = np.zeros((4, n), np.int32)
     for appliance in household_habits.appliances:
-        meters[appliance.meter] += switched(appliance, n, cold, busy, next(draws))
-    fridge = cycling(n, next(draws))
+        meters[appliance.meter] += appliance_load(appliance, n, cold, busy, next(draws))
+    fridge = fridge_cycles(n, next(draws))
     meters[LAUNDRY] += fridge * household_habits.fridge
-    meters[ELSEWHERE] += household_habits.standby + wander(n, 180, 40, next(draws))
-    flutter(meters, next(draws))
+    meters[ELSEWHERE] += household_habits.standby + piecewise_noise(n, 180, 40, next(draws))
+    add_jitter(meters, next(draws))
 
     # UCI writes even watts. No sub-meter measures the remainder.
     active = meters.sum(axis=0, dtype=np.int32) // 2 * 2
@@ -171,7 +171,7 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> M
     volts = voltage(active, next(draws))
     apparent = np.sqrt(active.astype(np.float64) ** 2 + reactive.astype(np.float64) ** 2)
     wh = meters[:ELSEWHERE] // 60
-    return Minutes(
+    return SimulatedReadings(
         start,
         active,
         reactive,
@@ -180,7 +180,7 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> M
         wh[KITCHEN],
         wh[LAUNDRY],
         wh[HEATER],
-        missing(n, next(draws)),
+        draw_missing(n, next(draws)),
     )
 
 
@@ -199,7 +199,7 @@ def seasons(
     return cold, np.where(away, 0.05, busy)
 
 
-def switched(
+def appliance_load(
     appliance: Appliance,
     n: int,
     cold: npt.NDArray[np.float64],
@@ -216,15 +216,15 @@ def switched(
     # Squared, so that short runs are more frequent.
     durations = 60 * (shortest + (longest - shortest) * draw.random(len(starts)) ** 2)
     begins = 60 * starts + draw.integers(0, 60, len(starts))
-    begins, ends = one_at_a_time(begins, begins + durations.astype(np.int64))
+    begins, ends = drop_overlapping(begins, begins + durations.astype(np.int64))
     watts = draw.integers(*appliance.watts, len(begins), endpoint=True)
     if appliance.on[1]:
-        begins, ends, run = phases(begins, ends, appliance, draw)
+        begins, ends, run = duty_cycles(begins, ends, appliance, draw)
         watts = watts[run]
     return mean_watts(begins, ends, watts, n)
 
 
-def one_at_a_time(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
+def drop_overlapping(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
     """Drop the runs that would begin during an earlier run."""
     free_from, kept_runs = 0, []
     for i, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
@@ -234,7 +234,7 @@ def one_at_a_time(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
     return begins[kept_runs], ends[kept_runs]
 
 
-def phases(
+def duty_cycles(
     begins: Seconds, ends: Seconds, appliance: Appliance, draw: np.random.Generator
 ) -> tuple[Seconds, Seconds, Seconds]:
     """Return the phases in which a run is switched on: begins, ends and the run of each phase.
@@ -278,7 +278,7 @@ def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, n: int) -> Intege
     return ((whole.cumsum() + rest)[:n] // 60).astype(np.int32)
 
 
-def cycling(n: int, draw: np.random.Generator) -> Integers:
+def fridge_cycles(n: int, draw: np.random.Generator) -> Integers:
     """Return 1 for each minute in which the fridge runs, 0 for others."""
     cycles = n // (FRIDGE_ON[0] + FRIDGE_OFF[0]) + 1
     lengths = np.column_stack(
@@ -290,7 +290,7 @@ def cycling(n: int, draw: np.random.Generator) -> Integers:
     return np.tile(np.array([1, 0], np.int32), cycles).repeat(lengths)[:n]
 
 
-def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integers:
+def piecewise_noise(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integers:
     """Return a line through random levels in each of `n` minutes.
 
     Args:
@@ -306,7 +306,7 @@ def wander(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integ
     return (before + step * share // minutes).astype(np.int32)
 
 
-def flutter(meters: Integers, draw: np.random.Generator) -> None:
+def add_jitter(meters: Integers, draw: np.random.Generator) -> None:
     """Add noise to each load in place, in proportion to the load."""
     for meter, load in enumerate(meters):
         deviation = draw.integers(-64, 65, len(load)) + draw.integers(-64, 65, len(load))
@@ -318,7 +318,7 @@ def reactive_power(fridge: Integers, active: Integers, draw: np.random.Generator
     """Return the reactive power in var: motors and electronics, 0 below what UCI's meter shows."""
     n = len(active)
     reactive = 20 + 100 * fridge + active // 25
-    reactive += wander(n, 120, 130, draw) + wander(n, 8, 40, draw)
+    reactive += piecewise_noise(n, 120, 130, draw) + piecewise_noise(n, 8, 40, draw)
     return np.where(reactive < 46, 0, reactive // 2 * 2).astype(np.int32)
 
 
@@ -327,12 +327,12 @@ def voltage(active: Integers, draw: np.random.Generator) -> Integers:
     n = len(active)
     hours = np.arange(n) // 60 % 24
     base = 100 * np.array(GRID_VOLTS)[hours] + 70
-    drift = wander(n, 360, 480, draw) + wander(n, 20, 180, draw)
+    drift = piecewise_noise(n, 360, 480, draw) + piecewise_noise(n, 20, 180, draw)
     flicker = draw.integers(-70, 71, n)
     return (base + drift + flicker - active * VOLTS_LOST_A_KILOWATT // 10).astype(np.int32)
 
 
-def missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
+def draw_missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Return which minutes have no value: UCI's share of them, never the first or the last."""
     total = min(round(n * MISSING / OF_ROWS), max(n - 2, 0))
     lengths = []
@@ -357,15 +357,15 @@ def missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
     return edges.cumsum()[:n] > 0
 
 
-def text(minutes: Minutes) -> Iterator[bytes]:
+def to_uci_text(minutes: SimulatedReadings) -> Iterator[bytes]:
     """Yield UCI's text for `minutes`, the header first, in blocks of whole lines."""
     yield ";".join(schema.HEADER).encode() + b"\r\n"
     n = len(minutes.missing)
     # Scalars of Arrow, since pyarrow imports pandas to make one from a string.
-    delimiter, empty, end, unknown = arrow.texts([";", "", "\r\n", "?;?;?;?;?;?;"])
-    clock = arrow.texts([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
+    delimiter, empty, end, unknown = arrow.string_array([";", "", "\r\n", "?;?;?;?;?;?;"])
+    clock = arrow.string_array([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
     dates = (minutes.start + dt.timedelta(days=day) for day in range(-(-n // DAY)))
-    days = arrow.texts([f"{date.day}/{date.month}/{date.year}" for date in dates])
+    days = arrow.string_array([f"{date.day}/{date.month}/{date.year}" for date in dates])
     thousandths = (
         (minutes.active_power, 1),
         (minutes.reactive_power, 1),
@@ -379,21 +379,21 @@ def text(minutes: Minutes) -> Iterator[bytes]:
         rows = slice(first, min(first + ROWS_A_BLOCK, n))
         minute = np.arange(rows.start, rows.stop)
         fields = [
-            texts.take(arrow.column(place, pa.int64()))
+            texts.take(arrow.from_numpy(place, pa.int64()))
             for texts, place in ((days, minute // DAY), (clock, minute % DAY))
         ]
-        values = [decimals(column[rows], scale) for column, scale in thousandths]
+        values = [format_thousandths(column[rows], scale) for column, scale in thousandths]
         line = pc.binary_join_element_wise(*fields, *values, delimiter)
         missing_line = pc.binary_join_element_wise(*fields, unknown, delimiter)
-        missing = arrow.column(minutes.missing[rows].view(np.uint8), pa.uint8())
+        missing = arrow.from_numpy(minutes.missing[rows].view(np.uint8), pa.uint8())
         lines = pc.if_else(missing.cast(pa.bool_()), missing_line, line)
         yield b"".join(pc.binary_join_element_wise(lines, empty, end).buffers()[2:])
 
 
-def decimals(numbers: Integers, scale: int) -> pa.Array:
+def format_thousandths(numbers: Integers, scale: int) -> pa.Array:
     """Return each of `numbers` * `scale` as thousandths with a decimal point."""
     distinct, indices = np.unique(numbers, return_inverse=True)
-    texts = arrow.texts(
+    texts = arrow.string_array(
         [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
     )
-    return texts.take(arrow.column(indices, pa.int64()))
+    return texts.take(arrow.from_numpy(indices, pa.int64()))

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from household.core import files, meters
-from household.core.errors import Failure
-from household.core.params import Fetch, Sample
+from household.core.errors import UserError
+from household.core.params import FetchParams, SampleParams
 from household.readings import archive, simulator
 
 UCI = (
@@ -32,12 +32,12 @@ OFFLINE = "to work offline set fetch.source to sample or to a local zip"
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
 # For the whole download, retries included: UCI's 20 MB at 12 kB a second.
-WHOLE_SECONDS = 1800.0
+DOWNLOAD_TIMEOUT_SECONDS = 1800.0
 BLOCK_BYTES = 1 << 20
 LINE_BYTES = 200  # more than any line of the simulated text
 
 
-def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
+def fetch(settings: FetchParams, folder: Path) -> dict[str, Any]:
     """Write the zips of `fetch.source` to `folder` and verify them.
 
     Args:
@@ -48,13 +48,13 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
         The record of the source: addresses, sizes, hashes and licence.
 
     Raises:
-        Failure: A zip is not available, not the expected one, or not an archive of readings.
+        UserError: A zip is not available, not the expected one, or not an archive of readings.
     """
     source_setting = settings.source
     listed = [source_setting] if isinstance(source_setting, str) else source_setting
     sources = [zip_source for source in listed for zip_source in _expand(source, settings.sample)]
     if settings.sha256 and len(sources) > 1:
-        raise Failure(
+        raise UserError(
             f"fetch.sha256: checks one zip, but fetch.source gives {len(sources)}; set it to null"
         )
     if settings.meters == "each" or settings.sample.households > 1:
@@ -64,16 +64,16 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
     for source, household in sources:
         name = zip_name(source if household is None else f"{source}_{household:04}")
         if name in parts:
-            raise Failure(f"fetch.source: two files are named {name}; rename one")
+            raise UserError(f"fetch.source: two files are named {name}; rename one")
         with files.atomic_write(folder / name) as path:
-            address = bring(source, settings.sample, path, household or 0)
+            address = fetch_one(source, settings.sample, path, household or 0)
             archive.verify(path, address)
             is_uci = archive.is_uci(path)
             if source == "uci" and not is_uci:
-                raise Failure(f"{address}: not the data set published in 2012; {OFFLINE}")
+                raise UserError(f"{address}: not the data set published in 2012; {OFFLINE}")
             sha256 = files.sha256(path)
             if settings.sha256 not in (None, sha256):
-                raise Failure(
+                raise UserError(
                     f"{address}: its sha256 is {sha256}, expected {settings.sha256}; "
                     "download the right file, or change fetch.sha256 or set it to null"
                 )
@@ -90,7 +90,7 @@ def fetch(settings: Fetch, folder: Path) -> dict[str, Any]:
     }
 
 
-class Asked(NamedTuple):
+class Source(NamedTuple):
     """Name one zip.
 
     Attributes:
@@ -102,25 +102,25 @@ class Asked(NamedTuple):
     household: int | None = None
 
 
-def _expand(source: str, sample: Sample) -> list[Asked]:
+def _expand(source: str, sample: SampleParams) -> list[Source]:
     """Return the files that `source` names: in a folder, by a pattern, or itself."""
     path = Path(source).expanduser()
     if source == "sample" and sample.households > 1:
-        return [Asked(source, household) for household in range(sample.households)]
+        return [Source(source, household) for household in range(sample.households)]
     if source in ("sample", "uci") or path.is_file() or re.match("https?://", source):
-        return [Asked(source)]
+        return [Source(source)]
     if path.is_dir():
         names = sorted(str(name) for name in path.iterdir())
     elif has_magic(source):
         names = sorted(glob(str(path)))  # noqa: PTH207 (its folders may hold wildcards)
     else:
-        return [Asked(source)]
+        return [Source(source)]
     sources = [
-        Asked(name) for name in names if Path(name).suffix.lower() in (".zip", *archive.TEXTS)
+        Source(name) for name in names if Path(name).suffix.lower() in (".zip", *archive.TEXTS)
     ]
     if not sources:
         where = f"the folder {source}" if path.is_dir() else source
-        raise Failure(f"fetch.source: no .zip, .csv or .txt in {where}; add some")
+        raise UserError(f"fetch.source: no .zip, .csv or .txt in {where}; add some")
     return sources
 
 
@@ -130,7 +130,7 @@ def zip_name(source: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
 
 
-def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> str:
+def fetch_one(source: str, sample: SampleParams, zip_path: Path, household: int = 0) -> str:
     """Write the zip of `source` to `zip_path`.
 
     Args:
@@ -143,7 +143,7 @@ def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> st
         The address of the source, for people.
 
     Raises:
-        Failure: The source is not available.
+        UserError: The source is not available.
     """
     if source == "sample":
         return simulate(sample, zip_path, household)
@@ -151,10 +151,10 @@ def bring(source: str, sample: Sample, zip_path: Path, household: int = 0) -> st
         return download(UCI, zip_path)
     if source.startswith(("http://", "https://")):
         return download([source], zip_path)
-    return copy(source, zip_path)
+    return copy_or_zip(source, zip_path)
 
 
-def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
+def simulate(sample: SampleParams, zip_path: Path, household: int = 0) -> str:
     """Write the text of a simulated household to a zip at `zip_path`.
 
     Args:
@@ -171,7 +171,7 @@ def simulate(sample: Sample, zip_path: Path, household: int = 0) -> str:
     # Stored, since builds of zlib compress to different bytes.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
         max_bytes = len(minutes.missing) * LINE_BYTES
-        _write_member(zipped, archive.MEMBER, simulator.text(minutes), max_bytes)
+        _write_member(zipped, archive.TEXT_NAME, simulator.to_uci_text(minutes), max_bytes)
     suffix = f" {household}" if household else ""
     return (
         f"simulated household{suffix}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
@@ -182,22 +182,22 @@ def download(addresses: Sequence[str], zip_path: Path) -> str:
     """Download the first of `addresses` that answers to `zip_path`; return that address.
 
     Raises:
-        Failure: None answers after several retries, or the download takes longer than
+        UserError: None answers after several retries, or the download takes longer than
             WHOLE_SECONDS.
     """
-    with _within(WHOLE_SECONDS, " and ".join(addresses)):
-        return _first(addresses, zip_path)
+    with _time_limit(DOWNLOAD_TIMEOUT_SECONDS, " and ".join(addresses)):
+        return _download_first_available(addresses, zip_path)
 
 
 @contextmanager
-def _within(seconds: float, address: str) -> Iterator[None]:
-    """Raise Failure in the block once `seconds` have passed.
+def _time_limit(seconds: float, address: str) -> Iterator[None]:
+    """Raise UserError in the block once `seconds` have passed.
 
     A timeout between two bytes does not stop a server that sends a byte now and then.
     """
 
     def give_up(*_: object) -> None:
-        raise Failure(
+        raise UserError(
             f"{address}: not downloaded within {seconds / 60:g} minutes; try again later; {OFFLINE}"
         )
 
@@ -210,7 +210,7 @@ def _within(seconds: float, address: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _first(addresses: Sequence[str], zip_path: Path) -> str:
+def _download_first_available(addresses: Sequence[str], zip_path: Path) -> str:
     # Imported here, so that only a download waits for them.
     import pooch  # noqa: PLC0415
     import requests  # noqa: PLC0415
@@ -233,7 +233,7 @@ def _first(addresses: Sequence[str], zip_path: Path) -> str:
             failures.append(f"{address} ({_reason(error)})")
         else:
             return address
-    raise Failure(f"could not download {' or '.join(failures)}; {OFFLINE}")
+    raise UserError(f"could not download {' or '.join(failures)}; {OFFLINE}")
 
 
 def _reason(error: Exception) -> str:
@@ -241,15 +241,15 @@ def _reason(error: Exception) -> str:
     return type(error).__name__ if response is None else f"status {response.status_code}"
 
 
-def copy(source: str, zip_path: Path) -> str:
+def copy_or_zip(source: str, zip_path: Path) -> str:
     """Copy the zip at the path `source` to `zip_path`, or zip the text there; return the path.
 
     Raises:
-        Failure: There is no such file.
+        UserError: There is no such file.
     """
     path = Path(source).expanduser()
     if not path.is_file():
-        raise Failure(
+        raise UserError(
             f"fetch.source: no file at {source}; use sample, uci, a URL, or the path of a zip, "
             "a .csv or a folder of them (an absolute path for a queued experiment, which runs in "
             "another folder)"

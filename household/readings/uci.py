@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from household.core import arrow, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import archive, lines
 from household.readings.lines import Text
 
@@ -29,7 +29,7 @@ EPOCH = datetime(1970, 1, 1)
 BLANKS = b" \t\r"
 
 
-class Fault(Exception):
+class BadLineError(Exception):
     """Say why a line is bad; `kind` is the name under which such lines are counted."""
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -37,18 +37,18 @@ class Fault(Exception):
         self.kind = kind
 
 
-class Reader:
+class UciReader:
     """Read a text in the layout of UCI's data set 235 once from start to end.
 
-    Iterate over it for tables of schema.SCHEMA in time order. A bad line raises Failure with its
+    Iterate over it for tables of schema.SCHEMA in time order. A bad line raises UserError with its
     number and text, or is skipped and counted. A text of another layout, or without a reading,
-    raises Failure in either case.
+    raises UserError in either case.
 
     Attributes:
         skipped: Number of bad lines skipped, by fault.
     """
 
-    # This layout has neither; see `household.readings.delimited.Export`.
+    # This layout has neither; see `household.readings.delimited.DelimitedReader`.
     offset: str | None = None
     entities: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -57,14 +57,14 @@ class Reader:
         text: Text,
         *,
         skip: bool,
-        name: str = archive.MEMBER,
-        remedy: str = lines.REMEDY,
+        name: str = archive.TEXT_NAME,
+        remedy: str = lines.DEFAULT_REMEDY,
     ) -> None:
         """Prepare to read a text.
 
         Args:
             text: The text, at its start.
-            skip: Whether to skip bad lines instead of raising Failure.
+            skip: Whether to skip bad lines instead of raising UserError.
             name: The name of the text in messages.
             remedy: What messages advise to do about a bad line.
         """
@@ -78,10 +78,10 @@ class Reader:
 
     def __iter__(self) -> Iterator[pa.Table]:
         check_header(self._text.readline(lines.BLOCK_BYTES), self._name)
-        for block in lines.whole_lines(self._text, self._name):
-            table = typed(block)
-            if table is None or not follows(table, self._last):
-                table = typed(b"".join(self._canonical_lines(block)))
+        for block in lines.iter_line_blocks(self._text, self._name):
+            table = parse_block(block)
+            if table is None or not continues_after(table, self._last):
+                table = parse_block(b"".join(self._canonical_lines(block)))
                 if table is None:
                     raise AssertionError("a block of canonical lines was refused")
             self._line += block.count(b"\n")
@@ -89,7 +89,7 @@ class Reader:
                 self._last = table["timestamp"][-1].as_py()
                 yield table
         if self._last == lines.BEFORE_ALL:
-            raise Failure(f"{self._name}: header but no readings")
+            raise UserError(f"{self._name}: header but no readings")
 
     def _canonical_lines(self, block: bytes) -> Iterator[bytes]:
         """Yield the good lines of `block` in the canonical form that pyarrow reads."""
@@ -98,15 +98,17 @@ class Reader:
             if not line.strip(BLANKS):
                 continue
             try:
-                stamp, plain = read_line(line)
+                stamp, plain = parse_line(line)
                 if stamp == last:
-                    raise Fault("duplicate", f"duplicate minute {stamp}")
+                    raise BadLineError("duplicate", f"duplicate minute {stamp}")
                 if stamp < last:
-                    raise Fault("out_of_order", f"minute {stamp} after {last}: not in time order")
-            except Fault as fault:
+                    raise BadLineError(
+                        "out_of_order", f"minute {stamp} after {last}: not in time order"
+                    )
+            except BadLineError as fault:
                 if not self._skip:
-                    raise Failure(
-                        f"{self._name} line {number}: {fault} in {lines.shown(line)}; "
+                    raise UserError(
+                        f"{self._name} line {number}: {fault} in {lines.preview(line)}; "
                         f"{self._remedy}"
                     ) from None
                 self.skipped[fault.kind] += 1
@@ -115,21 +117,21 @@ class Reader:
                 yield plain
 
 
-def check_header(line: bytes, name: str = archive.MEMBER) -> None:
+def check_header(line: bytes, name: str = archive.TEXT_NAME) -> None:
     """Check the header of a text in UCI's layout.
 
     Raises:
-        Failure: It is another header.
+        UserError: It is another header.
     """
     fields = [field.strip() for field in line.removeprefix(lines.BYTE_ORDER_MARK).split(b";")]
     if fields != [name.encode() for name in schema.HEADER]:
-        raise Failure(
-            f"{name} line 1: expected {';'.join(schema.HEADER)}, found {lines.shown(line)}; "
+        raise UserError(
+            f"{name} line 1: expected {';'.join(schema.HEADER)}, found {lines.preview(line)}; "
             "describe the layout of your file by parse.layout in params.yaml (docs/meters.md)"
         )
 
 
-def typed(block: bytes) -> pa.Table | None:
+def parse_block(block: bytes) -> pa.Table | None:
     """Return a block of lines as a table of schema.SCHEMA; None if a line is not canonical."""
     if not block:
         return schema.SCHEMA.empty_table()
@@ -151,8 +153,8 @@ def typed(block: bytes) -> pa.Table | None:
         # pyarrow would also end a line at a lone \r.
         if read.num_rows != block.count(b"\n"):
             return None
-        days = decoded(read["Date"], day_number)
-        minutes = decoded(read["Time"], minute_of_day)
+        days = map_distinct(read["Date"], day_number)
+        minutes = map_distinct(read["Time"], minute_of_day)
     except (pa.ArrowInvalid, ValueError):
         return None
     values = [read[column.source] for column in schema.COLUMNS]
@@ -160,14 +162,14 @@ def typed(block: bytes) -> pa.Table | None:
         return None
     stamps = (days * 1_440 + minutes).astype("datetime64[m]").astype("datetime64[ms]")
     kind = schema.TIMESTAMP.type
-    return pa.table([arrow.column(stamps, kind), *values], schema=schema.SCHEMA)
+    return pa.table([arrow.from_numpy(stamps, kind), *values], schema=schema.SCHEMA)
 
 
-def decoded(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
+def map_distinct(texts: pa.ChunkedArray, number: Callable[[str], int]) -> npt.NDArray[np.int64]:
     """Return `number` of each text (rows,), computed once for each distinct text."""
     chunk = texts.combine_chunks()
     numbers = np.array([number(text) for text in chunk.dictionary.to_pylist()], np.int64)
-    return numbers[arrow.of(chunk.indices)]
+    return numbers[arrow.to_numpy(chunk.indices)]
 
 
 @cache
@@ -199,47 +201,47 @@ def minute_of_day(time: str) -> int:
     return int(match[1]) * 60 + int(match[2])
 
 
-def follows(table: pa.Table, last: datetime) -> bool:
+def continues_after(table: pa.Table, last: datetime) -> bool:
     """Return whether the times of `table` increase and all come after `last`."""
-    stamps = arrow.of(table["timestamp"])
+    stamps = arrow.to_numpy(table["timestamp"])
     return bool(
         stamps[0] > np.datetime64(last, "s") and np.all(np.diff(stamps) > np.timedelta64(0, "m"))
     )
 
 
-def read_line(line: bytes) -> tuple[datetime, bytes]:
+def parse_line(line: bytes) -> tuple[datetime, bytes]:
     """Return the minute of a line, and the line in the canonical form that pyarrow reads.
 
     Raises:
-        Fault: The line is bad.
+        BadLineError: The line is bad.
     """
     try:
         fields = [field.strip() for field in line.decode("ascii").split(";")]
     except UnicodeDecodeError:
-        raise Fault("unreadable", "bytes that are not ASCII text") from None
+        raise BadLineError("unreadable", "bytes that are not ASCII text") from None
     if len(fields) != len(schema.HEADER):
-        raise Fault("fields", f"{len(fields)} fields, expected {len(schema.HEADER)}")
+        raise BadLineError("fields", f"{len(fields)} fields, expected {len(schema.HEADER)}")
     try:
         stamp = EPOCH + timedelta(days=day_number(fields[0]), minutes=minute_of_day(fields[1]))
     except ValueError as error:
-        raise Fault("time", str(error)) from None
+        raise BadLineError("time", str(error)) from None
     for i, (column, field) in enumerate(zip(schema.COLUMNS, fields[2:], strict=True), 2):
         if field not in ("?", ""):
-            fields[i] = plain_number(column.source, field)
+            fields[i] = canonical_number(column.source, field)
     return stamp, ";".join(fields).encode() + b"\n"
 
 
-def plain_number(name: str, field: str) -> str:
+def canonical_number(name: str, field: str) -> str:
     """Return a number in the canonical form that pyarrow reads.
 
     Raises:
-        Fault: It is not a number, or out of the range of float32.
+        BadLineError: It is not a number, or out of the range of float32.
     """
     try:
         # float() would accept Python's underscores between digits.
         value = float("_" if "_" in field else field)
     except ValueError:
-        raise Fault("number", f"{name} {field[:40]!r} is not a number") from None
+        raise BadLineError("number", f"{name} {field[:40]!r} is not a number") from None
     if not abs(value) <= lines.FLOAT32_MAX:  # also refuses NaN, which compares as False
-        raise Fault("number", f"{name} {field[:40]!r} is out of range")
+        raise BadLineError("number", f"{name} {field[:40]!r} is out of range")
     return field if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", field) else repr(value)

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from household.core.params import Params
-from household.evaluation.breakdown import SWITCHING
-from household.evaluation.metrics import REFERENCE
+from household.evaluation.breakdown import LARGE_CHANGE_KW
+from household.evaluation.metrics import PERSISTENCE
 from household.report import tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
 
@@ -21,7 +21,7 @@ DIVERGED = -1
 MANY_MISSING = 0.02
 
 
-def household(source: dict[str, Any]) -> str:
+def source_label(source: dict[str, Any]) -> str:
     """Return the name of the data for people, from the record of the fetch stage."""
     if source["simulated"]:
         return "simulated household"
@@ -98,7 +98,7 @@ def caveats(results: Results) -> Iterator[str]:
             "The training diverged: the LSTM's error is more than twice that of persistence. Lower "
             "train.learning_rate."
         )
-    if drift := verdict.drift(record):
+    if drift := verdict.drift_warning(record):
         yield f"{drift}."
     if results.source["simulated"]:
         yield (
@@ -112,7 +112,7 @@ def caveats(results: Results) -> Iterator[str]:
             "The confidence interval of the gain over persistence contains 0: the difference may "
             "be chance."
         )
-    if best != REFERENCE and _contains_zero(record, "best"):
+    if best != PERSISTENCE and _contains_zero(record, "best"):
         yield (
             f"The confidence interval of the gain over {best}, the best baseline, contains 0: the "
             "difference may be chance."
@@ -141,14 +141,14 @@ def _caveats_of_setup(results: Results) -> Iterator[str]:
     if taken := _list_taken(results.params):
         yield f"Shortcuts of the tutorial affect the score: {'; '.join(taken)}."
     meters = results.forecaster["trained_on"].get("meters", 1)
-    days = len(results.windows(ACTUAL)) * results.every / 1440 / meters
+    days = len(results.windows(ACTUAL)) * results.stride / 1440 / meters
     if days < FEW_DAYS:
         yield (
             f"The test split covers {days:.1f} days of one season, and other weeks may differ. "
             "“make backtest” tests on more periods."
         )
     gains = tables.gain_by_day(results)
-    lost_days = gains[(gains["series"] == REFERENCE) & (gains["gain"] <= 0)]
+    lost_days = gains[(gains["series"] == PERSISTENCE) & (gains["gain"] <= 0)]
     if not lost_days.empty:
         yield (
             f"On {len(lost_days)} of {gains['day'].nunique()} test days the LSTM does not beat "
@@ -156,7 +156,7 @@ def _caveats_of_setup(results: Results) -> Iterator[str]:
         )
     off_levels = [
         f"{scores['coverage']:.1%}, not {level:.0%}"
-        for level, scores in results.covered("all", "all", LSTM).items()
+        for level, scores in results.interval_scores("all", "all", LSTM).items()
         if abs(scores["coverage"] - level) > FAR_OFF
     ]
     if off_levels:
@@ -198,14 +198,14 @@ def _describe_winner(results: Results) -> str:
     if persistence is None or best is None:
         return f"{_capitalized(verdict_record['best_baseline'])} makes no error on this test split"
     skill, other = persistence, "persistence"
-    if best <= 0 and verdict_record["best_baseline"] != REFERENCE:
+    if best <= 0 and verdict_record["best_baseline"] != PERSISTENCE:
         skill, other = best, f"{verdict_record['best_baseline']}, the best baseline"
     smaller = "smaller" if skill > 0 else "larger"
     return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}"
 
 
 def _verdict(results: Results) -> dict[str, str]:
-    lines = verdict.lines(
+    lines = verdict.summary_lines(
         results.metrics,
         len(results.windows(ACTUAL)),
         results.horizon,
@@ -220,7 +220,7 @@ def _verdict(results: Results) -> dict[str, str]:
         facts["where it wins"] = where
     if results.meters is not None:
         rows = results.meters.dropna(subset="skill").to_dict("records")
-        *kinds, worst = verdict.of_meters(results.metrics["meters"], rows)
+        *kinds, worst = verdict.meter_lines(results.metrics["meters"], rows)
         facts |= dict(zip(("over the meters", "over unseen meters"), kinds, strict=False))
         facts["worst meters"] = worst
     return facts
@@ -236,7 +236,7 @@ def _data(results: Results) -> dict[str, str]:
     else:
         licence = f", {source['licence']}" if source["licence"] else ""
         origin = f"Readings of a real meter: {source['address']}{licence}"
-    stride = "a minute" if results.every == 1 else f"{results.every} minutes"
+    stride = "a minute" if results.stride == 1 else f"{results.stride} minutes"
     facts = {
         "source": origin,
         "readings": f"{_when(quality['first'])} to {_when(quality['last'])}, "
@@ -281,15 +281,15 @@ def _intervals(results: Results) -> dict[str, str]:
     The score is that of Winkler (1972), A decision-theoretic approach to interval estimation, JASA
     67(337).
     """
-    lstm = results.covered("all", "all", LSTM)
-    persistence = results.covered("all", "all", REFERENCE)
-    switching = results.covered("minute", "switching", LSTM)
+    lstm = results.interval_scores("all", "all", LSTM)
+    persistence = results.interval_scores("all", "all", PERSISTENCE)
+    switching = results.interval_scores("minute", "switching", LSTM)
     facts = {}
     for level, scores in lstm.items():
         text = f"covers {scores['coverage']:.1%} of the test minutes"
         if level in switching:
             share = switching[level]["coverage"]
-            text += f" and {share:.0%} of those with a change above {SWITCHING:g} kW"
+            text += f" and {share:.0%} of those with a change above {LARGE_CHANGE_KW:g} kW"
         facts[f"{level:.0%} interval"] = (
             f"{text}; mean width {scores['width_kw']:.2f} kW; Winkler score (lower is better) "
             f"{scores['winkler_kw']:.3f} kW"
@@ -304,7 +304,7 @@ def _intervals(results: Results) -> dict[str, str]:
 def _describe_wins(by_change: pd.DataFrame) -> str | None:
     """Say in which minutes persistence is closer, by the size of the change; None if in none."""
     groups = by_change.set_index("change")
-    lstm, persistence = (groups[groups["series"] == name] for name in (LSTM, REFERENCE))
+    lstm, persistence = (groups[groups["series"] == name] for name in (LSTM, PERSISTENCE))
     behind = lstm["rmse_kw"] > persistence["rmse_kw"]
     share = f"{lstm.loc[behind, 'share'].sum():.0%}"
     if not behind.any():

@@ -9,7 +9,7 @@ import pandas as pd
 from household.report import plots
 
 
-def report(tables: Mapping[str, pd.DataFrame]) -> str:
+def render(tables: Mapping[str, pd.DataFrame]) -> str:
     """Return the report, with pictures in figures/.
 
     Headings and sentences come from the templates, as on the page of `dvc plots show`.
@@ -24,7 +24,10 @@ def report(tables: Mapping[str, pd.DataFrame]) -> str:
     headline, *verdict = facts["verdict"].values()
     sections = itertools.groupby(plots.CHARTS, lambda plot: plot.template["usermeta"]["section"])
     (first, charts), *others = [
-        (name, [_chart(plot, tables[plot.name]) for plot in plots if plot.shown(tables[plot.name])])
+        (
+            name,
+            [_chart(plot, tables[plot.name]) for plot in plots if plot.is_shown(tables[plot.name])],
+        )
         for name, plots in sections
     ]
     settings = tables["settings"][["setting", "value"]]
@@ -56,11 +59,11 @@ def _chart(plot: plots.Plot, drawn: pd.DataFrame) -> str:
     picture = f"![{plot.title}](figures/{plot.name}.png)"
     parts = [f"### {plot.title}", template["description"], picture]
     if template["usermeta"].get("open"):
-        parts.append(numbers(plot, drawn))
+        parts.append(data_table(plot, drawn))
     return "\n\n".join(parts)
 
 
-def numbers(plot: plots.Plot, drawn: pd.DataFrame) -> str:
+def data_table(plot: plots.Plot, drawn: pd.DataFrame) -> str:
     """Return the table behind a plot, with the columns that its template names."""
     columns = plot.template["usermeta"]["columns"]
     rows = [

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from household.report import facts
-from household.report.markdown import numbers, table
+from household.report.markdown import data_table, table
 from household.report.plots import CHARTS
 from household.report.results import Results
 
@@ -24,7 +24,7 @@ INTERVALS = (
 )
 
 
-def card(results: Results, scores: pd.DataFrame) -> str:
+def render(results: Results, scores: pd.DataFrame) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -72,7 +72,7 @@ def card(results: Results, scores: pd.DataFrame) -> str:
         ),
         "## Evaluation",
         f"On the test split, {texts['data', 'test split']}, which was not used for training:",
-        numbers(SCORES, scores),
+        data_table(SCORES, scores),
         "## Limitations",
         "\n".join(f"- {limit}" for limit in [*texts["caveats"], *limits]),
         "## Settings",

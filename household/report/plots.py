@@ -93,11 +93,11 @@ class Plot(NamedTuple):
         """Return the template, whose `usermeta` describes how the page shows the plot."""
         return json.loads((TEMPLATES / f"{self.name}.json").read_text(encoding="utf-8"))
 
-    def shown(self, table: pd.DataFrame) -> bool:
+    def is_shown(self, table: pd.DataFrame) -> bool:
         """Return whether a report shows the plot, which may be optional and empty."""
         return not (table.empty and self.template["usermeta"].get("optional"))
 
-    def filled(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
+    def render_spec(self, rows: list[dict[Any, Any]]) -> dict[str, Any]:
         """Return the template with `rows`, each with its revision `rev`, as the page fills it."""
         spec = VegaRenderer(
             rows,
@@ -116,12 +116,12 @@ class Plot(NamedTuple):
             _drop_first_look(spec["spec"])
         return spec
 
-    def picture(self, table: pd.DataFrame) -> bytes:
+    def to_png(self, table: pd.DataFrame) -> bytes:
         """Return the plot of `table` as PNG."""
         drawn = table.dropna(subset=[self.x, self.y])
         spec = {"title": self.title, "mark": "text"} | NOTHING
         if not drawn.empty:
-            spec = self.filled(drawn.assign(rev="workspace").to_dict("records"))
+            spec = self.render_spec(drawn.assign(rev="workspace").to_dict("records"))
         return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
 
 

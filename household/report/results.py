@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from household.core.params import Params
-from household.evaluation.metrics import REFERENCE
+from household.evaluation.metrics import PERSISTENCE
 
 ACTUAL = "actual"
 ENDS = ["low_80", "high_80", "low_95", "high_95"]
@@ -22,7 +22,7 @@ class Results(NamedTuple):
     Attributes:
         predictions: timestamp, step if the horizon is more than a minute, actual, a column for each
             forecaster, and the bounds of the LSTM's intervals if there are any, in kW.
-        coverage: See `breakdown.coverage`.
+        coverage: See `breakdown.intervals_by_group`.
         losses: Rows (epoch, part, loss).
         metrics: The scores of each forecaster, and the verdict.
         quality: The record of the parse stage.
@@ -48,16 +48,16 @@ class Results(NamedTuple):
         return self.metrics["verdict"]
 
     @property
-    def compared(self) -> list[str]:
+    def main_forecasters(self) -> list[str]:
         """Return the forecasters in plots of minutes: the LSTM and up to three baselines."""
-        shown = dict.fromkeys([LSTM, REFERENCE, LINEAR, self.verdict["best_baseline"]])
+        shown = dict.fromkeys([LSTM, PERSISTENCE, LINEAR, self.verdict["best_baseline"]])
         return [name for name in shown if name in self.predictions]
 
     @property
     def forecasters(self) -> list[str]:
         """Return all forecasters, those of `compared` first, so that each keeps its color."""
-        known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.compared]
-        return [*self.compared, *self.predictions.columns.drop(known, errors="ignore")]
+        known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.main_forecasters]
+        return [*self.main_forecasters, *self.predictions.columns.drop(known, errors="ignore")]
 
     @property
     def horizon(self) -> int:
@@ -69,15 +69,15 @@ class Results(NamedTuple):
         return self.predictions[column].to_numpy().reshape(-1, self.horizon)
 
     @property
-    def every(self) -> int:
-        """Return the stride of the windows in minutes, as `windows.apart` chose it."""
+    def stride(self) -> int:
+        """Return the stride of the windows in minutes, as `windows.evaluation_stride` chose it."""
         first_targets = self.windows("timestamp")[:, 0]
         if len(first_targets) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
             return 1
         steps = np.diff(first_targets)  # negative from one meter to the next
         return int(steps[steps > np.timedelta64(0)].min() / np.timedelta64(1, "m"))
 
-    def covered(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
+    def interval_scores(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
         """Return the scores of a forecaster's intervals in a group of minutes, by level."""
         table = self.coverage
         rows = table[
@@ -94,7 +94,7 @@ class Results(NamedTuple):
     @property
     def errors(self) -> pd.DataFrame:
         """Return the error of each forecaster of `compared` in kW: forecast minus actual."""
-        return self.predictions[self.compared].astype("float64").sub(self.actual, axis=0)
+        return self.predictions[self.main_forecasters].astype("float64").sub(self.actual, axis=0)
 
     @property
     def days(self) -> pd.Series:

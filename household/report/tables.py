@@ -10,9 +10,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from household.core.params import Plot
+from household.core.params import PlotParams
 from household.evaluation import breakdown, significance
-from household.evaluation.metrics import REFERENCE, of_each, rmse, skill
+from household.evaluation.metrics import PERSISTENCE, rmse, score_all, skill
 from household.report.results import ACTUAL, LSTM, Results
 
 # The forecast plot draws more minutes than this by the minimum and maximum of groups of minutes.
@@ -30,12 +30,15 @@ def scores(results: Results) -> pd.DataFrame:
     relative to persistence.
     """
     rows = []
-    actual, reference = results.windows(ACTUAL), results.windows(REFERENCE)
+    actual, reference = results.windows(ACTUAL), results.windows(PERSISTENCE)
     for name in results.forecasters:
         ci = None
-        if name != REFERENCE:
-            ci = significance.skill_interval(
-                actual, results.windows(name), reference, significance.day(results.every)
+        if name != PERSISTENCE:
+            ci = significance.skill_ci(
+                actual,
+                results.windows(name),
+                reference,
+                significance.windows_per_day(results.stride),
             )
         low, high = ci or (math.nan, math.nan)
         skill = results.metrics[name]["skill"]
@@ -51,11 +54,11 @@ def forecast(results: Results) -> pd.DataFrame:
     The last two columns are the 95 % prediction interval of the LSTM, empty for other series. The
     minutes are those of the first meter, from windows that do not overlap. They are the first
     `plot.steps` minutes, or the run of as many minutes with the most changes above
-    `breakdown.SWITCHING`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of each
-    series in each group of a few minutes are returned, so no peak is lost.
+    `breakdown.LARGE_CHANGE_KW`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of
+    each series in each group of a few minutes are returned, so no peak is lost.
     """
-    names = [ACTUAL, *results.compared]
-    spacing = math.ceil(results.horizon / results.every)
+    names = [ACTUAL, *results.main_forecasters]
+    spacing = math.ceil(results.horizon / results.stride)
     window_index = np.arange(len(results.predictions)) // results.horizon
     minutes = results.predictions[window_index % spacing == 0]
     if "meter" in minutes:
@@ -79,7 +82,7 @@ def forecast(results: Results) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def _select_run(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
+def _select_run(minutes: pd.DataFrame, settings: PlotParams) -> pd.DataFrame:
     """Return the first `settings.steps` of `minutes`, or as many with the most switching.
 
     Runs begin at fixed times, so that experiments with other windows show the same run.
@@ -90,7 +93,7 @@ def _select_run(minutes: pd.DataFrame, settings: Plot) -> pd.DataFrame:
     run = minute_numbers // settings.steps
     # Power has three decimals, which float32 does not represent exactly.
     change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
-    switching = change > breakdown.SWITCHING
+    switching = change > breakdown.LARGE_CHANGE_KW
     busiest = switching.groupby(run).sum().idxmax()
     return minutes[run == busiest]
 
@@ -115,12 +118,12 @@ def gain_by_meter(results: Results) -> pd.DataFrame:
 
 def error_by_day(results: Results) -> pd.DataFrame:
     """Return rows (day, hour, rmse_kw, persistence_kw, minutes) for hours with a test minute."""
-    squares = results.errors[[LSTM, REFERENCE]] ** 2
+    squares = results.errors[[LSTM, PERSISTENCE]] ** 2
     hours = results.predictions["timestamp"].dt.hour.rename("hour")
     of_each = squares.groupby([results.days, hours])
     table = (of_each.mean() ** 0.5).round(6).assign(minutes=of_each.size()).reset_index()
     table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
-    return table.rename(columns={LSTM: "rmse_kw", REFERENCE: "persistence_kw"})
+    return table.rename(columns={LSTM: "rmse_kw", PERSISTENCE: "persistence_kw"})
 
 
 def gain_by_day(results: Results) -> pd.DataFrame:
@@ -145,13 +148,13 @@ def gain_by_month(results: Results) -> pd.DataFrame:
     persistence, with the bounds `low` and `high` of its 95 % confidence interval. A month in which
     persistence makes no error is skipped.
     """
-    power = {name: results.windows(name) for name in (ACTUAL, LSTM, REFERENCE)}
+    power = {name: results.windows(name) for name in (ACTUAL, LSTM, PERSISTENCE)}
     window_months = results.windows("timestamp")[:, 0].astype("datetime64[M]")
     rows = []
     for month in np.unique(window_months):
         actual, lstm, persistence = (values[window_months == month] for values in power.values())
-        day = significance.day(results.every)
-        low, high = significance.skill_interval(actual, lstm, persistence, day) or (
+        day = significance.windows_per_day(results.stride)
+        low, high = significance.skill_ci(actual, lstm, persistence, day) or (
             math.nan,
             math.nan,
         )
@@ -213,7 +216,7 @@ def error_by_step(results: Results) -> pd.DataFrame:
         {"step": step, "series": name} | record
         for step in steps.tolist()
         if results.horizon > 1
-        for name, record in of_each(
+        for name, record in score_all(
             actual[:, step - 1],
             {name: forecast[:, step - 1] for name, forecast in forecasts.items()},
             0,
@@ -228,7 +231,7 @@ def error_by_change(results: Results) -> pd.DataFrame:
     `change` is the absolute change from the last input minute, in kW. `share` is that of the group
     among all test minutes.
     """
-    changes = (results.actual - results.predictions[REFERENCE].astype("float64")).abs()
+    changes = (results.actual - results.predictions[PERSISTENCE].astype("float64")).abs()
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(CHANGES)]
     groups = pd.cut(
         # Power has three decimals, which float32 does not represent exactly.
@@ -249,8 +252,8 @@ def predicted_actual(results: Results) -> pd.DataFrame:
 
     A bin begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
     """
-    power = results.predictions[[ACTUAL, *results.compared]].astype("float64")
-    width = step(np.ptp(power.to_numpy()) / 50)
+    power = results.predictions[[ACTUAL, *results.main_forecasters]].astype("float64")
+    width = nice_bin_width(np.ptp(power.to_numpy()) / 50)
     squares = (power / width + 1e-6).apply(np.floor)
     counts = [
         squares.groupby([ACTUAL, name])
@@ -258,7 +261,7 @@ def predicted_actual(results: Results) -> pd.DataFrame:
         .rename_axis(["actual_kw", "forecast_kw"])
         .reset_index(name="minutes")
         .assign(series=name, width_kw=width)
-        for name in results.compared
+        for name in results.main_forecasters
     ]
     table = pd.concat(counts)
     table[["actual_kw", "forecast_kw"]] = (table[["actual_kw", "forecast_kw"]] * width).round(6)
@@ -271,10 +274,10 @@ def error_distribution(results: Results) -> pd.DataFrame:
     `error_kw` is the center of a bin. Empty bins next to a filled one are included.
     """
     errors = results.errors
-    width = step(np.ptp(errors.to_numpy()) / 100)
+    width = nice_bin_width(np.ptp(errors.to_numpy()) / 100)
     bins = (errors / width).round().astype(int)
     parts = []
-    for name in results.compared:
+    for name in results.main_forecasters:
         counts = bins[name].value_counts()
         centers = np.unique([counts.index + offset for offset in (-1, 0, 1)])
         minutes = counts.reindex(centers, fill_value=0).to_numpy()
@@ -296,7 +299,7 @@ def gaps_by_day(results: Results) -> pd.DataFrame:
     )
 
 
-def step(least: float) -> float:
+def nice_bin_width(least: float) -> float:
     """Return the first of 0.001, 0.002, 0.005, 0.01 and so on that is at least `least`."""
     least = max(least, 0.001)
     power = 10.0 ** math.floor(math.log10(least))

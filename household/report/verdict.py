@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from household.evaluation.metrics import EARLIER
+from household.evaluation.metrics import PREVIOUS
 
 N_WORST = 10
 CALLED = {"seen": "meters", "unseen": "meters not used for training"}
 
 
-def lines(
+def summary_lines(
     metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, simulated: bool
 ) -> list[str]:
     """Compare the LSTM with persistence, the best baseline and an earlier model, a line each.
@@ -41,19 +41,19 @@ def lines(
         )
     if "earlier_skill" in verdict:
         compared.append(
-            f"Earlier LSTM RMSE {metrics[EARLIER]['rmse_kw']:.4f} kW: the LSTM is "
+            f"Earlier LSTM RMSE {metrics[PREVIOUS]['rmse_kw']:.4f} kW: the LSTM is "
             f"{_difference(verdict, 'earlier')}"
         )
     return compared
 
 
-def of_meters(
+def meter_lines(
     meters: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[Any, Any]]
 ) -> list[str]:
     """State on how many meters the LSTM wins, a line for each kind, and the worst of them.
 
     Args:
-        meters: The summaries of `meter_scores.of_each_kind`.
+        meters: The summaries of `meter_scores.summarize_by_training`.
         rows: The rows of all meters, as in `meter_scores.SCHEMA`.
     """
     summaries = [
@@ -72,7 +72,7 @@ def of_meters(
     ]
 
 
-def drift(verdict: Mapping[str, Any]) -> str | None:
+def drift_warning(verdict: Mapping[str, Any]) -> str | None:
     """Return a warning if the skill in the last month is below the interval of the test split."""
     last, low = verdict["last_month_skill"], verdict["persistence_low"]
     if last is None or low is None or last >= low:

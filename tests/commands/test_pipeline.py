@@ -133,7 +133,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     assert "has this network in its dvc.lock" in run(
         tmp_path, "python", "-c",
         f"import sys; sys.path.insert(0, {str(clone)!r}); sys.argv = ['', 'old', '--repository',"
-        f" {str(ROOT)!r}]; from household import origin; origin.main()",
+        f" {str(ROOT)!r}]; from household.app import provenance; provenance.main()",
     )  # fmt: skip
     for name in ("README.md", "network.keras", "network.onnx", "intervals.npz", "forecaster.json"):
         same = (clone / "models/lstm" / name).read_bytes()
@@ -185,8 +185,8 @@ def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
     assert after["earlier LSTM"] == before["LSTM"]
     assert after["verdict"]["best_baseline"] == before["verdict"]["best_baseline"]
     assert after["verdict"]["earlier_learnt_from"] == 0
-    assert f"RMSE {before['LSTM']['rmse_kw']:.4f} kW with the earlier LSTM: the LSTM is" in output
-    assert "kW with the earlier LSTM: the LSTM is" in (clone / "reports/report.md").read_text()
+    assert f"Earlier LSTM RMSE {before['LSTM']['rmse_kw']:.4f} kW: the LSTM is" in output
+    assert "Earlier LSTM RMSE " in (clone / "reports/report.md").read_text()
     card = (clone / "models/lstm/README.md").read_text()
     assert f"| continued from | a model of {record['trained_on']['first'][:10]}" in card
 

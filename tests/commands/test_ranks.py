@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from household.core import params, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.dataset import windows
 from household.model import distributed, keras_file, tensorflow
 from stages import train
@@ -84,8 +84,8 @@ train.main(params.load())
 def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     clone: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts = windows.read(clone / paths.TRAIN)
-    stretches = len(windows.stretches(starts, 48))
+    starts = windows.read_starts(clone / paths.TRAIN)
+    stretches = len(windows.chunk_starts(starts, 48))
     # The last batch has one row, which leaves the second rank without any.
     size = next(size for size in range(5, 99) if stretches % size == 1)
     change(clone, **SMALL, train__batch_size=size, train__learning_rate=0.003)
@@ -143,18 +143,18 @@ def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: St
 def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(distributed, "MEET_SECONDS", 1.0)
+    monkeypatch.setattr(distributed, "CONNECT_TIMEOUT_SECONDS", 1.0)
     ports = free_ports(2)
     monkeypatch.setenv(distributed.CONFIG, config(ports, 0))
     with pytest.raises(
-        Failure, match=rf"worker 1 of 2, 127.0.0.1:{ports[1]}, did not answer within"
+        UserError, match=rf"worker 1 of 2, 127.0.0.1:{ports[1]}, did not answer within"
     ):
-        tensorflow.strategy()
+        tensorflow.distribution_strategy()
     with (
         socket.create_server(("", ports[0])),
-        pytest.raises(Failure, match=r"cannot listen on .*; choose another port"),
+        pytest.raises(UserError, match=r"cannot listen on .*; choose another port"),
     ):
-        tensorflow.strategy()
+        tensorflow.distribution_strategy()
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,15 @@ def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
 )
 def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(distributed.CONFIG, text)
-    with pytest.raises(Failure, match=r"TF_CONFIG: expected all workers and the index of this one"):
-        distributed.read()
+    with pytest.raises(
+        UserError, match=r"TF_CONFIG: expected all workers and the index of this one"
+    ):
+        distributed.workers_from_env()
 
 
 def test_alone_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(distributed.CONFIG, raising=False)
-    assert distributed.read() == distributed.ALONE
-    assert tensorflow.strategy().num_replicas_in_sync == 1
+    assert distributed.workers_from_env() == distributed.ALONE
+    assert tensorflow.distribution_strategy().num_replicas_in_sync == 1
     monkeypatch.setenv(distributed.CONFIG, config([4321], 0))
-    assert tensorflow.strategy().num_replicas_in_sync == 1
+    assert tensorflow.distribution_strategy().num_replicas_in_sync == 1

@@ -14,18 +14,19 @@ MOUNT = ["unshare", "--map-root-user", "--mount"]
 # So that even root is held to the permissions of a file.
 HELD = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all"]
 
-# Copies a clone to a disk of its own, fills that to the last byte and runs each stage there.
+# Copies a clone to a separate disk, fills the disk to the last byte and runs each stage there.
 ON_A_FULL_DISK = """
 set -eu
 mount -t tmpfs -o size=100m tmpfs "$2"
 cp -R "$1" "$2/clone"
 cd "$2/clone"
+cp -al data ../linked    # as DVC links outputs to its cache, so that removing one frees nothing
 dd if=/dev/zero of=../rest bs=4096 2>/dev/null || true
 for stage in %s; do
     python -m stages.$stage 2>&1 >/dev/null && echo "$stage came to its end"
 done
-python -m dvc repro --force --single-item parse >/dev/null 2>&1 && echo DVC came to its end
-rm ../rest
+python -m dvc repro --force --single-item fetch >/dev/null 2>&1 && echo DVC came to its end
+rm -R ../rest ../linked
 python -m dvc repro >/dev/null 2>&1 || { python -m household repair && python -m dvc repro; }
 rm -R "$1"
 cp -R . "$1"

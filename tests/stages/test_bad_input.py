@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from household.core import files, paths, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import archive
 from stages import fetch, parse
 from tests.project import changed
@@ -48,7 +48,7 @@ def zipped(*members: tuple[str, bytes], mode: int = 0) -> bytes:
 
 
 def member(data: bytes) -> bytes:
-    return zipped((archive.MEMBER, data))
+    return zipped((archive.TEXT_NAME, data))
 
 
 def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
@@ -58,7 +58,7 @@ def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
     try:
         fetch.main(given)
         parse.main(given)
-    except Failure as failure:
+    except UserError as failure:
         assert not paths.PARSED.exists()
         assert not paths.QUALITY.exists()
         return str(failure)
@@ -69,18 +69,18 @@ def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
 
 GOOD = text(*lines(range(9)))
 OTHER_NAMES = ["../", "/", "/etc/", "..\\", "C:\\", "./", "data/"]
-HARMLESS = [pytest.param(f"{start}{archive.MEMBER}", id=start) for start in OTHER_NAMES]
+HARMLESS = [pytest.param(f"{start}{archive.TEXT_NAME}", id=start) for start in OTHER_NAMES]
 REFUSED = [
     pytest.param(zipped(("inner.zip", member(GOOD))), "found inner.zip", id="a zip in a zip"),
     pytest.param(
         member(member(GOOD)), "line 1: expected Date;", id="a zip in a zip, by the name of the text"
     ),
     pytest.param(
-        zipped((archive.MEMBER, b"/etc/passwd"), mode=stat.S_IFLNK | 0o777),
+        zipped((archive.TEXT_NAME, b"/etc/passwd"), mode=stat.S_IFLNK | 0o777),
         "line 1: expected Date;",
         id="a link",
     ),
-    pytest.param(zipped((f"{archive.MEMBER}/", b"")), "expected ", id="a folder"),
+    pytest.param(zipped((f"{archive.TEXT_NAME}/", b"")), "expected ", id="a folder"),
     pytest.param(
         member(text(*lines(range(9)), header=";".join(reversed(schema.HEADER)))),
         "line 1: expected Date;Time;",
@@ -148,27 +148,27 @@ def test_a_text_of_any_name_is_read_and_written_nowhere_else(name: str, tmp_path
 SKIPPED = [
     pytest.param(
         text(*lines(range(60), AUTUMN), *lines(range(60), AUTUMN), *lines(range(60, 90), AUTUMN)),
-        f"{archive.MEMBER} line 62: minute 2007-10-28 02:00:00 after 2007-10-28 02:59:00",
+        f"{archive.TEXT_NAME} line 62: minute 2007-10-28 02:00:00 after 2007-10-28 02:59:00",
         {"rows": 90, "absent": 0, "out_of_order": 59, "duplicate": 1},
         id="the hour that comes twice in autumn",
     ),
     pytest.param(
         text(*lines([0, 1, 1, 2, 2, 2])),
-        f"{archive.MEMBER} line 4: duplicate minute 2007-03-25 01:01:00",
+        f"{archive.TEXT_NAME} line 4: duplicate minute 2007-03-25 01:01:00",
         {"rows": 3, "absent": 0, "duplicate": 3},
         id="minutes that stand twice",
     ),
     pytest.param(
         # To the twelfth they might be either.
         text(*lines(range(14 * 1440), datetime(2007, 1, 1), "{0.month}/{0.day}/{0.year}")),
-        f"{archive.MEMBER} line 17282: date '1/13/2007' is not in the calendar",
+        f"{archive.TEXT_NAME} line 17282: date '1/13/2007' is not in the calendar",
         {"rows": 12 * 1440, "absent": 323 * 1440, "time": 2 * 1440},
         id="months and days swapped",
     ),
     *(
         pytest.param(
             text(*lines(range(9)), line(BEGIN + timedelta(minutes=9), f"{bad};{VALUES[6:]}")),
-            f"{archive.MEMBER} line 11: Global_active_power {bad!r} ",
+            f"{archive.TEXT_NAME} line 11: Global_active_power {bad!r} ",
             {"rows": 9, "absent": 0, "number": 1},
             id=f"power {bad}",
         )
@@ -189,7 +189,7 @@ def test_a_bad_line_is_named_or_skipped_and_counted(
 
 def test_a_member_that_appears_twice_is_refused() -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
-        data = zipped((archive.MEMBER, GOOD), (archive.MEMBER, text(*lines(range(3)))))
+        data = zipped((archive.TEXT_NAME, GOOD), (archive.TEXT_NAME, text(*lines(range(3)))))
     assert outcome(data, "skip") == (
-        f"given.zip: {archive.MEMBER} appears twice in the zip; keep one"
+        f"given.zip: {archive.TEXT_NAME} appears twice in the zip; keep one"
     )

@@ -26,7 +26,7 @@ import trustme
 from ruamel.yaml import YAML
 
 from household.core import params, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.readings import archive, source
 from stages import fetch
@@ -38,7 +38,7 @@ OLD = b"the zip of an earlier run"
 HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
-def zipped(name: str = archive.MEMBER, seed: int = 0) -> bytes:
+def zipped(name: str = archive.TEXT_NAME, seed: int = 0) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         # fetch looks at the zip alone; what the text says is for parse.
@@ -91,7 +91,7 @@ def refused(given: Params) -> str:
     paths.RAW.mkdir(parents=True, exist_ok=True)
     (paths.RAW / "old.zip").write_bytes(OLD)
     paths.SOURCE.write_bytes(OLD)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         fetch.main(given)
     assert held() == OLD
     assert paths.SOURCE.read_bytes() == OLD
@@ -171,7 +171,7 @@ def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
     fetch.main(with_fetch(source="sample"))
     assert held() == data
     assert paths.SOURCE.read_bytes() == record
-    with archive.text(only()) as text:
+    with archive.open_text(only()) as text:
         assert len(text.readlines()) == 1 + 2 * 1440
 
 
@@ -189,13 +189,13 @@ def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
     values = YAML(typ="safe").load(SHIPPED)
     values["fetch"]["sample"]["days"] = 0.0003
     YAML(typ="safe").dump(values, tmp_path / "params.yaml")
-    with pytest.raises(Failure, match="days"):
+    with pytest.raises(UserError, match="days"):
         fetch.main(params.load())
 
 
 def test_a_sample_of_one_minute_is_a_sample() -> None:
     fetch.main(with_fetch(sample={"days": 1 / 1440}))
-    with archive.text(only()) as text:
+    with archive.open_text(only()) as text:
         assert len(text.readlines()) == 2
 
 
@@ -241,7 +241,7 @@ def test_the_zips_and_texts_of_a_folder_are_copied_and_no_other_files() -> None:
     names = ["2007-02.zip", "2007-03.zip", "2007_01.zip"]
     assert sorted(path.name for path in paths.RAW.iterdir()) == names
     assert (paths.RAW / "2007_01.zip").read_bytes() == GOOD
-    with archive.text(paths.RAW / "2007-03.zip") as text:
+    with archive.open_text(paths.RAW / "2007-03.zip") as text:
         assert text.read() == b"a text"
     found = recorded()
     assert found["source"] == ["mine"]
@@ -504,7 +504,7 @@ def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch, say: Callable[[socket.socket], None], reason: str
 ) -> None:
     monkeypatch.setattr(source, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(source, "WHOLE_SECONDS", 2.0)
+    monkeypatch.setattr(source, "DOWNLOAD_TIMEOUT_SECONDS", 2.0)
     with speaking(say) as address:
         begin = time.monotonic()
         said = refused(with_fetch(source=address))
@@ -572,7 +572,7 @@ def uci(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 def be_ucis(monkeypatch: pytest.MonkeyPatch) -> None:
-    member = zipfile.ZipFile(io.BytesIO(GOOD)).getinfo(archive.MEMBER)
+    member = zipfile.ZipFile(io.BytesIO(GOOD)).getinfo(archive.TEXT_NAME)
     monkeypatch.setattr(archive, "UCI_BYTES", member.file_size)
     monkeypatch.setattr(archive, "UCI_CRC32", member.CRC)
 

@@ -17,7 +17,7 @@ import pytest
 
 import household
 from household.core import files, meters, parallel, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.dataset import scaling, windows
 from household.readings import archive
@@ -42,7 +42,7 @@ def contents(folder: Path = Path("data")) -> dict[str, bytes]:
 def spoil(meter: str) -> None:
     """Replace the zip of a meter by one without a header."""
     with zipfile.ZipFile(paths.RAW / meters.FOLDER / f"{meter}.zip", "w") as zipped:
-        zipped.writestr(archive.MEMBER, "nothing\n")
+        zipped.writestr(archive.TEXT_NAME, "nothing\n")
 
 
 def test_each_simulated_household_is_a_meter_of_its_own_with_other_habits() -> None:
@@ -76,7 +76,7 @@ def test_a_folder_of_zips_and_a_pattern_are_each_meters() -> None:
     ):
         run(changed({"fetch.source": source, "fetch.meters": "each"}), "fetch")
         assert contents(paths.RAW) == held
-    with pytest.raises(Failure, match=r"no .zip, .csv or .txt in meters/x\*; add some"):
+    with pytest.raises(UserError, match=r"no .zip, .csv or .txt in meters/x\*; add some"):
         run(changed({"fetch.source": "meters/x*", "fetch.meters": "each"}), "fetch")
 
 
@@ -84,7 +84,7 @@ def test_in_processes_of_any_order_the_bytes_are_the_same(monkeypatch: pytest.Mo
     run(changed(SMALL), *DATA)
     alone = contents()
     shutil.rmtree("data")
-    monkeypatch.setattr(parallel, "FEW", 1)
+    monkeypatch.setattr(parallel, "SERIAL_THRESHOLD", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     run(changed(SMALL), *DATA)
     assert contents() == alone
@@ -116,7 +116,7 @@ def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
 ) -> None:
     run(changed(SMALL), "fetch")
     spoil("sample_0002")
-    with pytest.raises(Failure, match=r"^meter sample_0002: .* line 1: expected Date;Time.*skip"):
+    with pytest.raises(UserError, match=r"^meter sample_0002: .* line 1: expected Date;Time.*skip"):
         run(changed(SMALL), "parse")
     assert not paths.PARSED.exists()
     skip = changed(SMALL | {"parse.on_bad_line": "skip"})
@@ -127,7 +127,7 @@ def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
     assert list(meters.held(paths.TEST)) == ["sample_0000", "sample_0001", "sample_0003"]
     for name in ("sample_0000", "sample_0001", "sample_0003"):
         spoil(name)
-    with pytest.raises(Failure, match="all 4 meters failed; sample_0000"):
+    with pytest.raises(UserError, match="all 4 meters failed; sample_0000"):
         run(skip, "parse")
 
 
@@ -135,7 +135,7 @@ def test_a_meter_without_a_window_is_named_or_skipped() -> None:
     run(changed(SMALL), "fetch", "parse")
     path = meters.held(paths.PARSED)["sample_0001"]
     files.write_table(path, pq.read_table(path)[:30])
-    with pytest.raises(Failure, match=r"^meter sample_0001: no window of .* in 30 minutes"):
+    with pytest.raises(UserError, match=r"^meter sample_0001: no window of .* in 30 minutes"):
         run(changed(SMALL), "window")
     assert not paths.SERIES.exists()
     run(changed(SMALL | {"parse.on_bad_line": "skip"}), "window", "split")
@@ -146,13 +146,13 @@ def test_a_meter_without_a_window_is_named_or_skipped() -> None:
 def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any]) -> None:
     given = changed(SMALL | window)
     run(given, *DATA)
-    shape = windows.Shape(given.window.lookback, given.window.horizon)
+    shape = windows.WindowShape(given.window.lookback, given.window.horizon)
     held = {
         kind: np.concatenate(
             [
                 windows.inputs(
                     pq.read_table(path).to_pandas().to_numpy()[:, 1:].astype(np.float64),
-                    windows.read(meters.held(part)[meter]),
+                    windows.read_starts(meters.held(part)[meter]),
                     shape.length,
                 ).reshape(-1, 7)
                 for meter, path in meters.held(paths.SERIES).items()
@@ -176,7 +176,7 @@ def test_households_that_training_does_not_see_are_tested_alone() -> None:
     assert len(meters.held(paths.TRAIN)) == len(meters.held(paths.VALIDATION)) == 3
     assert set(meters.held(paths.TRAIN)) < set(meters.held(paths.TEST))
     assert paths.SCALING.read_bytes() != scale
-    with pytest.raises(Failure, match=r"split.unseen_households: 10% of 4 meters is none; use"):
+    with pytest.raises(UserError, match=r"split.unseen_households: 10% of 4 meters is none; use"):
         run(changed(SMALL | {"split.unseen_households": 0.1}), "split")
 
 
@@ -211,7 +211,7 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
     assert {name: (paths.NETWORK.parent / name).read_bytes() for name in model} == model
     record = files.read_json(paths.FORECASTER)["trained_on"]
     assert record["meters"] == 3
-    sizes = [files.rows(path) for path in meters.held(paths.TRAIN).values()]
+    sizes = [files.row_count(path) for path in meters.held(paths.TRAIN).values()]
     assert record["windows"] == sum(sizes)
 
     rows = pa.csv.read_csv(paths.METERS).to_pylist()
@@ -245,7 +245,7 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
 
 
 def test_of_a_search_and_a_run_in_memory_several_meters_are_known() -> None:
-    with pytest.raises(Failure, match="run needs one meter"):
+    with pytest.raises(UserError, match="run needs one meter"):
         household.run(fetch={"sample": {"days": 1, "households": 2}})
 
 

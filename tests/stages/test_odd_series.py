@@ -13,7 +13,7 @@ import pyarrow.csv
 import pytest
 
 from household.core import files, paths, schema, store
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.core.schema import TARGET
 from household.evaluation import baselines
@@ -39,10 +39,10 @@ def put(power: Sequence[float | None]) -> None:
     power_kw = pa.array(power, pa.float32())
     columns = [pa.array(stamps), *[power_kw] * len(schema.NAMES)]
     table = pa.table(columns, schema=schema.SCHEMA)
-    list(store.write(paths.PARSED, iter([table])))
-    found = quality.Quality()
+    list(store.write_months(paths.PARSED, iter([table])))
+    found = quality.QualityReport()
     found.add(table)
-    files.write_json(paths.QUALITY, found.record({}, "mine.txt", {}))
+    files.write_json(paths.QUALITY, found.to_dict({}, "mine.txt", {}))
     files.write_json(paths.SOURCE, SOURCE)
 
 
@@ -77,7 +77,7 @@ def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
     power: list[float | None], window: dict[str, Any], reason: str
 ) -> None:
     put(power)
-    with pytest.raises(Failure, match=reason):
+    with pytest.raises(UserError, match=reason):
         run(with_window(**window), "window")
     assert not paths.SERIES.exists()
 
@@ -85,7 +85,7 @@ def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
 def test_too_few_windows_to_split_write_nothing() -> None:
     put([1.0] * 51)
     run(with_window(), "window")
-    with pytest.raises(Failure, match="1 windows are too few"):
+    with pytest.raises(UserError, match="1 windows are too few"):
         run(with_window(), "split")
     assert not paths.TRAIN.parent.exists()
 
@@ -185,7 +185,7 @@ def test_a_training_that_diverges_is_reported_and_keeps_no_model() -> None:
     wild = settings.train.model_copy(
         update={"learning_rate": 1e38, "optimizer": "sgd", "batch_size": 8}
     )
-    with pytest.raises(Failure, match=r"lower train\.learning_rate"):
+    with pytest.raises(UserError, match=r"lower train\.learning_rate"):
         run(settings.model_copy(update={"train": wild}), "train")
     assert not paths.NETWORK.exists()
     assert not paths.CHECKPOINT.exists()
@@ -230,9 +230,9 @@ def refusal(minutes: int) -> str:
     """Why a sample of so many minutes is refused, "" where it is split."""
     try:
         run(changed({"fetch.sample.days": minutes / 1440}), "fetch", "parse", "window", "split")
-    except Failure as failure:
+    except UserError as failure:
         return str(failure)
-    assert all(files.rows(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
+    assert all(files.row_count(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
     return ""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from household.app.forecaster import Forecaster
 from household.core import files, paths
-from household.readings.delimited import Layout
+from household.readings.delimited import TextFormat
 from tests.household.readings.test_delimited import LAYOUTS, MADE
 from tests.project import changed
 
@@ -30,7 +30,7 @@ def test_from_the_file_of_a_meter_to_a_forecast(
         importlib.import_module(f"stages.{stage}").main(params)
     assert f"parse: {MINUTES} minutes from 2014-03-01T22:00" in capsys.readouterr().out
 
-    columns = list(Layout.of(LAYOUTS[name]).columns)
+    columns = list(TextFormat.of(LAYOUTS[name]).columns)
     record = files.read_json(paths.FORECASTER)
     assert [feature["name"] for feature in record["input"]["features"]] == columns
     assert f"reads | 9 minutes of {len(columns)} column" in paths.REPORT.read_text()

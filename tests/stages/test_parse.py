@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from household.core import files, paths, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.readings import archive, lines, quality
 from stages import parse
@@ -29,7 +29,7 @@ def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.0
 def put(*lines: str, name: str = "mine") -> None:
     paths.RAW.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(paths.RAW / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as target:
-        target.writestr(archive.MEMBER, "\n".join([";".join(schema.HEADER), *lines, ""]))
+        target.writestr(archive.TEXT_NAME, "\n".join([";".join(schema.HEADER), *lines, ""]))
 
 
 def outputs() -> dict[str, bytes]:
@@ -56,9 +56,9 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
         "fields": 1,
         "duplicate": 1,
     }
-    found = quality.Quality()
+    found = quality.QualityReport()
     found.add(table)
-    assert record == found.record({"fields": 1, "duplicate": 1}, archive.MEMBER, {})
+    assert record == found.to_dict({"fields": 1, "duplicate": 1}, archive.TEXT_NAME, {})
     assert capsys.readouterr().out == (
         "parse: 5 minutes from 2006-12-16T17:24 to 2006-12-16T17:34, "
         "1 without a power value, 6 without a row, 2 bad lines skipped\n"
@@ -95,14 +95,14 @@ def test_a_new_month_leaves_the_files_of_the_others_as_they_are() -> None:
 def test_a_minute_that_differs_between_zips_is_refused_and_a_bad_line_names_its_zip() -> None:
     put(*map(line, range(9)), name="a")
     put(line(8, "4.217;0.418;234.840;18.400;0.000;1.000;17.000"), line(9), name="b")
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
         "a.zip and b.zip have different values for the minute 2006-12-16T17:32; remove the wrong "
         "one"
     )
     put("x", name="b")
-    with pytest.raises(Failure, match=rf"^b\.zip: {archive.MEMBER} line 2: 1 fields"):
+    with pytest.raises(UserError, match=rf"^b\.zip: {archive.TEXT_NAME} line 2: 1 fields"):
         parse.main(FAIL)
     assert not paths.PARSED.exists()
 
@@ -117,7 +117,7 @@ def test_a_stage_that_fails_leaves_the_earlier_table(
     for path in old:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"old")
-    with pytest.raises(Failure, match=" line 7: "):
+    with pytest.raises(UserError, match=" line 7: "):
         parse.main(FAIL)
     for path in old:
         assert path.read_bytes() == b"old"
@@ -127,11 +127,11 @@ def test_a_stage_that_fails_leaves_the_earlier_table(
 
 def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
     put(*(line(15 * row) for row in range(100)))
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
-        f"{archive.MEMBER}: rows are usually 15 minutes apart, expected 1; use readings of every "
-        "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
+        f"{archive.TEXT_NAME}: rows are usually 15 minutes apart, expected 1; use readings of "
+        "every minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()

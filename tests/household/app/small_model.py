@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from household.core import files, schema
 from household.dataset import batches, series
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape
+from household.dataset.scaling import Scaler
+from household.dataset.windows import WindowShape
 from household.model import inference, intervals, onnx_export, saved_model
 from tests.household.report.example_results import SAMPLE
 from tests.project import changed
@@ -47,29 +47,29 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         for name, of in shapes.items()
     }
     table = readings(420)
-    values, stamps = series.values(table), table["timestamp"].to_numpy()
-    shape = Shape(LOOKBACK, horizon)
-    scaling = Scaling(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
+    values, stamps = series.to_array(table), table["timestamp"].to_numpy()
+    shape = WindowShape(LOOKBACK, horizon)
+    scaling = Scaler(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
     onnx_export.write(
-        folder / "network.onnx", onnx_export.build(shape, scaling, given.train, weights)
+        folder / "network.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights)
     )
-    session = inference.load(folder / "network.onnx")
+    session = inference.load_session(folder / "network.onnx")
     known = np.arange(400, dtype=np.int32)
-    found = intervals.learn(
-        batches.held(values, known[:300]),
-        batches.held(values, known[300:]),
+    found = intervals.fit(
+        batches.in_memory(values, known[:300]),
+        batches.in_memory(values, known[300:]),
         shape,
-        partial(inference.forecast, session),
+        partial(inference.predict, session),
     )
     assert found is not None
     intervals.write(folder / "intervals.npz", found)
     train = np.arange(80, dtype=np.int32)
-    record = saved_model.description(
+    record = saved_model.build_metadata(
         given,
         FEATURES,
         scaling,
         SAMPLE,
-        [saved_model.seen(stamps, values, train, shape)],
+        [saved_model.training_extent(stamps, values, train, shape)],
         schema.LEVELS,
     )
     files.write_json(folder / "forecaster.json", record)

@@ -19,7 +19,7 @@ import household
 from household.app.forecaster import Forecaster
 from household.app.input import read_readings
 from household.core import schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.dataset import series
 from household.model import inference, intervals
@@ -45,9 +45,9 @@ def forecaster(model_folder: Path) -> Forecaster:
 
 def expected(model_folder: Path, table: pa.Table) -> list[float]:
     """Return the network's forecast after the last minutes of `table`."""
-    session = inference.load(model_folder / "network.onnx")
-    values = series.values(table)[-LOOKBACK:]
-    return inference.forecast(session, values, np.array([0], np.int32))[0].tolist()
+    session = inference.load_session(model_folder / "network.onnx")
+    values = series.to_array(table)[-LOOKBACK:]
+    return inference.predict(session, values, np.array([0], np.int32))[0].tolist()
 
 
 def test_a_forecast_is_of_the_minutes_after_the_last_reading(
@@ -114,7 +114,7 @@ def uci(table: pa.Table) -> bytes:
 def zipped(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as written:
-        written.writestr(archive.MEMBER, uci(table))
+        written.writestr(archive.TEXT_NAME, uci(table))
     return buffer.getvalue()
 
 
@@ -238,7 +238,7 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
 def test_unusable_readings_are_refused_in_one_line(
     forecaster: Forecaster, fault: Callable[[pa.Table], pa.Table], reason: str
 ) -> None:
-    with pytest.raises(Failure, match=f"mine.csv: {reason}") as told:
+    with pytest.raises(UserError, match=f"mine.csv: {reason}") as told:
         forecaster.forecast(fault(readings(30)), "mine.csv")
     assert "\n" not in str(told.value)
 
@@ -291,7 +291,7 @@ def test_a_file_without_readings_is_refused_in_one_line(
 ) -> None:
     path = tmp_path / "mine"
     path.write_text(text)
-    with pytest.raises(Failure, match=f"mine.*{reason}"):
+    with pytest.raises(UserError, match=f"mine.*{reason}"):
         forecaster.read(str(path))
 
 
@@ -299,18 +299,18 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
     table = readings(30)
     watts = table.schema.field("global_active_power").with_metadata({"unit": "W"})
     pq.write_table(table.cast(table.schema.set(1, watts)), tmp_path / "mine")
-    with pytest.raises(Failure, match="global_active_power is in W; the model needs kW"):
+    with pytest.raises(UserError, match="global_active_power is in W; the model needs kW"):
         forecaster.read(str(tmp_path / "mine"))
 
 
 def test_a_folder_without_a_model_is_refused_in_one_line(
     tmp_path: Path, model_folder: Path
 ) -> None:
-    with pytest.raises(Failure, match=r"no forecaster.json in .*; use the output folder"):
+    with pytest.raises(UserError, match=r"no forecaster.json in .*; use the output folder"):
         Forecaster(tmp_path)
     (tmp_path / "forecaster.json").write_bytes((model_folder / "forecaster.json").read_bytes())
     (tmp_path / "intervals.npz").write_bytes((model_folder / "intervals.npz").read_bytes())
     (tmp_path / "network.onnx").write_bytes(b"nothing")
     seal(tmp_path)
-    with pytest.raises(Failure, match="not a model"):
+    with pytest.raises(UserError, match="not a model"):
         Forecaster(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 import household
 from household.app import provenance, run
 from household.core import files, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.model import loop, saved_model
 from household.readings import source
 from tests.project import changed
@@ -52,7 +52,7 @@ def test_run_gives_what_the_stages_give(first_run: run.Run) -> None:
     assert first_run.scores.loc["LSTM", "rmse_kw"] == first_run.results.metrics["LSTM"]["rmse_kw"]
     assert "LSTM RMSE 0." in first_run._repr_markdown_()
     assert first_run.plot("scores")._repr_png_().startswith(b"\x89PNG")
-    with pytest.raises(Failure, match=r"^no plot 'score'; use one of scores, forecast,"):
+    with pytest.raises(UserError, match=r"^no plot 'score'; use one of scores, forecast,"):
         first_run.plot("score")
 
 
@@ -72,7 +72,7 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     assert again.results.source == first_run.results.source
     assert again.results.forecaster["parameters"]["train"]["warm_start"] is None
     # The same from a folder, and from a frame with the time in a column, of fewer columns.
-    with pytest.raises(Failure, match=r"has train\.units \[3\], but params.yaml has \[4\]"):
+    with pytest.raises(UserError, match=r"has train\.units \[3\], but params.yaml has \[4\]"):
         household.run(first_run.save("mine"), first_run.data, train=SMALL["train"] | {"units": [4]})
     power = first_run.data[["global_active_power"]].reset_index()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
@@ -82,7 +82,7 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     power.attrs.clear()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
     assert alone.results.source["address"] == "a frame"
-    saved = saved_model.read(alone.save("alone"))
+    saved = saved_model.load(alone.save("alone"))
     assert next(provenance.lines(saved, Path())) == "data: a frame"
 
 
@@ -90,14 +90,14 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
 def test_a_ctrl_c_keeps_what_there_is(
     first_run: run.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    begin = loop._Progress.begin_epoch
+    begin = loop.TrainingProgress.begin_epoch
 
     def interrupted(self: Any) -> None:
         begin(self)
         if self.done == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop._Progress, "begin_epoch", interrupted)
+    monkeypatch.setattr(loop.TrainingProgress, "begin_epoch", interrupted)
     cut = household.run(data=first_run.data, train=SMALL["train"] | {"schedule": "constant"})
     assert cut.interrupted
     assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
@@ -122,7 +122,7 @@ def test_a_ctrl_c_keeps_what_there_is(
 def test_unknown_settings_are_refused(
     first_run: run.Run, sections: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         household.run(data=first_run.data, **sections)
     assert str(caught.value).startswith(said)
 
@@ -145,7 +145,7 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
     ],
 )
 def test_unusable_data_is_refused(data: pd.DataFrame, said: str) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         household.run(data=data)
     assert str(caught.value).startswith(said)
     assert Path.cwd().is_dir()
@@ -153,5 +153,5 @@ def test_unusable_data_is_refused(data: pd.DataFrame, said: str) -> None:
 
 def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "household.app", None)
-    with pytest.raises(Failure, match=r"in the project's folder, python -m pip install '.\[pipe"):
+    with pytest.raises(UserError, match=r"in the project's folder, python -m pip install '.\[pipe"):
         household.run()

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from household.app.forecaster import Forecaster
 from household.core import files
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.model import keras_file
 from household.readings import source
 from tests.household.app.small_model import model, readings, seal
@@ -29,7 +29,7 @@ class Owned:
 
 
 def refused(folder: Path) -> str:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         Forecaster(folder)
     said = str(caught.value)
     assert "\n" not in said
@@ -104,7 +104,9 @@ def test_a_network_that_holds_code_is_refused() -> None:
     exec(LAMBDA.replace("keras.Model(", "model = keras.Model("), made)
     made["model"].save("lambda.keras")  # type: ignore[attr-defined]
     Path("owned").unlink()
-    with pytest.raises(Failure, match=r"^lambda.keras: not a network of the train stage") as caught:
+    with pytest.raises(
+        UserError, match=r"^lambda.keras: not a network of the train stage"
+    ) as caught:
         keras_file.load(Path("lambda.keras"))
     assert "\n" not in str(caught.value)
     assert not Path("owned").exists()
@@ -115,7 +117,7 @@ def test_a_network_that_is_some_other_zip_is_refused(name: str) -> None:
     Path("here").mkdir()
     with zipfile.ZipFile("here/network.keras", "w") as archive:
         archive.writestr(name, "{}")
-    with pytest.raises(Failure, match=r"not a network of the train stage"):
+    with pytest.raises(UserError, match=r"not a network of the train stage"):
         keras_file.load(Path("here/network.keras"))
     assert not Path("owned").exists()
     assert not Path("/tmp/owned").exists()
@@ -137,7 +139,7 @@ def test_dvc_runs_the_same_commands_whatever_the_parameters_are() -> None:
 )
 def test_a_source_that_looks_like_a_command_is_the_name_of_a_file(text: str) -> None:
     given = changed({"fetch.source": text})
-    with pytest.raises(Failure, match=r"^fetch.source: no file at ") as caught:
+    with pytest.raises(UserError, match=r"^fetch.source: no file at ") as caught:
         source.fetch(given.fetch, Path("power.zip"))
     assert "\n" not in str(caught.value)
     assert not Path("owned").exists()

@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from household.app import search
 from household.core import params, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.model import loop, trainer
 from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
 from tests.in_process import run_dvc
@@ -62,7 +62,7 @@ def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDi
     ],
 )
 def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         search.space([text])
     assert str(caught.value).startswith(said)
 
@@ -81,13 +81,13 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         rows: list[dict[str, Any]] = []
         for epoch, loss in enumerate(due[trial.number], 1):
             if math.isnan(loss):
-                raise Failure("the loss is no longer a number")
+                raise UserError("the loss is no longer a number")
             rows += [{"epoch": epoch, "part": part, "loss": loss} for part in loop.PARTS]
             given[-1](pa.Table.from_pylist(rows))
 
     monkeypatch.setattr(loop, "fit", fit)
-    monkeypatch.setattr(trainer, "started", lambda *_: None)
-    study = search.opened()
+    monkeypatch.setattr(trainer, "build_or_warm_start", lambda *_: None)
+    study = search.open_study()
     found = []
     for _ in due:
         trial = study.ask(search.space(["train.epochs=3,3"]))
@@ -101,17 +101,21 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         (TrialState.COMPLETE, 0.5, 3),
         (TrialState.FAIL, None, 0),
     ]
-    assert [trial.number for trial in search.ended(study)] == [5, *range(search.STARTUP_TRIALS), 4]
-    assert "pruned" in search.said(study.trials[4])
-    assert ": diverged, " in search.said(study.trials[6])
-    marks = [row["how"] for row in search.history(search.ended(study))["data"]["values"]]
+    assert [trial.number for trial in search.finished_trials(study)] == [
+        5,
+        *range(search.STARTUP_TRIALS),
+        4,
+    ]
+    assert "pruned" in search.describe(study.trials[4])
+    assert ": diverged, " in search.describe(study.trials[6])
+    marks = [row["how"] for row in search.history(search.finished_trials(study))["data"]["values"]]
     assert marks == [search.HOW[0]] * search.STARTUP_TRIALS + [search.HOW[1], search.HOW[0]]
     assert search.report(study).count("\n") == 1 + 6
 
 
 @pytest.mark.usefixtures("empty_folder")
 def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
-    study = search.opened()
+    study = search.open_study()
     draw = np.random.default_rng(0)
     for loss in draw.random(30):
         study.add_trial(
@@ -137,12 +141,12 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     change(clone, train__epochs=2)
     commit(clone)
     output = run(clone, "make", "search", "TRIALS=3", "WORKERS=2", f"SPACE={' '.join(SPACE)}")
-    assert "search: trial 2: validation " in output
+    assert "search: trial 2: val_loss " in output
     before = read(clone)
     assert 3 <= len(before) <= 4  # both may have begun the last
     monkeypatch.chdir(clone)
-    search.work(params.load(), search.space(list(SPACE)), trials=5)
-    search.report(search.opened())
+    search.run_worker(params.load(), search.space(list(SPACE)), trials=5)
+    search.report(search.open_study())
     after = read(clone)
     assert len(after) == 5
     assert {key: after[key] for key in before} == before
@@ -178,23 +182,25 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
 def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(Failure, match=r"^no trial 0 in .*journal\.log; it has none$"):
+    with pytest.raises(UserError, match=r"^no trial 0 in .*journal\.log; it has none$"):
         search.apply(0)
     assert not search.JOURNAL.exists()
-    study = search.opened()
+    study = search.open_study()
     study.set_user_attr("of", "another")
     study.add_trial(optuna.trial.create_trial(value=1.0))
     monkeypatch.setattr(search, "read", lambda *_: search.Data(None, "this"))
-    with pytest.raises(Failure, match=r"was created with other data, parameters or values; delete"):
-        search.work(changed({}), {}, trials=9)
-    with pytest.raises(Failure, match=r"; it has 0$"):
+    with pytest.raises(
+        UserError, match=r"was created with other data, parameters or values; delete"
+    ):
+        search.run_worker(changed({}), {}, trials=9)
+    with pytest.raises(UserError, match=r"; it has 0$"):
         search.apply(99)
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Failure("no trial 9"), "search: no trial 9"),
+        (UserError("no trial 9"), "search: no trial 9"),
         (FileNotFoundError(2, "", "a"), "search: no a; run `dvc repro split` first"),
         (KeyboardInterrupt(), "search: interrupted; run the same command to resume"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from household.app import tail
-from household.app.tail import Growing, ReplacedError
+from household.app.tail import FileReplacedError, FollowedFile
 from household.readings import lines as text_lines
 
 
@@ -26,7 +26,7 @@ def test_a_file_that_is_whole_is_read_like_any_other(parts: list[bytes], limit: 
     text = b"\n".join(parts)
     path = Path("whole")
     path.write_bytes(text)
-    with Growing(path, wait=False) as given, path.open("rb") as plain:
+    with FollowedFile(path, wait=False) as given, path.open("rb") as plain:
         line = given.readline(limit)
         assert line == plain.readline(limit)
         given.unread(line)
@@ -49,10 +49,10 @@ def test_lines_that_are_cut_in_the_middle_come_whole(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    with Growing(path, wait=True) as text:
+    with FollowedFile(path, wait=True) as text:
         assert text.readline(100) == lines[0]
         found = b""
-        for block in text_lines.whole_lines(text, "text"):
+        for block in text_lines.iter_line_blocks(text, "text"):
             assert block.endswith(b"\n")
             found += block
             if found.endswith(lines[-1]):
@@ -81,10 +81,10 @@ def test_a_file_that_is_replaced_is_noticed(replace: object, tmp_path: Path) -> 
     path = tmp_path / "text"
     path.write_bytes(b"old and longer\n")
     assert callable(replace)
-    with Growing(path, wait=True) as text:
+    with FollowedFile(path, wait=True) as text:
         assert text.readline(100) == b"old and longer\n"
         threading.Timer(0.05, replace, [path]).start()
-        with pytest.raises(ReplacedError):
+        with pytest.raises(FileReplacedError):
             text.read(100)
-    with Growing(path, wait=True) as text:
+    with FollowedFile(path, wait=True) as text:
         assert text.readline(100) == b"new\n"

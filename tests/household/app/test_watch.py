@@ -22,7 +22,7 @@ import pyte
 import pytest
 
 from household.app.forecaster import Forecaster
-from household.app.live import Live
+from household.app.live import LiveForecast
 from tests.household.app.small_model import LOOKBACK, model, readings
 from tests.project import ROOT
 
@@ -165,10 +165,10 @@ def test_a_replay_ends_with_the_errors_of_all_its_minutes(
     path.write_bytes(b"".join(csv(table)))
     seen = terminal(str(model_folder), str(path), "--speed", "6000")
     screen = seen.see("25 minutes: RMSE .* skill")
-    live = Live(Forecaster(model_folder), shown=30)
+    live = LiveForecast(Forecaster(model_folder), shown=30)
     for row in range(30):
         live.add(table.slice(row, 1))
-    assert live.said() in screen
+    assert live.summary() in screen
     assert seen.process.wait(timeout=20) == 0
 
 
@@ -198,8 +198,8 @@ def test_a_file_that_cannot_be_watched_is_refused_in_one_line(
 def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path) -> None:
     table = readings(40)
     forecaster = Forecaster(model_folder)
-    live = Live(forecaster, shown=10)
-    assert live.said() == "no forecast minute has arrived yet"
+    live = LiveForecast(forecaster, shown=10)
+    assert live.summary() == "no forecast minute has arrived yet"
     ours, theirs = [], []
     for row in range(40):
         if row >= LOOKBACK:
@@ -209,9 +209,9 @@ def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path
         live.add(table.slice(row, 1))
     live.add(table.slice(39, 1))  # once more, as where a file was replaced
     rmse, naive = (np.sqrt(np.mean(np.square(errors))) for errors in (ours, theirs))
-    assert live.said() == (
+    assert live.summary() == (
         f"35 minutes: RMSE {rmse:.3f} kW, persistence {naive:.3f} kW, skill {1 - rmse / naive:+.1%}"
     )
     assert len(live.points) == 10
     assert live.points[-1].low < live.points[-1].forecast < live.points[-1].high
-    assert [str(point.minute)[11:16] for point in live.ahead] == ["22:38"]
+    assert [str(point.minute)[11:16] for point in live.upcoming] == ["22:38"]

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from household.core.parallel import ahead
+from household.core.parallel import prefetch
 
 
 @given(st.lists(st.integers() | st.none()))
 def test_the_items_are_the_same(items: list[int | None]) -> None:
-    assert list(ahead(iter(items))) == items
+    assert list(prefetch(iter(items))) == items
 
 
 def test_the_next_is_made_while_one_is_used() -> None:
@@ -21,7 +21,7 @@ def test_the_next_is_made_while_one_is_used() -> None:
         made.set()
         yield 2
 
-    for _ in ahead(items()):
+    for _ in prefetch(items()):
         assert made.wait(10)
 
 
@@ -30,7 +30,7 @@ def test_an_error_is_raised_after_the_items_before_it() -> None:
         yield 1
         raise ValueError("no more")
 
-    found = ahead(items())
+    found = prefetch(items())
     assert next(found) == 1
     with pytest.raises(ValueError, match="no more"):
         next(found)

@@ -28,16 +28,16 @@ def test_a_column_is_what_pyarrow_makes_of_it(column: pa.ChunkedArray | pa.Array
         if isinstance(column, pa.ChunkedArray)
         else column.to_numpy(zero_copy_only=False)
     )
-    found = arrow.of(column)
+    found = arrow.to_numpy(column)
     assert found.dtype == expected.dtype
     assert np.array_equal(found, expected)
     if not pa.types.is_boolean(column.type):
-        assert arrow.column(found, column.type).to_pylist() == column.to_pylist()
+        assert arrow.from_numpy(found, column.type).to_pylist() == column.to_pylist()
 
 
 @pytest.mark.parametrize("values", [[], [""], ["a", "", "ü; ", "\r\n"]])
 def test_texts_are_what_pyarrow_makes_of_them(values: list[str]) -> None:
-    found = arrow.texts(values)
+    found = arrow.string_array(values)
     found.validate(full=True)
     assert found.equals(pa.array(values, pa.string()))
 

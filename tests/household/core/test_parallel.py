@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from household.core import arithmetic, files, meters, parallel, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from tests.clones import change, dvc
 from tests.project import ROOT
 from tests.shell import environment, run
@@ -35,7 +35,7 @@ def slow(log: Path, item: int) -> int:
 
 def fails(item: int) -> int:
     if item == 7:
-        raise Failure(f"{item} is bad")
+        raise UserError(f"{item} is bad")
     return item
 
 
@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_costs_the_items_whose_results_were_not_fetched(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    results = parallel.each(partial(slow, log), ITEMS, "test")
+    results = parallel.map_items(partial(slow, log), ITEMS, "test")
     found = [next(results) for _ in range(5)]
     *_, (*_, last) = attempts(log).values()
     (victim,) = (worker for worker in cluster.at_work if worker.pid == last)
@@ -137,9 +137,9 @@ def test_a_worker_that_is_killed_costs_the_items_whose_results_were_not_fetched(
 
 
 def test_a_failure_on_the_cluster_is_the_one_here(cluster: Cluster) -> None:
-    with pytest.raises(Failure, match=r"^7 is bad$"):
-        list(parallel.each(fails, ITEMS, "test"))
-    assert list(parallel.each(fails, ITEMS[:3], "test")) == ITEMS[:3]
+    with pytest.raises(UserError, match=r"^7 is bad$"):
+        list(parallel.map_items(fails, ITEMS, "test"))
+    assert list(parallel.map_items(fails, ITEMS[:3], "test")) == ITEMS[:3]
     assert all(each.poll() is None for each in cluster.at_work)
 
 
@@ -150,19 +150,19 @@ def test_an_item_that_ends_every_worker_is_one_line(
     for _ in range(3):
         cluster.worker()
     monkeypatch.setattr(parallel, "CONNECT_SECONDS", 20)
-    with pytest.raises(Failure, match=r"workers died on the same meter, possibly out of mem"):
-        list(parallel.each(ends, ITEMS, "test"))
+    with pytest.raises(UserError, match=r"workers died on the same meter, possibly out of mem"):
+        list(parallel.map_items(ends, ITEMS, "test"))
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_goes_is_one_line_in_bounded_time(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    results = parallel.each(partial(slow, tmp_path / "log"), ITEMS, "test")
+    results = parallel.map_items(partial(slow, tmp_path / "log"), ITEMS, "test")
     next(results)
     os.killpg(cluster.scheduler.pid, signal.SIGKILL)
     begin = time.monotonic()
-    with pytest.raises(Failure, match=r"lost connection to the scheduler; restart it, or unset"):
+    with pytest.raises(UserError, match=r"lost connection to the scheduler; restart it, or unset"):
         list(results)
     assert time.monotonic() - begin < 60
 
@@ -173,20 +173,20 @@ def test_without_a_scheduler_or_a_worker_it_is_one_line(
     monkeypatch.setattr(parallel, "CONNECT_SECONDS", 2)
     for address in ("tcp://127.0.0.1:9", "nowhere", "http://127.0.0.1:9"):
         monkeypatch.setenv(parallel.CLUSTER, address)
-        with pytest.raises(Failure, match=f"no Dask scheduler at {address}"):
-            list(parallel.each(fails, [1, 2], "test"))
+        with pytest.raises(UserError, match=f"no Dask scheduler at {address}"):
+            list(parallel.map_items(fails, [1, 2], "test"))
         gc.collect()
     with started(tmp_path, 0) as cluster:
         monkeypatch.setenv(parallel.CLUSTER, cluster.address)
-        with pytest.raises(Failure, match="no worker connected within 2 seconds; start some"):
-            list(parallel.each(fails, [1, 2], "test"))
+        with pytest.raises(UserError, match="no worker connected within 2 seconds; start some"):
+            list(parallel.map_items(fails, [1, 2], "test"))
 
 
 def test_without_dask_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(parallel.CLUSTER, "tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(Failure, match=r"asks for Dask: .* lock/cluster.txt"):
-        list(parallel.each(fails, [1, 2], "test"))
+    with pytest.raises(UserError, match=r"asks for Dask: .* lock/cluster.txt"):
+        list(parallel.map_items(fails, [1, 2], "test"))
 
 
 @pytest.mark.slow
@@ -196,18 +196,18 @@ def test_a_worker_of_another_version_or_place_is_one_line(
     other = tmp_path / "other"
     shutil.copytree(ROOT / "household", other / "household")
     shutil.copytree(ROOT / "tests", other / "tests")
-    (other / "household/core/parallel.py").write_text("# another\n")
+    (other / "household/another.py").write_text("# another\n")
     with started(tmp_path, 0) as cluster:
         monkeypatch.setenv(parallel.CLUSTER, cluster.address)
         cluster.worker(other)
-        with pytest.raises(Failure, match=r"^a worker has code .*, expected code .*lock"):
-            list(parallel.each(fails, [1, 2], "test"))
+        with pytest.raises(UserError, match=r"^a worker has code .*, expected code .*lock"):
+            list(parallel.map_items(fails, [1, 2], "test"))
         cluster.at_work[0].kill()
         cluster.at_work[0].wait()
         monkeypatch.setattr(parallel, "CONNECT_SECONDS", 3)
         cluster.worker(Path("/"))
-        with pytest.raises(Failure, match=r"no worker left at .*; start some in this folder"):
-            list(parallel.each(fails, [1, 2], "test"))
+        with pytest.raises(UserError, match=r"no worker left at .*; start some in this folder"):
+            list(parallel.map_items(fails, [1, 2], "test"))
 
 
 @pytest.mark.slow
@@ -223,13 +223,13 @@ def test_a_worker_that_rounds_differently_is_refused_in_one_line(
                 environment.delenv(name)
             cluster.worker()
             with pytest.raises(
-                Failure, match=r"a worker rounds differently .*--preload-nanny household"
+                UserError, match=r"a worker rounds differently .*--preload-nanny household"
             ):
-                list(parallel.each(fails, [1, 2], "test"))
+                list(parallel.map_items(fails, [1, 2], "test"))
             cluster.at_work[0].kill()
             cluster.at_work[0].wait()
             cluster.worker(nanny="--nanny --preload-nanny household")
-        assert list(parallel.each(fails, [1, 2], "test")) == [1, 2]
+        assert list(parallel.map_items(fails, [1, 2], "test")) == [1, 2]
         # A nanny that is killed would leave its worker.
         cluster.at_work[1].terminate()
         cluster.at_work[1].wait(30)
@@ -237,8 +237,8 @@ def test_a_worker_that_rounds_differently_is_refused_in_one_line(
 
 def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    with pytest.raises(Failure, match=r"a worker process died.*run again"):
-        list(parallel.each(ends, ITEMS, "test"))
+    with pytest.raises(UserError, match=r"a worker process died.*run again"):
+        list(parallel.map_items(ends, ITEMS, "test"))
 
 
 @pytest.mark.slow(seconds=40)
@@ -310,4 +310,4 @@ def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path
             [*command, "2"], cwd=ROOT, env=given, capture_output=True, text=True, check=False
         )
         assert refused.returncode
-        assert "Failure: HOUSEHOLD_CLUSTER: no Dask scheduler at tls://" in refused.stderr
+        assert "UserError: HOUSEHOLD_CLUSTER: no Dask scheduler at tls://" in refused.stderr

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from household.core import params, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from tests.project import SHIPPED, leaves, section
 
@@ -97,7 +97,7 @@ def test_a_missing_key_is_named(tmp_path: Path, dotted: str) -> None:
     values = shipped()
     where, key = section(values, dotted)
     del where[key]
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load(tmp_path, values)
     path = tmp_path / "params.yaml"
     assert str(caught.value) == f"{path}: {dotted}: Field required; correct it and run again"
@@ -105,7 +105,7 @@ def test_a_missing_key_is_named(tmp_path: Path, dotted: str) -> None:
 
 @pytest.mark.parametrize("dotted", ["epochs", *(f"{name}.epoch" for name in SECTIONS)])
 def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load_with(tmp_path, dotted, "many")
     said = str(caught.value)
     assert f": {dotted}: " in said
@@ -115,7 +115,7 @@ def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
 
 @pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
 def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str) -> None:
-    with pytest.raises(Failure, match=rf": {re.escape(dotted)}[:.]") as caught:
+    with pytest.raises(UserError, match=rf": {re.escape(dotted)}[:.]") as caught:
         load_with(tmp_path, dotted, {"x": 1})
     assert "\n" not in str(caught.value)
 
@@ -149,7 +149,7 @@ def test_every_key_with_a_value_of_another_type_is_named(tmp_path: Path, value: 
     for dotted in ALL:
         where, key = section(values, dotted)
         where[key] = value
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load(tmp_path, values)
     said = str(caught.value)
     # Of those in a list, or in a mapping where there should be none, the key has another after it.
@@ -160,7 +160,7 @@ def test_every_key_with_a_value_of_another_type_is_named(tmp_path: Path, value: 
 
 @pytest.mark.parametrize("dotted", SECTIONS)
 def test_no_section_is_a_list(tmp_path: Path, dotted: str) -> None:
-    with pytest.raises(Failure, match=rf": {re.escape(dotted)}: "):
+    with pytest.raises(UserError, match=rf": {re.escape(dotted)}: "):
         load_with(tmp_path, dotted, [1])
 
 
@@ -260,7 +260,7 @@ BROKEN = [
     ("dotted", "value"), BROKEN, ids=[f"{dotted}={value!r}" for dotted, value in BROKEN]
 )
 def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load_with(tmp_path, dotted, value)
     said = str(caught.value)
     start = f"{tmp_path / 'params.yaml'}: {dotted}: "
@@ -284,20 +284,20 @@ def test_every_key_with_a_range_is_tried_out_of_it() -> None:
 )
 def test_a_header_stands_for_one_thing(tmp_path: Path, dotted: str, value: Any, twice: str) -> None:
     reason = rf": parse\.layout: Value error, time and columns name {twice} more than once"
-    with pytest.raises(Failure, match=reason):
+    with pytest.raises(UserError, match=reason):
         load_with(tmp_path, dotted, value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "50"])
 def test_a_bad_layer_is_named_by_its_place(tmp_path: Path, value: Any) -> None:
-    with pytest.raises(Failure, match=rf": train\.units\.1: .*, found {value!r};"):
+    with pytest.raises(UserError, match=rf": train\.units\.1: .*, found {value!r};"):
         load_with(tmp_path, "train.units", [50, value])
 
 
 @pytest.mark.parametrize("value", [0, 86_400.0, "0"])
 def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
     # Read as seconds since 1970 it would silently be a household of that year.
-    with pytest.raises(Failure, match=r": fetch\.sample\.start: "):
+    with pytest.raises(UserError, match=r": fetch\.sample\.start: "):
         load_with(tmp_path, "fetch.sample.start", value)
 
 
@@ -312,13 +312,13 @@ def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
 def test_each_fault_of_the_features_has_its_own_message(
     tmp_path: Path, features: list[str], reason: str
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load_with(tmp_path, "window.features", features)
     assert reason in str(caught.value)
 
 
 def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load_with(tmp_path, "window.lookback", 1)
     assert str(caught.value).endswith(
         "train.changes needs a window.lookback of 2 or more; correct it and run again"
@@ -330,7 +330,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     values["seed"] = "x"
     values["train"]["epochs"] = 0
     del values["plot"]["steps"]
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load(tmp_path, values)
     said = str(caught.value)
     assert all(f"{dotted}: " in said for dotted in ("seed", "train.epochs", "plot.steps"))
@@ -383,7 +383,7 @@ def test_all_columns_may_be_features(tmp_path: Path) -> None:
 def test_parameters_that_are_not_yaml_are_refused_in_one_line(
     tmp_path: Path, old: str, new: str
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         load_text(tmp_path, old, new)
     said = str(caught.value)
     assert said.startswith(f"{tmp_path / 'params.yaml'} is not YAML: ")
@@ -393,7 +393,7 @@ def test_parameters_that_are_not_yaml_are_refused_in_one_line(
 def test_bytes_that_are_not_text_are_not_yaml(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes(b"seed: \xff\xfe\n")
-    with pytest.raises(Failure, match="is not YAML: ") as caught:
+    with pytest.raises(UserError, match="is not YAML: ") as caught:
         params.load(path)
     assert "\n" not in str(caught.value)
 
@@ -402,7 +402,7 @@ def test_bytes_that_are_not_text_are_not_yaml(tmp_path: Path) -> None:
 def test_a_file_without_sections_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(Failure, match="the file: Input should be a valid dictionary") as caught:
+    with pytest.raises(UserError, match="the file: Input should be a valid dictionary") as caught:
         params.load(path)
     assert "\n" not in str(caught.value)
 
@@ -411,6 +411,6 @@ def test_a_missing_parameter_file_is_reported_with_the_folder_to_run_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         params.load()
     assert str(caught.value) == "params.yaml not found; run from the project's root"

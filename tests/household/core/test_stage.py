@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from household.core import paths, stage
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from tests.project import ROOT, SHIPPED
 from tests.shell import Start, environment
@@ -85,7 +85,7 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(params_folder: Path, name: st
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (Failure("the file: odd;\n correct it"), "x: the file: odd; correct it"),
+        (UserError("the file: odd;\n correct it"), "x: the file: odd; correct it"),
         (OSError(28, "No space left on device", "a"), "x: a: No space left on device"),
         (OSError("odd"), "x: I/O error: odd"),
         (MemoryError(), "x: out of memory; free some or lower window.fraction"),

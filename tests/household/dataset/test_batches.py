@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from household.core import files, schema
 from household.dataset import batches, series, windows
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 from household.model import intervals, network
 
 LOOKBACK = 4
@@ -43,7 +43,7 @@ def written(folder: Path, given: Given) -> list[tuple[Path, Path]]:
         table = pa.table([stamps, values, -values], schema=schema.schema(FEATURES))
         both = folder / f"{meter}.series.parquet", folder / f"{meter}.starts.parquet"
         pq.write_table(table, both[0], row_group_size=group)
-        windows.write(both[1], np.array(starts, np.int32))
+        windows.write_starts(both[1], np.array(starts, np.int32))
         paths.append(both)
     return paths
 
@@ -79,61 +79,64 @@ def counted(made: list[batches.Batch], minutes: int) -> Counter[int]:
 def test_every_window_comes_once_with_its_own_minutes(
     tmp_path: Path, given: Given, minutes: int, size: int, piece: int, pool: int, shuffle: bool
 ) -> None:
-    shape = Shape(LOOKBACK, 2)
+    shape = WindowShape(LOOKBACK, 2)
     expected = Counter(
         1000 * meter + start for meter, (_, starts, _) in enumerate(given) for start in starts
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "PIECE", piece)
-        patch.setattr(batches, "POOL", pool)
-        part = batches.of_files(written(tmp_path, given), shape, minutes)
+        patch.setattr(batches, "SHARD_MINUTES", piece)
+        patch.setattr(batches, "BUFFER_MINUTES", pool)
+        part = batches.from_files(written(tmp_path, given), shape, minutes)
         assert part.size == sum(expected.values())
-        order = network.shuffled(0, 1) if shuffle else None
-        made = list(batches.batches(part, shape, minutes, size, order))
+        order = network.epoch_shuffle(0, 1) if shuffle else None
+        made = list(batches.iter_batches(part, shape, minutes, size, order))
     assert counted(made, minutes) == expected
     sizes = [len(batch.inputs) for batch in made]
-    assert sum(sizes) == part.stretches(minutes)
+    assert sum(sizes) == part.n_chunks(minutes)
     assert all(each == size for each in sizes[:-1])
 
 
 def test_no_more_minutes_are_in_memory_than_a_pool_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "PIECE", 20)
-    monkeypatch.setattr(batches, "POOL", 100)
+    monkeypatch.setattr(batches, "SHARD_MINUTES", 20)
+    monkeypatch.setattr(batches, "BUFFER_MINUTES", 100)
     meters = written(tmp_path, [(300, list(range(290)), 7)] * 5)
-    part = batches.of_files(meters, Shape(LOOKBACK, 2), 5)
+    part = batches.from_files(meters, WindowShape(LOOKBACK, 2), 5)
     held: list[int] = []
-    pool = batches.Pool
+    pool = batches.ShuffleBuffer
 
-    def noted(read: list[batches.Windows], *others: Any) -> batches.Pool:
+    def noted(read: list[batches.Shard], *others: Any) -> batches.ShuffleBuffer:
         held.append(sum(len(each.values) for each in read))
         return pool(read, *others)
 
-    monkeypatch.setattr(batches, "Pool", noted)
-    list(batches.batches(part, Shape(LOOKBACK, 2), 5, 4, network.shuffled(0, 0)))
+    monkeypatch.setattr(batches, "ShuffleBuffer", noted)
+    list(batches.iter_batches(part, WindowShape(LOOKBACK, 2), 5, 4, network.epoch_shuffle(0, 0)))
     assert len(held) > 10
     assert max(held) < 100 + 20 + LOOKBACK + 2 + 5
 
 
 def test_a_batch_holds_windows_of_several_meters(tmp_path: Path) -> None:
     meters = written(tmp_path, [(300, list(range(290)), 999)] * 5)
-    part = batches.of_files(meters, Shape(LOOKBACK, 2), 1)
-    first = next(batches.batches(part, Shape(LOOKBACK, 2), 1, 40, network.shuffled(0, 0)))
+    part = batches.from_files(meters, WindowShape(LOOKBACK, 2), 1)
+    first = next(
+        batches.iter_batches(part, WindowShape(LOOKBACK, 2), 1, 40, network.epoch_shuffle(0, 0))
+    )
     assert len(set((first.inputs[:, 0, 0] // 1000).tolist())) == 5
 
 
 def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
-    shape = Shape(LOOKBACK, 2)
+    shape = WindowShape(LOOKBACK, 2)
     (both,) = written(tmp_path, [(300, list(range(5, 250, 2)), 50)])
-    values = series.values(files.read_table(both[0]))
+    values = series.to_array(files.read_table(both[0]))
     for minutes in (1, 6):
         parts = [
-            batches.of_files([both], shape, minutes),
-            batches.held(values, np.sort(windows.read(both[1]))),
+            batches.from_files([both], shape, minutes),
+            batches.in_memory(values, np.sort(windows.read_starts(both[1]))),
         ]
         of_each = [
-            batches.batches(part, shape, minutes, 8, network.shuffled(3, 2)) for part in parts
+            batches.iter_batches(part, shape, minutes, 8, network.epoch_shuffle(3, 2))
+            for part in parts
         ]
         for one, other in zip(*of_each, strict=True):
             for ours, theirs in zip(one, other, strict=True):
@@ -144,14 +147,14 @@ def test_intervals_are_learnt_from_some_windows_of_each_meter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intervals, "MAX_TRAIN_WINDOWS", 60)
-    shape = Shape(LOOKBACK, 2)
+    shape = WindowShape(LOOKBACK, 2)
     meters = written(tmp_path, [(300, list(range(290)), 999)] * 3)
-    part = batches.of_files(meters, shape, 1)
+    part = batches.from_files(meters, shape, 1)
     asked: list[int] = []
 
     def forecast(values: schema.Values, starts: windows.Starts) -> Any:
         asked.append(len(starts))
         return windows.targets(values, starts, shape)
 
-    assert intervals.learn(part, part, shape, forecast) is not None
+    assert intervals.fit(part, part, shape, forecast) is not None
     assert asked == [21, 21, 21, 290, 290, 290]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.dataset import scaling, windows
-from household.dataset.scaling import Distinct
-from household.dataset.windows import Shape
+from household.dataset.scaling import WeightedValues
+from household.dataset.windows import WindowShape
 from tests.household.dataset.test_windows import POWER, minutes, tutorial_windows
 
 COLUMNS = {
@@ -22,9 +22,9 @@ BOTH, FIRST, NONE = (np.array(starts, np.int32) for starts in ([1, 0], [0], []))
 def test_each_feature_is_measured_in_the_windows_that_count(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "BLOCK", block)
-    counted = scaling.Counted(COLUMNS.__getitem__, FIRST, BOTH)
-    center, scale = scaling.measure([*COLUMNS], [counted], Shape(2, 1))
+    monkeypatch.setattr(windows, "BLOCK_ROWS", block)
+    counted = scaling.MeterWindows(COLUMNS.__getitem__, FIRST, BOTH)
+    center, scale = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
     assert center.tolist() == [2, 20, 5]
     assert scale.tolist() == pytest.approx(
         [np.std([1, 2, 3, 2, 3, 4]), np.std([10, 20, 30, 20, 30, 40]), 1]
@@ -32,8 +32,8 @@ def test_each_feature_is_measured_in_the_windows_that_count(
 
 
 def test_no_windows_leave_the_readings_as_they_are() -> None:
-    counted = scaling.Counted(COLUMNS.__getitem__, NONE, NONE)
-    center, scale = scaling.measure([*COLUMNS], [counted], Shape(2, 1))
+    counted = scaling.MeterWindows(COLUMNS.__getitem__, NONE, NONE)
+    center, scale = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
     assert center.tolist() == [0, 0, 0]
     assert scale.tolist() == [1, 1, 1]
 
@@ -51,9 +51,9 @@ def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
     built = tutorial_windows(power, lookback)
     if not built:
         return
-    shape = Shape(lookback, 1)
-    starts = windows.starts(minutes(len(power)), shape, "join")
-    mean = Distinct.of(column_of(power), windows.times_held(starts, shape)).mean()
+    shape = WindowShape(lookback, 1)
+    starts = windows.find_starts(minutes(len(power)), shape, "join")
+    mean = WeightedValues.of(column_of(power), windows.window_counts(starts, shape)).mean()
     total = sum((Fraction(value) for window in built for value in window), Fraction(0))
     exact = total / (len(built) * (lookback + 1))
     assert abs(Fraction(mean) - exact) <= Fraction(float(np.spacing(mean)))
@@ -65,13 +65,13 @@ def test_mean_and_deviation_of_some_windows_count_each_minute_as_often_as_they_h
     data: st.DataObject,
 ) -> None:
     power = data.draw(st.lists(POWER, min_size=6, max_size=40))
-    shape = Shape(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2)))
+    shape = WindowShape(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2)))
     possible = list(range(len(power) - shape.length))
     chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
     starts = np.array(chosen, np.int32)
-    times = windows.times_held(starts, shape)
-    distinct = Distinct.of(column_of(power), times)
-    mean, deviation = distinct.mean(), distinct.deviation()
+    times = windows.window_counts(starts, shape)
+    distinct = WeightedValues.of(column_of(power), times)
+    mean, deviation = distinct.mean(), distinct.std()
     held = [value for start in chosen for value in power[start : start + shape.length]]
     assert mean == pytest.approx(float(np.mean(held)), rel=1e-13)
     assert deviation == pytest.approx(float(np.std(held)), rel=1e-12, abs=1e-12)

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core import params
-from household.core.errors import Failure
-from household.dataset.split import Parts, split
-from household.dataset.windows import Shape
+from household.core.errors import UserError
+from household.dataset.split import Splits, split_windows
+from household.dataset.windows import WindowShape
 
-SHAPE = Shape(4, 1)
+SHAPE = WindowShape(4, 1)
 LENGTH = SHAPE.length
-TUTORIAL = params.Split(
+TUTORIAL = params.SplitParams(
     train=0.9,
     validation=0.05,
     validation_from="shuffled",
@@ -24,9 +24,9 @@ TUTORIAL = params.Split(
 SIZES = st.integers(30, 400)
 
 
-def cut(n: int, seed: int = 0, shape: Shape = SHAPE, **changed: Any) -> Parts:
+def cut(n: int, seed: int = 0, shape: WindowShape = SHAPE, **changed: Any) -> Splits:
     starts = np.arange(n, dtype=np.int32)
-    return split(starts, shape, TUTORIAL.model_copy(update=changed), seed)
+    return split_windows(starts, shape, TUTORIAL.model_copy(update=changed), seed)
 
 
 @given(SIZES, st.floats(0.5, 0.9), st.floats(0.05, 0.4))
@@ -64,7 +64,7 @@ def test_a_tail_validation_follows_all_that_trains(n: int) -> None:
 
 @given(SIZES, st.integers(1, 5))
 def test_an_embargo_drops_just_the_windows_that_straddle_a_cut(n: int, horizon: int) -> None:
-    shape = Shape(SHAPE.lookback, horizon)
+    shape = WindowShape(SHAPE.lookback, horizon)
     free, held = (
         cut(n, shape=shape, validation=0.2, validation_from="tail", embargo=embargo)
         for embargo in (False, True)
@@ -78,7 +78,7 @@ def test_an_embargo_drops_just_the_windows_that_straddle_a_cut(n: int, horizon: 
 def test_no_target_before_a_cut_is_one_behind_it(
     n: int, horizon: int, validation_from: str
 ) -> None:
-    shape = Shape(SHAPE.lookback, horizon)
+    shape = WindowShape(SHAPE.lookback, horizon)
     parts = cut(n, shape=shape, validation=0.2, validation_from=validation_from)
     before = np.append(parts.train, parts.validation)
     assert before.max() + shape.length == parts.test.min() + shape.lookback
@@ -94,7 +94,7 @@ def test_an_embargo_keeps_shuffled_validation_away_from_the_test() -> None:
 
 def test_an_embargo_needs_no_windows_dropped_across_a_gap() -> None:
     starts = np.array([*range(90), *range(90 + LENGTH, 100 + LENGTH)], np.int32)
-    parts = split(starts, SHAPE, TUTORIAL.model_copy(update={"embargo": True}), 0)
+    parts = split_windows(starts, SHAPE, TUTORIAL.model_copy(update={"embargo": True}), 0)
     assert len(parts.train) + len(parts.validation) == 90
 
 
@@ -114,5 +114,5 @@ def test_no_validation_is_a_choice() -> None:
     ],
 )
 def test_too_few_windows_say_so(n: int, changed: dict[str, Any], key: str) -> None:
-    with pytest.raises(Failure, match=f"{n} windows are too few.*{key}"):
+    with pytest.raises(UserError, match=f"{n} windows are too few.*{key}"):
         cut(n, **changed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from household.core import schema
 from household.core.schema import TARGET
 from household.dataset import series, windows
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 
 # The source's resolution: whole watts, up to 11 kW.
 POWER = st.integers(0, 11_000).map(lambda watts: float(np.float32(watts / 1000)))
@@ -32,17 +32,17 @@ def column(power: list[float]) -> schema.Values:
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))
 def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: int) -> None:
-    starts = windows.starts(minutes(len(power)), Shape(lookback, 1), "join")
+    starts = windows.find_starts(minutes(len(power)), WindowShape(lookback, 1), "join")
     found = [power[start : start + lookback + 1] for start in starts.tolist()]
     assert found == tutorial_windows(power, lookback)
 
 
 @given(
     st.lists(st.booleans(), min_size=1, max_size=60).filter(any),
-    st.builds(Shape, st.integers(1, 5), st.integers(1, 5)),
+    st.builds(WindowShape, st.integers(1, 5), st.integers(1, 5)),
 )
 def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
-    present: list[bool], shape: Shape
+    present: list[bool], shape: WindowShape
 ) -> None:
     stamps = minutes(len(present))[np.array(present)]
     expected = [
@@ -53,8 +53,8 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
             for step in range(shape.length - 1)
         )
     ]
-    assert windows.starts(stamps, shape, "break").tolist() == expected
-    in_parts = windows.Series()
+    assert windows.find_starts(stamps, shape, "break").tolist() == expected
+    in_parts = windows.WindowFinder()
     for part in np.array_split(stamps, 3):
         in_parts.add(part)
     assert in_parts.minutes == len(stamps)
@@ -65,9 +65,9 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
 def test_windows_that_hold_a_minute_are_counted_in_blocks(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "BLOCK", block)
+    monkeypatch.setattr(windows, "BLOCK_ROWS", block)
     starts = np.array([4, 0, 3, 9], np.int32)
-    times = windows.times_held(starts, Shape(2, 1))
+    times = windows.window_counts(starts, WindowShape(2, 1))
     assert times.tolist() == [1, 1, 1, 1, 2, 2, 1, 0, 0, 1, 1, 1]
 
 
@@ -75,26 +75,26 @@ def test_windows_that_hold_a_minute_are_counted_in_blocks(
 def test_the_targets_of_a_window_follow_its_last_input_minute(
     power: list[float], lookback: int, horizon: int
 ) -> None:
-    shape = Shape(lookback, horizon)
-    starts = windows.starts(minutes(len(power)), shape, "join")
+    shape = WindowShape(lookback, horizon)
+    starts = windows.find_starts(minutes(len(power)), shape, "join")
     built = tutorial_windows(power, shape.length - 1)
     values = column(power)
     assert windows.targets(values, starts, shape).tolist() == [w[lookback:] for w in built]
-    last = values[windows.last_input_minutes(starts, lookback), 0]
+    last = values[windows.last_input_row(starts, lookback), 0]
     assert last.tolist() == [w[lookback - 1] for w in built]
-    assert windows.last_minutes(starts, shape).tolist() == [s + shape.length - 1 for s in starts]
+    assert windows.last_row(starts, shape).tolist() == [s + shape.length - 1 for s in starts]
 
 
 @given(st.integers(1, 3_000_000), st.integers(1, 1440))
 def test_windows_are_scored_further_apart_only_where_their_targets_are_many(
     count: int, horizon: int
 ) -> None:
-    every = windows.apart(count, horizon)
+    every = windows.evaluation_stride(count, horizon)
     scored = count * horizon / every
-    if horizon == 1 or count * horizon <= windows.SCORED:
+    if horizon == 1 or count * horizon <= windows.MAX_SCORED_TARGETS:
         assert every == 1
     else:
-        assert windows.SCORED / 8 <= scored <= windows.SCORED
+        assert windows.MAX_SCORED_TARGETS / 8 <= scored <= windows.MAX_SCORED_TARGETS
         # So they begin at each minute of the day in turn.
         assert len({start % 1440 for start in range(0, 1440 * every, every)}) == 1440
 
@@ -116,7 +116,7 @@ def test_fraction_stops_where_the_tutorials_reader_stops(
     table = pa.table({"timestamp": minutes(len(power)), TARGET: pa.array(power, pa.float32())})
     cut = len(power) // 3
     kept = pa.concat_tables(
-        series.valid(lambda: iter([table[:cut], table[cut:]]), [TARGET], fraction)
+        series.complete_minutes(lambda: iter([table[:cut], table[cut:]]), [TARGET], fraction)
     )
     assert kept[TARGET].to_pylist() == read
 
@@ -129,6 +129,6 @@ def test_a_minute_counts_only_where_every_feature_has_a_value() -> None:
             "voltage": pa.array([240, 241, None, 243], pa.float32()),
         }
     )
-    kept, *_ = series.valid(lambda: iter([table]), [TARGET, "voltage"])
-    assert series.values(kept).tolist() == [[1, 240], [4, 243]]
+    kept, *_ = series.complete_minutes(lambda: iter([table]), [TARGET, "voltage"])
+    assert series.to_array(kept).tolist() == [[1, 240], [4, 243]]
     assert kept["timestamp"].to_numpy().tolist() == minutes(4)[[0, 3]].tolist()

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.dataset import windows
-from household.dataset.windows import Shape, Starts
+from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
-from household.evaluation.baselines import Baseline, Given
+from household.evaluation.baselines import Baseline, ForecastContext
 
-ALL = [*baselines.BASELINES.values(), lightgbm.boosted]
+ALL = [*baselines.BASELINES.values(), lightgbm.lightgbm_forecast]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
 
 
 def house(
     minutes: int, features: int = 3, lookback: int = 4, horizon: int = 1, seed: int = 0
-) -> Given:
+) -> ForecastContext:
     """Minutes with gaps whose next power depends on the last two and on another column."""
     draw = np.random.default_rng(seed)
     values = draw.uniform(0, 5, (minutes, features)).astype(np.float32)
@@ -31,12 +31,14 @@ def house(
             + 0.1 * draw.normal()
         )
     clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
-    shape = Shape(lookback, horizon)
-    starts = windows.starts(BEGIN + np.arange(minutes), shape, "join")
-    return Given(values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape)
+    shape = WindowShape(lookback, horizon)
+    starts = windows.find_starts(BEGIN + np.arange(minutes), shape, "join")
+    return ForecastContext(
+        values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape
+    )
 
 
-def due(given: Given) -> Starts:
+def due(given: ForecastContext) -> Starts:
     """Return the windows after the training split."""
     return np.arange(len(given.train), len(given.values) - given.shape.length + 1, dtype=np.int32)
 
@@ -66,14 +68,14 @@ def test_the_day_before_is_found_by_the_clock(minutes: int, horizon: int, seed: 
         ]
         for start in due(made).tolist()
     ]
-    assert baselines.day_before(made, due(made)).tolist() == expected
+    assert baselines.daily_naive(made, due(made)).tolist() == expected
 
 
 @pytest.mark.parametrize(("train", "horizon"), [(900, 1), (6000, 1), (900, 3)])
 def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int) -> None:
     """Numpy's solver of the same problem, with a row more for each weight as its penalty."""
     made = house(2 * train, horizon=horizon)
-    rows = windows.input_minutes(made.train, made.shape.lookback)
+    rows = windows.input_rows(made.train, made.shape.lookback)
     inputs = made.values[rows].reshape(len(rows), -1).astype(np.float64)
     last = made.values[rows[:, -1:], 0].astype(np.float64)
     change = made.values[rows[:, -1:] + np.arange(1, horizon + 1), 0] - last
@@ -85,18 +87,18 @@ def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int)
         rcond=None,
     )
     expected = last + (inputs - mean) / deviation @ weights + change.mean(axis=0)
-    assert baselines.linear(made, made.train) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    assert baselines.ridge(made, made.train) == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def test_a_column_that_never_changes_has_no_linear_weight() -> None:
     made = house(400)
     constant = np.column_stack([made.values, np.full(400, 240, np.float32)])
-    assert baselines.linear(made._replace(values=constant), due(made)) == pytest.approx(
-        baselines.linear(made, due(made)), rel=1e-5, abs=1e-5
+    assert baselines.ridge(made._replace(values=constant), due(made)) == pytest.approx(
+        baselines.ridge(made, due(made)), rel=1e-5, abs=1e-5
     )
 
 
-@pytest.mark.parametrize("baseline", [baselines.linear, lightgbm.boosted])
+@pytest.mark.parametrize("baseline", [baselines.ridge, lightgbm.lightgbm_forecast])
 @pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
 def test_a_learner_beats_persistence_where_there_is_something_to_learn(
     baseline: Baseline, horizon: int, least: float
@@ -127,5 +129,5 @@ def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline, horiz
 def test_without_lightgbm_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     made = house(400)
-    with pytest.raises(Failure, match=r"-r lock/trees\.txt$"):
-        lightgbm.boosted(made, due(made))
+    with pytest.raises(UserError, match=r"-r lock/trees\.txt$"):
+        lightgbm.lightgbm_forecast(made, due(made))

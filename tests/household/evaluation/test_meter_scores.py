@@ -16,7 +16,7 @@ def rows(skills: list[float | None], off: float = 0.1) -> list[dict[str, object]
 
 def test_quantiles_wins_and_intervals_are_those_of_the_meters() -> None:
     skills = np.random.default_rng(3).normal(0.1, 0.2, 400)
-    found = meter_scores.distribution(rows([*skills.tolist(), None]))
+    found = meter_scores.summarize_skill(rows([*skills.tolist(), None]))
     assert found["meters"] == 400
     assert found["mean"] == pytest.approx(skills.mean(), abs=1e-6)
     assert [found[name] for name in ("p05", "median", "p95")] == pytest.approx(
@@ -34,9 +34,9 @@ def test_quantiles_wins_and_intervals_are_those_of_the_meters() -> None:
 
 
 def test_of_no_meter_with_a_skill_there_is_no_distribution() -> None:
-    assert meter_scores.distribution(rows([None])) == {"meters": 0}
+    assert meter_scores.summarize_skill(rows([None])) == {"meters": 0}
     both = rows([0.5, -0.5])
     both[1]["seen"] = False
-    found = meter_scores.of_each_kind(both)
+    found = meter_scores.summarize_by_training(both)
     assert [found[kind]["median"] for kind in ("seen", "unseen")] == [0.5, -0.5]
-    assert set(meter_scores.of_each_kind(both[:1])) == {"seen"}
+    assert set(meter_scores.summarize_by_training(both[:1])) == {"seen"}

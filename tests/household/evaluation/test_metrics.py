@@ -51,7 +51,7 @@ def test_each_forecaster_has_its_scores_against_persistence() -> None:
     actual = np.array([1, 2, 3, 4], np.float32)
     worse = np.array([1, 2, 3, 8], np.float32)
     better = np.array([1, 2, 3, 5], np.float32)
-    assert metrics.of_each(actual, {"LSTM": better, "persistence": worse}, scale=0.5) == {
+    assert metrics.score_all(actual, {"LSTM": better, "persistence": worse}, scale=0.5) == {
         "LSTM": {"rmse_kw": 0.5, "mae_kw": 0.25, "mase": 0.5, "skill": 0.75},
         "persistence": {"rmse_kw": 2, "mae_kw": 1, "mase": 2, "skill": 0},
     }

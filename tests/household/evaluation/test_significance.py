@@ -51,7 +51,7 @@ def test_equally_good_forecasts_are_told_apart_one_time_in_twenty() -> None:
 def test_the_interval_holds_the_true_skill_about_19_times_in_20() -> None:
     held = 0
     for seed in range(200):
-        interval = significance.skill_interval(*pair(600, 0.2, seed), block=20, seed=seed)
+        interval = significance.skill_ci(*pair(600, 0.2, seed), block=20, seed=seed)
         assert interval is not None
         held += interval.low <= 0.2 <= interval.high
     # 190 of 200 expected, with a standard deviation of 3.1; blocks make intervals a bit short.
@@ -71,9 +71,9 @@ def test_the_interval_by_loops(minutes: int, block: int, seed: int) -> None:
         rows = [row for first in firsts for row in range(first, first + block)]
         rmse = metrics.rmse(actual[rows], forecast[rows])
         skills.append(metrics.skill(rmse, metrics.rmse(actual[rows], reference[rows])))
-    assert significance.skills(actual, forecast, reference, block, seed)[:50] == pytest.approx(
-        skills, rel=1e-6
-    )
+    assert significance.bootstrap_skills(actual, forecast, reference, block, seed)[
+        :50
+    ] == pytest.approx(skills, rel=1e-6)
 
 
 def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
@@ -83,8 +83,8 @@ def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
     forecast = (level * draw.normal(size=2000)).astype(np.float32)
     reference = draw.normal(size=2000).astype(np.float32)
     order = draw.permutation(2000)
-    apart = significance.skill_interval(actual, forecast[order], reference[order], block=50)
-    together = significance.skill_interval(actual, forecast, reference, block=50)
+    apart = significance.skill_ci(actual, forecast[order], reference[order], block=50)
+    together = significance.skill_ci(actual, forecast, reference, block=50)
     assert apart is not None
     assert together is not None
     assert together.high - together.low > 2 * (apart.high - apart.low)
@@ -92,15 +92,15 @@ def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
 
 def test_without_enough_days_there_is_no_interval_and_no_test() -> None:
     actual, forecast, _ = pair(2 * significance.DAY - 1, 0.1, 0)
-    assert significance.skill_interval(actual, forecast, forecast) is None
+    assert significance.skill_ci(actual, forecast, forecast) is None
     assert significance.diebold_mariano(actual, forecast, forecast) is None
-    assert significance.skill_interval(actual, forecast, actual, block=10) is None
+    assert significance.skill_ci(actual, forecast, actual, block=10) is None
 
 
 def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
     middle = ((better.astype(np.float64) + worse) / 2).astype(np.float32)
-    found = evaluate.verdict(
+    found = evaluate.compare_with_baselines(
         actual, {"LSTM": actual, "persistence": worse, "linear": middle}, "LSTM"
     )
     assert found["best_baseline"] == "linear"
@@ -113,7 +113,7 @@ def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
 def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
     actual, forecast, reference = pair(2000, 0.1, 0)
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(2000) * np.timedelta64(3, "m")
-    rows = breakdown.breakdown(
+    rows = breakdown.score_by_group(
         clock, actual, {"LSTM": forecast, "persistence": reference}, scale=2
     ).to_pylist()
     groups = {
@@ -131,7 +131,7 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
     for row in rows:
         held = np.array([group == row["group"] for group in groups[row["by"]]])
         forecasts = {"LSTM": forecast[held], "persistence": reference[held]}
-        expected = metrics.of_each(actual[held], forecasts, 2)[row["forecaster"]]
+        expected = metrics.score_all(actual[held], forecasts, 2)[row["forecaster"]]
         assert row["minutes"] == held.sum()
         assert {key: row[key] for key in expected} == expected
 
@@ -145,24 +145,24 @@ def test_the_last_of_several_months_is_reported_with_its_skill(
     actual, forecast, reference = pair(2000, 0.1, 0)
     clock = np.datetime64(begin, "ms") + np.arange(2000) * np.timedelta64(3, "m")
     forecasts = {"LSTM": forecast, "persistence": reference}
-    table = breakdown.breakdown(clock, actual, forecasts, scale=2)
+    table = breakdown.score_by_group(clock, actual, forecasts, scale=2)
     late = clock >= np.datetime64("2007-02-01")
     skill = None
     if expected:
         in_it = {name: each[late] for name, each in forecasts.items()}
-        skill = metrics.of_each(actual[late], in_it, 2)["LSTM"]["skill"]
-    found = breakdown.last_month(table, "LSTM")
+        skill = metrics.score_all(actual[late], in_it, 2)["LSTM"]["skill"]
+    found = breakdown.latest_month_skill(table, "LSTM")
     assert found == {"last_month": expected, "last_month_skill": skill}
 
 
 def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
     forecasts = {"LSTM": better, "persistence": worse, "earlier LSTM": actual}
-    found = evaluate.verdict(actual, forecasts, "LSTM")
+    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
     assert found["best_baseline"] == "persistence"
     assert found["earlier_skill"] is None
     forecasts["earlier LSTM"] = worse
-    found = evaluate.verdict(actual, forecasts, "LSTM")
+    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
     of_each = [
         {key: found[f"{of}_{key}"] for key in ("skill", "low", "high", "dm", "p")}
         for of in ("earlier", "persistence")
@@ -175,7 +175,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
     off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
     ends = {"LSTM": (forecast - off, forecast + off)}
-    table = breakdown.coverage(clock.reshape(-1, 2), actual, reference, ends)
+    table = breakdown.intervals_by_group(clock.reshape(-1, 2), actual, reference, ends)
     groups = {
         "all": ["all"] * 1000,
         "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
@@ -198,7 +198,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
         assert row["minutes"] == sum(held)
         assert row["coverage"] == pytest.approx(np.mean(errors <= off[place]), abs=2e-3)
         assert row["width_kw"] == pytest.approx(2 * off[place].item(), abs=1e-4)
-    found = breakdown.overall(table)
+    found = breakdown.overall_intervals(table)
     assert found["LSTM"]["coverage_80"] == rows[0]["coverage"]
     assert found["LSTM"]["winkler_95_kw"] == rows[1]["winkler_kw"]
 
@@ -206,7 +206,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
 def test_without_an_interval_there_is_a_table_without_rows() -> None:
     actual, _, reference = pair(10, 0.1, 0)
     clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
-    table = breakdown.coverage(clock, actual, reference, {})
+    table = breakdown.intervals_by_group(clock, actual, reference, {})
     assert table.num_rows == 0
     assert "coverage" in table.column_names
-    assert breakdown.overall(table) == {}
+    assert breakdown.overall_intervals(table) == {}

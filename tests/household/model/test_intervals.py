@@ -12,27 +12,27 @@ from hypothesis import strategies as st
 from household.core import schema
 from household.core.schema import LEVELS
 from household.dataset import batches
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 from household.evaluation import metrics
 from household.model import intervals
-from household.model.intervals import Intervals, Sample
+from household.model.intervals import CalibrationSample, ConformalIntervals
 
 few = settings(max_examples=25, deadline=None)
 
 
-def drawn(n: int, seed: int, horizon: int = 2, wide: float = 1.0) -> Sample:
+def drawn(n: int, seed: int, horizon: int = 2, wide: float = 1.0) -> CalibrationSample:
     """Errors that are as wide as the first figure of the state, and wider upwards."""
     draw = np.random.default_rng(seed)
     state = draw.uniform(0.1, 1, (n, 3)).astype(np.float32)
     forecast = draw.uniform(1, 2, (n, horizon)).astype(np.float32)
     errors = draw.normal(size=(n, horizon)) * state[:, :1] * wide
     actual = forecast + np.where(errors > 0, 3 * errors, errors)
-    return Sample(state, forecast, actual.astype(np.float32) - 9)._replace(
+    return CalibrationSample(state, forecast, actual.astype(np.float32) - 9)._replace(
         forecast=forecast - np.float32(9)
     )
 
 
-def around(found: Intervals, of: Sample) -> tuple[schema.Float, schema.Float]:
+def around(found: ConformalIntervals, of: CalibrationSample) -> tuple[schema.Float, schema.Float]:
     cell = intervals._bin_index(of.state, found.cuts)
     return of.forecast + found.below[:, cell], of.forecast + found.above[:, cell]
 
@@ -83,16 +83,18 @@ def test_power_that_was_never_negative_is_never_expected_to_be() -> None:
     wide = np.full((2, intervals.N_BINS, 1), 5, np.float32)
     cuts = np.zeros((3, 3), np.float32)
     for least, expected in ((0.0, 0.0), (-math.inf, -4.9)):
-        lower, upper = Intervals(cuts, -wide, wide, least).around(values, starts, 3, forecast)
+        lower, upper = ConformalIntervals(cuts, -wide, wide, least).bounds(
+            values, starts, 3, forecast
+        )
         assert lower.tolist() == pytest.approx(np.full((2, 1, 1), expected))
         assert upper.tolist() == pytest.approx(np.full((2, 1, 1), 5.1))
     train, validation = drawn(1000, 0), drawn(100, 1)
-    assert getattr(intervals.calibrate(train, validation), "least", None) == -math.inf
+    assert getattr(intervals.calibrate(train, validation), "lower_limit", None) == -math.inf
     lifted = [
         each._replace(actual=each.actual + np.float32(20), forecast=each.forecast + np.float32(20))
         for each in (train, validation)
     ]
-    assert getattr(intervals.calibrate(*lifted), "least", None) == 0
+    assert getattr(intervals.calibrate(*lifted), "lower_limit", None) == 0
 
 
 @few
@@ -132,8 +134,8 @@ def test_the_scores_are_their_definitions(rows: list[tuple[int, int, int]]) -> N
             (high - low) + (10 * (low - y) if y < low else 0) + (10 * (y - high) if y > high else 0)
         )
     assert metrics.coverage(actual, lower, upper) == pytest.approx(inside / n)
-    assert metrics.width(lower, upper) == pytest.approx(wide / n)
-    assert metrics.winkler(actual, lower, upper, 0.8) == pytest.approx(score / n)
+    assert metrics.mean_width(lower, upper) == pytest.approx(wide / n)
+    assert metrics.winkler_score(actual, lower, upper, 0.8) == pytest.approx(score / n)
 
 
 def test_few_windows_to_validate_give_no_interval() -> None:
@@ -143,12 +145,12 @@ def test_few_windows_to_validate_give_no_interval() -> None:
     values = np.ones((50, 1), np.float32)
     starts = np.arange(20, dtype=np.int32)
     nothing = np.array([], np.int32)
-    known, none = (batches.held(values, part) for part in (starts, nothing))
-    assert intervals.learn(known, none, Shape(3, 1), lambda _, chosen: values[chosen]) is None
+    known, none = (batches.in_memory(values, part) for part in (starts, nothing))
+    assert intervals.fit(known, none, WindowShape(3, 1), lambda _, chosen: values[chosen]) is None
 
 
 def test_a_series_that_never_changes_has_the_narrowest_interval() -> None:
-    still = Sample(
+    still = CalibrationSample(
         np.zeros((200, 3), np.float32), np.ones((200, 1), np.float32), np.ones((200, 1), np.float32)
     )
     found = intervals.calibrate(still, still)
@@ -167,7 +169,7 @@ def test_a_file_gives_back_what_was_written_with_the_same_bytes(tmp_path: Path) 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     again = intervals.read(tmp_path / "one")
     assert again is not None
-    assert again.least == found.least
+    assert again.lower_limit == found.lower_limit
     for expected, got in zip(found[:3], again[:3], strict=True):
         assert np.array_equal(expected, got)
 
@@ -179,6 +181,6 @@ def test_a_file_may_say_that_there_are_none(tmp_path: Path) -> None:
 
 def test_both_ends_of_each_level_have_a_name() -> None:
     lower, upper = np.zeros((2, 1, 1), np.float32), np.ones((2, 1, 1), np.float32)
-    named = intervals.named(lower, upper, "_kw")
+    named = intervals.named_bounds(lower, upper, "_kw")
     assert list(named) == ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]
     assert named["high_95_kw"].tolist() == [[1]]

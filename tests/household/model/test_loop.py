@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from household.core.params import Train
+from household.core.params import TrainParams
 from household.core.schema import Values
 from household.dataset import batches, windows
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 from household.model import checkpoint, keras_file, loop, network
 from tests.household.model import keras_model, test_network
 from tests.household.model.test_network import LOOKBACK, SCALING, SHAPE, STARTS, VALUES
@@ -27,12 +27,12 @@ def ignore(_: pa.Table) -> None:
 
 
 def train(
-    settings: Train,
+    settings: TrainParams,
     seed: int = 0,
     values: Values = VALUES,
     kept: Path | None = None,
     report: loop.Report = ignore,
-    shape: Shape = SHAPE,
+    shape: WindowShape = SHAPE,
     weights: list[Any] | None = None,
 ) -> tuple[network.Model, list[dict[str, Any]]]:
     """Train with a checkpoint at `kept`, or from the start without one.
@@ -42,8 +42,8 @@ def train(
     if kept is None:
         kept = Path("own.npz")
         kept.unlink(missing_ok=True)
-    network.make_repeatable(seed, shape, settings)
-    model = network.build(shape, SCALING, settings)
+    network.set_determinism(seed, shape, settings)
+    model = network.build_model(shape, SCALING, settings)
     if weights is not None:
         model.set_weights(weights)
     reported: list[pa.Table] = []
@@ -52,8 +52,8 @@ def train(
         reported.append(losses)
         report(losses)
 
-    parts = (batches.held(values, starts) for starts in (STARTS[:3], STARTS[3:]))
-    data = loop.Data(SCALING, *parts)
+    parts = (batches.in_memory(values, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = loop.TrainingData(SCALING, *parts)
     loop.fit(model, data, settings, seed, kept, both, warm=weights is not None)
     return model, reported[-1].to_pylist()
 
@@ -64,7 +64,7 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
 ) -> None:
     # At this rate the weights stay as they are, so that the losses can be computed afterwards.
     settings = TINY.model_copy(update={"epochs": 2, "learning_rate": 1e-30, "dropout": 0.0})
-    shape = Shape(LOOKBACK, horizon)
+    shape = WindowShape(LOOKBACK, horizon)
     model, losses = train(settings, shape=shape)
     assert [(row["epoch"], row["part"]) for row in losses] == [
         (0.5, "train"), (1.0, "train"), (1.0, "validation"),
@@ -82,7 +82,7 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
 
 @pytest.mark.parametrize("horizon", [1, 2])
 def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count(horizon: int) -> None:
-    shape = Shape(LOOKBACK, horizon)
+    shape = WindowShape(LOOKBACK, horizon)
     settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
     model, losses = train(settings, shape=shape)
     # The network still forecasts the last value.
@@ -94,7 +94,7 @@ def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count(horizon:
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
+def test_the_weights_of_the_best_epoch_are_kept(settings: TrainParams) -> None:
     # So fast that the loss goes up and down.
     wild = settings.model_copy(
         update={"epochs": 8, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
@@ -110,7 +110,7 @@ def test_the_weights_of_the_best_epoch_are_kept(settings: Train) -> None:
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
 def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no_higher(
-    settings: Train, capsys: pytest.CaptureFixture[str]
+    settings: TrainParams, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = settings.model_copy(update={"epochs": 2, "learning_rate": 0.5})
     weights = None
@@ -151,7 +151,7 @@ def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
-def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: Train) -> None:
+def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: TrainParams) -> None:
     first, second, other = tmp_path / "a.keras", tmp_path / "b.keras", tmp_path / "c.keras"
     keras_file.save(train(settings)[0], first)
     keras_file.save(train(settings)[0], second)
@@ -162,7 +162,7 @@ def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: Train) 
 LONG = {"epochs": 4, "learning_rate": 0.05, "optimizer": "adam", "schedule": "cosine"}
 
 
-def stopped(epoch: int, kept: Path, settings: Train, **given: Any) -> list[int]:
+def stopped(epoch: int, kept: Path, settings: TrainParams, **given: Any) -> list[int]:
     """Trains until Ctrl-C just before the state after `epoch` is kept; gives the epochs begun."""
     seen = []
 
@@ -178,7 +178,7 @@ def stopped(epoch: int, kept: Path, settings: Train, **given: Any) -> list[int]:
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
 def test_a_training_stopped_repeatedly_ends_as_one_that_never_stopped(
-    tmp_path: Path, settings: Train
+    tmp_path: Path, settings: TrainParams
 ) -> None:
     settings = settings.model_copy(update=LONG)
     kept = tmp_path / "kept.npz"
@@ -221,28 +221,28 @@ def test_a_checkpoint_of_another_training_is_never_taken_up(tmp_path: Path) -> N
 def test_everything_that_a_training_depends_on_changes_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = network.build(SHAPE, SCALING, TINY)
-    longer = network.build(Shape(LOOKBACK + 1, 1), SCALING, TINY)
-    learnt, validation = (batches.held(VALUES, starts) for starts in (STARTS[:3], STARTS[3:]))
-    data = loop.Data(SCALING, learnt, validation)
+    model = network.build_model(SHAPE, SCALING, TINY)
+    longer = network.build_model(WindowShape(LOOKBACK + 1, 1), SCALING, TINY)
+    learnt, validation = (batches.in_memory(VALUES, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = loop.TrainingData(SCALING, learnt, validation)
     keys = [
-        loop.key(model, data, TINY, 0),
-        loop.key(longer, data, TINY, 0),
-        loop.key(model, data, TINY.model_copy(update={"epochs": 9}), 0),
-        loop.key(model, data, TINY, 1),
+        loop.fingerprint(model, data, TINY, 0),
+        loop.fingerprint(longer, data, TINY, 0),
+        loop.fingerprint(model, data, TINY.model_copy(update={"epochs": 9}), 0),
+        loop.fingerprint(model, data, TINY, 1),
     ]
     others: list[dict[str, Any]] = [
         {"scaling": SCALING._replace(center=SCALING.center + 1)},
         {"scaling": SCALING._replace(scale=SCALING.scale * 2)},
-        {"train": batches.held(VALUES + 1, STARTS[:3])},
-        {"train": batches.held(VALUES, STARTS[:2])},
-        {"validation": batches.held(VALUES, STARTS[2:])},
+        {"train": batches.in_memory(VALUES + 1, STARTS[:3])},
+        {"train": batches.in_memory(VALUES, STARTS[:2])},
+        {"validation": batches.in_memory(VALUES, STARTS[2:])},
     ]
-    keys += [loop.key(model, data._replace(**other), TINY, 0) for other in others]
+    keys += [loop.fingerprint(model, data._replace(**other), TINY, 0) for other in others]
     code = tmp_path / "network.py"
     code.write_text("other")
     monkeypatch.setattr(network, "__file__", str(code))
-    keys.append(loop.key(model, data, TINY, 0))
+    keys.append(loop.fingerprint(model, data, TINY, 0))
     assert len(set(keys)) == len(keys)
 
 
@@ -251,7 +251,7 @@ def test_a_broken_checkpoint_is_none(tmp_path: Path, size: int | None) -> None:
     kept = tmp_path / "kept.npz"
     if size is not None:
         weights: checkpoint.Arrays = [np.ones(9)]
-        state = checkpoint.State(3, weights, weights, weights, np.inf, 2, np.ones((5, 3)))
+        state = checkpoint.TrainingState(3, weights, weights, weights, np.inf, 2, np.ones((5, 3)))
         checkpoint.write(kept, "a", state)
         assert checkpoint.read(kept, "a") is not None
         kept.write_bytes(kept.read_bytes()[:size])
@@ -262,7 +262,7 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     network_arrays: checkpoint.Arrays = [draw.normal(size=(2, place + 1)) for place in range(12)]
     losses = draw.normal(size=(5, 3))
-    state = checkpoint.State(3, network_arrays, [np.array(7)], [], np.inf, 2, losses)
+    state = checkpoint.TrainingState(3, network_arrays, [np.array(7)], [], np.inf, 2, losses)
     checkpoint.write(tmp_path / "kept.npz", "a", state)
     assert checkpoint.read(tmp_path / "kept.npz", "b") is None
     found = checkpoint.read(tmp_path / "kept.npz", "a")

@@ -13,18 +13,18 @@ from hypothesis import settings as at_most
 from hypothesis import strategies as st
 
 from household.core import arithmetic, schema
-from household.core.params import Train
+from household.core.params import TrainParams
 from household.dataset import batches, windows
 from household.dataset.batches import Batch
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape
+from household.dataset.scaling import Scaler
+from household.dataset.windows import WindowShape
 from household.model import keras_file, network, tensorflow, train_step
 from tests.household.model import keras_model
 from tests.project import changed, tutorial
 
 LOOKBACK = 4
-SHAPE = Shape(LOOKBACK, 1)
-SCALING = Scaling(np.array([1.5, -2.0]), np.array([2.0, 0.25]))
+SHAPE = WindowShape(LOOKBACK, 1)
+SCALING = Scaler(np.array([1.5, -2.0]), np.array([2.0, 0.25]))
 VALUES = (np.arange(60).reshape(30, 2) / 7).astype(np.float32)
 STARTS = np.array([3, 0, 24, 7, 11], np.int32)
 TUTORIAL = changed(tutorial()).train
@@ -42,7 +42,7 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(batches.batches(batches.held(VALUES, STARTS), SHAPE, 1, 2))
+    given = list(batches.iter_batches(batches.in_memory(VALUES, STARTS), SHAPE, 1, 2))
     assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
     inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
     assert inputs.tolist() == inputs_at(STARTS.tolist())
@@ -94,8 +94,8 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
     chosen = np.array(starts, np.int32)
     # What follows the last target belongs to another part.
     values[max(starts) + LOOKBACK + horizon :] = np.nan
-    part = batches.held(values, chosen)
-    made = list(batches.batches(part, Shape(LOOKBACK, horizon), minutes, 3))
+    part = batches.in_memory(values, chosen)
+    made = list(batches.iter_batches(part, WindowShape(LOOKBACK, horizon), minutes, 3))
     assert sorted(counted(made, minutes, horizon)) == sorted(starts)
     assert not any(np.isnan(array).any() for batch in made for array in batch)
 
@@ -103,9 +103,12 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
 def epochs(seed: int, minutes: int, numbers: Iterable[int] = range(3)) -> list[list[int]]:
     """Return the windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
-    part = batches.held(values, starts)
+    part = batches.in_memory(values, starts)
     return [
-        counted(batches.batches(part, SHAPE, minutes, 16, network.shuffled(seed, number)), minutes)
+        counted(
+            batches.iter_batches(part, SHAPE, minutes, 16, network.epoch_shuffle(seed, number)),
+            minutes,
+        )
         for number in numbers
     ]
 
@@ -126,11 +129,11 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
 
 def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
     values, starts = numbered(100)
-    part = batches.held(values, starts)
+    part = batches.in_memory(values, starts)
     cuts = set()
     for number in range(9):
-        shuffle = network.shuffled(0, number)
-        ((inputs, _, _),) = batches.batches(part, SHAPE, 7, 100, shuffle)
+        shuffle = network.epoch_shuffle(0, number)
+        ((inputs, _, _),) = batches.iter_batches(part, SHAPE, 7, 100, shuffle)
         cuts.add(tuple(sorted(inputs[:, -1, 0])))
     assert len(cuts) > 3
 
@@ -140,17 +143,17 @@ def layers(model: network.Model) -> list[str]:
 
 
 def test_the_tutorials_network_maps_readings_to_kilowatts() -> None:
-    model = network.build(Shape(49, 1), Scaling(np.array([1.1]), np.ones(1)), TUTORIAL)
+    model = network.build_model(WindowShape(49, 1), Scaler(np.array([1.1]), np.ones(1)), TUTORIAL)
     assert model.input_shape == (None, 49, 1)
     tutorial = ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
     assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
     # An LSTM of u units on f features has 4u(f + u + 1) weights, the last layer one a unit and 1.
     assert model.count_params() == 4 * 50 * (1 + 50 + 1) + 4 * 100 * (50 + 100 + 1) + 101
-    assert train_step.loss(TUTORIAL) is keras.losses.mean_squared_error
-    optimizer = train_step.optimizer(TUTORIAL, 10)
+    assert train_step.loss_function(TUTORIAL) is keras.losses.mean_squared_error
+    optimizer = train_step.make_optimizer(TUTORIAL, 10)
     assert type(optimizer).__name__ == "RMSprop"
     assert float(optimizer.learning_rate) == pytest.approx(0.001)
-    assert train_step.clipped([tf.constant([30.0, 40.0])], TUTORIAL.clip_norm)[0][0] == 30
+    assert train_step.clip_gradients([tf.constant([30.0, 40.0])], TUTORIAL.clip_norm)[0][0] == 30
 
 
 def test_every_setting_reaches_the_network() -> None:
@@ -160,26 +163,28 @@ def test_every_setting_reaches_the_network() -> None:
             "clip_norm": 2.0, "huber_delta": 0.7,
         }
     )  # fmt: skip
-    model = network.build(SHAPE, SCALING, settings)
+    model = network.build_model(SHAPE, SCALING, settings)
     assert model.input_shape == (None, LOOKBACK, 2)
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 3, 4, 4, 1, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
     assert model.get_layer("lstm_1_1").cell.kernel.shape == (4, 12)  # each feature and its change
     # Huber (1964): quadratic up to delta, linear beyond.
     errors = np.array([[0.5], [2.0]], np.float32)
-    mean = float(np.mean(train_step.loss(settings)(errors, np.zeros_like(errors))))
+    mean = float(np.mean(train_step.loss_function(settings)(errors, np.zeros_like(errors))))
     assert mean == pytest.approx((0.5**2 / 2 + 0.7 * (2 - 0.7 / 2)) / 2)
-    optimizer = train_step.optimizer(settings, 10)
+    optimizer = train_step.make_optimizer(settings, 10)
     assert type(optimizer).__name__ == "Adam"
-    gradients = train_step.clipped([tf.constant([3.0]), tf.constant([4.0])], settings.clip_norm)
+    gradients = train_step.clip_gradients(
+        [tf.constant([3.0]), tf.constant([4.0])], settings.clip_norm
+    )
     assert [float(each[0]) for each in gradients] == pytest.approx([1.2, 1.6])
     rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 10)]
     assert rates == pytest.approx([0.01, 0.005, 0])
 
 
 def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
-    model = network.build(SHAPE, SCALING, TINY)
-    plain = network.build(SHAPE, Scaling(np.zeros(2), np.ones(2)), TINY)
+    model = network.build_model(SHAPE, SCALING, TINY)
+    plain = network.build_model(SHAPE, Scaler(np.zeros(2), np.ones(2)), TINY)
     plain.set_weights(model.get_weights())
     scaled = ((VALUES - SCALING.center) / SCALING.scale).astype(np.float32)
     expected = keras_model.forecast(plain, scaled, STARTS) * SCALING.scale[0] + SCALING.center[0]
@@ -189,7 +194,7 @@ def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
 
 
 def test_the_changes_of_the_scaled_features_stand_beside_them() -> None:
-    model = network.build(SHAPE, SCALING, DENSE)
+    model = network.build_model(SHAPE, SCALING, DENSE)
     inner = keras.Model(model.input, model.get_layer("with_changes").output)
     scaled = (VALUES[:LOOKBACK] - SCALING.center) / SCALING.scale
     changes = np.diff(scaled, axis=0, prepend=scaled[:1])
@@ -198,10 +203,10 @@ def test_the_changes_of_the_scaled_features_stand_beside_them() -> None:
 
 
 def test_a_forecast_of_the_change_starts_as_persistence() -> None:
-    model = network.build(SHAPE, SCALING, DENSE)
+    model = network.build_model(SHAPE, SCALING, DENSE)
     last = VALUES[STARTS + LOOKBACK - 1, 0]
     assert keras_model.forecast(model, VALUES, STARTS).tolist() == [[value] for value in last]
-    longer = network.build(Shape(LOOKBACK, 3), SCALING, DENSE)
+    longer = network.build_model(WindowShape(LOOKBACK, 3), SCALING, DENSE)
     assert keras_model.forecast(longer, VALUES, STARTS).tolist() == [[value] * 3 for value in last]
 
 
@@ -211,7 +216,9 @@ def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
     target: str, horizon: int
 ) -> None:
     settings = DENSE.model_copy(update={"target": target})
-    learner = network.learner(Shape(LOOKBACK, horizon), SCALING, settings, minutes=5)
+    learner = network.build_training_model(
+        WindowShape(LOOKBACK, horizon), SCALING, settings, minutes=5
+    )
     draw = np.random.default_rng(0)
     learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
     stretch = VALUES[np.newaxis, :5]
@@ -220,7 +227,7 @@ def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
     found = members.mean(axis=2)
     # Each reads all before, from the first of the stretch on, and nothing after.
     for last in range(1, 5):
-        window = network.build(Shape(last + 1, horizon), SCALING, settings)
+        window = network.build_model(WindowShape(last + 1, horizon), SCALING, settings)
         window.set_weights(learner.get_weights())
         expected = window(stretch[:, : last + 1]).numpy()[0]
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
@@ -266,7 +273,9 @@ def test_a_batched_layer_gives_what_that_of_keras_gives(shape: tuple[int, ...]) 
 
 
 def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> None:
-    model = network.build(SHAPE, SCALING, TINY.model_copy(update={"members": 2, "units": [6, 6]}))
+    model = network.build_model(
+        SHAPE, SCALING, TINY.model_copy(update={"members": 2, "units": [6, 6]})
+    )
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
     recurrent = [layer.get_weights()[1] for layer in layers]
     assert len(recurrent) == 4
@@ -292,19 +301,19 @@ def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> No
 def test_a_training_with_long_sums_says_that_another_processor_may_differ(
     others: dict[str, Any], portable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape = Shape(LOOKBACK, others.pop("horizon", 1))
+    shape = WindowShape(LOOKBACK, others.pop("horizon", 1))
     settings = changed({f"train.{key}": value for key, value in others.items()}).train
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: True)
     assert network.is_portable(shape, settings) == portable
     assert ("cache and the cores" in network.name_difference(shape, settings)) != portable
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: False)
     assert "has no AVX2" in network.name_difference(shape, settings)
-    monkeypatch.setattr(tensorflow, "device", lambda: "A card")
+    monkeypatch.setattr(tensorflow, "device_name", lambda: "A card")
     assert network.name_difference(shape, settings) == "A card is not a CPU"
 
 
 def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
-    model = network.build(SHAPE, SCALING, TINY)
+    model = network.build_model(SHAPE, SCALING, TINY)
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
     longer = np.concatenate([VALUES, [[9, 9]]]).astype(np.float32)
     assert keras_model.forecast(model, VALUES, last) == keras_model.forecast(model, longer, last)
@@ -315,9 +324,9 @@ def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
 @pytest.mark.parametrize("minutes", [LOOKBACK - 1, LOOKBACK, LOOKBACK + 1])
 @pytest.mark.parametrize("columns", [1, 2, 7])
 def test_readings_of_another_shape_are_an_error(
-    features: int, minutes: int, columns: int, settings: Train
+    features: int, minutes: int, columns: int, settings: TrainParams
 ) -> None:
-    model = network.build(SHAPE, Scaling(np.ones(features), np.ones(features)), settings)
+    model = network.build_model(SHAPE, Scaler(np.ones(features), np.ones(features)), settings)
     readings = np.ones((1, minutes, columns), np.float32)
     if (minutes, columns) == (LOOKBACK, features):
         assert model(readings).shape == (1, 1)
@@ -327,8 +336,8 @@ def test_readings_of_another_shape_are_an_error(
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "change"])
-def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: Train) -> None:
-    model = network.build(SHAPE, SCALING, settings)
+def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: TrainParams) -> None:
+    model = network.build_model(SHAPE, SCALING, settings)
     keras_file.save(model, tmp_path / "network.keras")
     again = keras_file.load(tmp_path / "network.keras")
     assert np.array_equal(

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from household.core.params import Train
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape
+from household.core.params import TrainParams
+from household.dataset.scaling import Scaler
+from household.dataset.windows import WindowShape
 from household.model import inference, network, onnx_export
 from tests.household.model import keras_model
 from tests.household.model.test_network import DENSE, LOOKBACK, SCALING, STARTS, TINY, VALUES
@@ -22,48 +22,50 @@ SETTINGS = {
 }
 
 
-def written(path: Path, shape: Shape, scaling: Scaling, settings: Train) -> network.Model:
+def written(
+    path: Path, shape: WindowShape, scaling: Scaler, settings: TrainParams
+) -> network.Model:
     """Write the graph of a network with random weights to `path`; return the Keras model."""
-    model = network.build(shape, scaling, settings)
+    model = network.build_model(shape, scaling, settings)
     draw = np.random.default_rng(0)
     model.set_weights([draw.normal(0, 0.5, each.shape) for each in model.get_weights()])
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    onnx_export.write(path, onnx_export.build(shape, scaling, settings, weights))
+    onnx_export.write(path, onnx_export.to_onnx(shape, scaling, settings, weights))
     return model
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_the_graph_forecasts_what_keras_forecasts(
-    tmp_path: Path, settings: Train, horizon: int
+    tmp_path: Path, settings: TrainParams, horizon: int
 ) -> None:
-    shape = Shape(LOOKBACK, horizon)
+    shape = WindowShape(LOOKBACK, horizon)
     model = written(tmp_path / "network.onnx", shape, SCALING, settings)
     onnx.checker.check_model(tmp_path / "network.onnx", full_check=True)
-    session = inference.load(tmp_path / "network.onnx")
-    assert inference.shape(session) == shape
-    found = inference.forecast(session, VALUES, STARTS)
+    session = inference.load_session(tmp_path / "network.onnx")
+    assert inference.window_shape(session) == shape
+    found = inference.predict(session, VALUES, STARTS)
     assert found.dtype == np.float32
     assert found == pytest.approx(keras_model.forecast(model, VALUES, STARTS), abs=1e-5)
 
 
 def test_a_single_column_is_enough(tmp_path: Path) -> None:
-    scaling = Scaling(np.array([1.0]), np.array([2.0]))
-    model = written(tmp_path / "network.onnx", Shape(LOOKBACK, 1), scaling, DENSE)
+    scaling = Scaler(np.array([1.0]), np.array([2.0]))
+    model = written(tmp_path / "network.onnx", WindowShape(LOOKBACK, 1), scaling, DENSE)
     power = VALUES[:, :1]
-    found = inference.forecast(inference.load(tmp_path / "network.onnx"), power, STARTS)
+    found = inference.predict(inference.load_session(tmp_path / "network.onnx"), power, STARTS)
     assert found == pytest.approx(keras_model.forecast(model, power, STARTS), abs=1e-5)
 
 
 def test_many_windows_are_taken_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path / "network.onnx", Shape(LOOKBACK, 1), SCALING, DENSE)
-    session = inference.load(tmp_path / "network.onnx")
-    whole = inference.forecast(session, VALUES, STARTS)
+    written(tmp_path / "network.onnx", WindowShape(LOOKBACK, 1), SCALING, DENSE)
+    session = inference.load_session(tmp_path / "network.onnx")
+    whole = inference.predict(session, VALUES, STARTS)
     monkeypatch.setattr(inference, "BATCH", 2)
-    assert inference.forecast(session, VALUES, STARTS) == pytest.approx(whole, abs=1e-6)
+    assert inference.predict(session, VALUES, STARTS) == pytest.approx(whole, abs=1e-6)
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        written(tmp_path / name, Shape(LOOKBACK, 1), SCALING, DENSE)
+        written(tmp_path / name, WindowShape(LOOKBACK, 1), SCALING, DENSE)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()

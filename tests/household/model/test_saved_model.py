@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from household.core import files, paths
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.params import Params
 from household.dataset import series, windows
-from household.dataset.windows import Shape
+from household.dataset.windows import WindowShape
 from household.model import inference, saved_model
 from tests.household.app.small_model import FEATURES, LOOKBACK, model, readings
 from tests.project import changed
@@ -22,9 +22,9 @@ def model_folder(tmp_path: Path) -> Path:
     """Of a model, beside which a file stands for the network of Keras."""
     made = model(tmp_path / "earlier")
     (made / saved_model.NETWORK).write_bytes(b"network")
-    record = files.read_json(made / saved_model.RECORD)
+    record = files.read_json(made / saved_model.METADATA)
     record["sha256"][saved_model.NETWORK] = files.sha256(made / saved_model.NETWORK)
-    files.write_json(made / saved_model.RECORD, record)
+    files.write_json(made / saved_model.METADATA, record)
     return made
 
 
@@ -46,7 +46,7 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
         asked(model_folder, train__epochs=3, train__dropout=0.5), FEATURES
     )
     assert found is not None
-    values = series.values(readings(420)).astype(np.float64)
+    values = series.to_array(readings(420)).astype(np.float64)
     assert found.scaling.center == pytest.approx(values.mean(axis=0), rel=1e-6)
     assert found.scaling.scale == pytest.approx(values.std(axis=0), rel=1e-6)
     record = files.read_json(model_folder / "forecaster.json")
@@ -56,7 +56,7 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
         "trained_on": record["trained_on"],
     }
     files.write_json(model_folder / "forecaster.json", record | {"lineage": [own]})
-    assert saved_model.read(model_folder).lineage == [own, own]
+    assert saved_model.load(model_folder).lineage == [own, own]
     assert saved_model.warm_start(asked(model_folder, train__warm_start=None), FEATURES) is None
 
 
@@ -72,7 +72,7 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
     ],
 )
 def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, theirs: str) -> None:
-    with pytest.raises(Failure, match=f"has {key} {theirs}, but params.yaml has "):
+    with pytest.raises(UserError, match=f"has {key} {theirs}, but params.yaml has "):
         saved_model.warm_start(asked(model_folder, **{key: value}), FEATURES)
 
 
@@ -80,7 +80,7 @@ def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, thei
     "features", [FEATURES[:1], [*FEATURES, "global_intensity"], FEATURES[::-1]]
 )
 def test_other_features_are_refused(model_folder: Path, features: list[str]) -> None:
-    with pytest.raises(Failure, match=r"has window\.features \["):
+    with pytest.raises(UserError, match=r"has window\.features \["):
         saved_model.warm_start(asked(model_folder), features)
 
 
@@ -133,60 +133,62 @@ def test_a_folder_that_is_no_model_is_refused(
     model_folder: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
     spoil(model_folder)
-    with pytest.raises(Failure, match=said):
+    with pytest.raises(UserError, match=said):
         saved_model.warm_start(asked(model_folder), FEATURES)
 
 
 def test_a_folder_that_is_not_there_is_named(model_folder: Path) -> None:
-    with pytest.raises(Failure, match=r"/nomodel: no such folder; use the output folder"):
+    with pytest.raises(UserError, match=r"/nomodel: no such folder; use the output folder"):
         saved_model.warm_start(asked(model_folder.with_name("nomodel")), FEATURES)
 
 
 def test_the_folder_that_it_will_write_is_refused() -> None:
     model_folder = paths.NETWORK.parent
-    with pytest.raises(Failure, match="copy the model to another folder"):
+    with pytest.raises(UserError, match="copy the model to another folder"):
         saved_model.warm_start(asked(model_folder), FEATURES)
 
 
 def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_columns(
     model_folder: Path,
 ) -> None:
-    earlier = saved_model.read(model_folder, saved_model.GRAPH)
-    values = series.values(readings(60))
+    earlier = saved_model.load(model_folder, saved_model.GRAPH)
+    values = series.to_array(readings(60))
     more = np.column_stack([values[:, 0], np.full(60, 7, np.float32), values[:, 1]])
-    shape = Shape(LOOKBACK + 3, 1)
+    shape = WindowShape(LOOKBACK + 3, 1)
     starts = np.arange(20, dtype=np.int32)
     features = [FEATURES[0], "global_intensity", FEATURES[1]]
     found = earlier.forecast(features, more, starts, shape)
-    session = inference.load(model_folder / "network.onnx")
-    assert found.tolist() == inference.forecast(session, values, starts + np.int32(3)).tolist()
+    session = inference.load_session(model_folder / "network.onnx")
+    assert found.tolist() == inference.predict(session, values, starts + np.int32(3)).tolist()
     # Both are of the same minutes.
-    own = windows.target_minutes(starts + np.int32(3), Shape(LOOKBACK, 1))
-    assert own.tolist() == windows.target_minutes(starts, shape).tolist()
+    own = windows.target_rows(starts + np.int32(3), WindowShape(LOOKBACK, 1))
+    assert own.tolist() == windows.target_rows(starts, shape).tolist()
 
 
 @pytest.mark.parametrize(
     ("features", "shape"),
     [
-        (FEATURES[:1], Shape(LOOKBACK, 1)),
-        (FEATURES, Shape(LOOKBACK - 1, 1)),
-        (FEATURES, Shape(LOOKBACK, 2)),
+        (FEATURES[:1], WindowShape(LOOKBACK, 1)),
+        (FEATURES, WindowShape(LOOKBACK - 1, 1)),
+        (FEATURES, WindowShape(LOOKBACK, 2)),
     ],
 )
 def test_windows_that_lack_what_it_reads_are_refused(
-    model_folder: Path, features: list[str], shape: Shape
+    model_folder: Path, features: list[str], shape: WindowShape
 ) -> None:
     values = np.zeros((60, len(features)), np.float32)
-    with pytest.raises(Failure, match="reads 5 minutes of global_active_power, voltage and"):
-        saved_model.read(model_folder).forecast(features, values, np.array([0], np.int32), shape)
+    with pytest.raises(UserError, match="reads 5 minutes of global_active_power, voltage and"):
+        saved_model.load(model_folder).forecast(features, values, np.array([0], np.int32), shape)
 
 
 def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:
     last = np.datetime64(files.read_json(model_folder / "forecaster.json")["trained_on"]["last"])
     minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
-    assert saved_model.read(model_folder).learnt_from((last + minutes)[:, np.newaxis]) == 3
+    assert (
+        saved_model.load(model_folder).count_training_overlap((last + minutes)[:, np.newaxis]) == 3
+    )
     record = files.read_json(model_folder / "forecaster.json")
     del record["trained_on"]["last"]
     files.write_json(model_folder / "forecaster.json", record)
-    with pytest.raises(Failure, match=r"not a model of this version \(KeyError"):
-        saved_model.read(model_folder).learnt_from(minutes)
+    with pytest.raises(UserError, match=r"not a model of this version \(KeyError"):
+        saved_model.load(model_folder).count_training_overlap(minutes)

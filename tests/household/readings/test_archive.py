@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import archive
 
 ORIGIN = "https://example.org/power.zip"
@@ -18,7 +18,7 @@ TEXT = bytes(random.Random(0).choices(b"0123456789.;:/?\r\n", k=500))
 
 def zipped(
     data: bytes = TEXT,
-    name: str = archive.MEMBER,
+    name: str = archive.TEXT_NAME,
     method: int = zipfile.ZIP_DEFLATED,
     more: Sequence[str] = (),
 ) -> bytes:
@@ -52,7 +52,7 @@ def written(folder: Path, data: bytes) -> Path:
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]
 HTML = b"<!DOCTYPE html><html><body>Not Found</body></html>"
 # The first byte of the data comes after the local header and the name in it.
-DATA = 30 + len(archive.MEMBER)
+DATA = 30 + len(archive.TEXT_NAME)
 
 BAD = [
     pytest.param(b"", "not a zip: it starts with b''", id="empty"),
@@ -99,7 +99,7 @@ def test_a_bad_zip_is_refused_in_one_line_that_names_its_origin(
     tmp_path: Path, data: bytes, reason: str
 ) -> None:
     path = written(tmp_path, data)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         archive.verify(path, ORIGIN)
     said = str(caught.value)
     assert said.startswith(f"{ORIGIN}: ")
@@ -113,17 +113,17 @@ def test_a_good_zip_is_read_whole_and_is_not_ucis(tmp_path: Path, method: int) -
     path = written(tmp_path, zipped(method=method))
     archive.verify(path, ORIGIN)
     assert not archive.is_uci(path)
-    with archive.text(path) as text:
+    with archive.open_text(path) as text:
         assert text.read() == TEXT
 
 
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        (archive.MEMBER, ["README.txt"]),
+        (archive.TEXT_NAME, ["README.txt"]),
         ("power.csv", []),
         ("a folder/Power.TXT", ["__MACOSX/a folder/._Power.TXT", "a folder/licence.pdf"]),
-        (archive.MEMBER.upper(), []),
+        (archive.TEXT_NAME.upper(), []),
     ],
 )
 def test_the_only_text_is_read_under_any_name_and_beside_any_other_file(
@@ -134,7 +134,7 @@ def test_the_only_text_is_read_under_any_name_and_beside_any_other_file(
         for each in more:
             target.writestr(each, "of no interest")
     archive.verify(path, ORIGIN)
-    with archive.text(path) as text:
+    with archive.open_text(path) as text:
         assert text.name == name
         assert text.read() == TEXT
     assert not archive.is_uci(path)
@@ -142,7 +142,7 @@ def test_the_only_text_is_read_under_any_name_and_beside_any_other_file(
 
 def test_only_ucis_own_text_is_ucis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, zipped())
-    crc = zipfile.ZipFile(path).getinfo(archive.MEMBER).CRC
+    crc = zipfile.ZipFile(path).getinfo(archive.TEXT_NAME).CRC
     for size, sum_, same in (
         (len(TEXT), crc, True),
         (len(TEXT) + 1, crc, False),
@@ -158,14 +158,14 @@ def test_a_zip_bomb_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     path = written(tmp_path, zipped())
-    member = zipfile.ZipFile(path).getinfo(archive.MEMBER)
+    member = zipfile.ZipFile(path).getinfo(archive.TEXT_NAME)
     limit = {"MAX_BYTES": len(TEXT), "MAX_RATIO": len(TEXT) / member.compress_size}[most]
     monkeypatch.setattr(archive, most, limit)
     archive.verify(path, ORIGIN)
     assert not archive.is_uci(path)
     monkeypatch.setattr(archive, most, limit * 0.999)
     monkeypatch.delattr(zipfile.ZipFile, "open")
-    with pytest.raises(Failure, match="would unpack from"):
+    with pytest.raises(UserError, match="would unpack from"):
         archive.verify(path, ORIGIN)
 
 
@@ -179,10 +179,10 @@ def test_a_zip_with_a_flipped_bit_is_good_or_a_failure(tmp_path: Path, method: i
             path.write_bytes(flipped(data, place, bit))
             try:
                 archive.verify(path, ORIGIN)
-            except Failure:
+            except UserError:
                 refused += 1
             else:
-                with archive.text(path) as text:
+                with archive.open_text(path) as text:
                     assert text.read() == TEXT[:40]
     # The rest are dates, versions and modes, which say nothing of the data.
     assert refused > 40 * 8
@@ -194,5 +194,5 @@ def test_wherever_a_zip_is_cut_short_it_is_a_failure(tmp_path: Path, method: int
     path = tmp_path / "power.zip"
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        with pytest.raises(Failure, match=r"not a (whole )?zip"):
+        with pytest.raises(UserError, match=r"not a (whole )?zip"):
             archive.verify(path, ORIGIN)

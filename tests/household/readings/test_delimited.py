@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from household.core import params, schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import lines, uci
-from household.readings.delimited import UCI, Export, Layout
+from household.readings.delimited import UCI_FORMAT, DelimitedReader, TextFormat
 from tests.project import ROOT, SHIPPED
 
 DOCUMENT = (ROOT / "docs/meters.md").read_text()
@@ -25,7 +25,7 @@ LAYOUTS = {
     for name, text in re.findall(r"## (.*?)\n.*?```yaml\n(.*?)```", DOCUMENT, re.S)
 }
 BEGIN = datetime(2014, 3, 1, 23, 58)
-PLAIN = Layout(
+PLAIN = TextFormat(
     delimiter=",",
     decimal=".",
     time=("time",),
@@ -37,9 +37,11 @@ PLAIN = Layout(
 )
 
 
-def tables(text: str | bytes, layout: Layout, skip: bool = False) -> tuple[pa.Table, Export]:
+def tables(
+    text: str | bytes, layout: TextFormat, skip: bool = False
+) -> tuple[pa.Table, DelimitedReader]:
     raw = text.encode() if isinstance(text, str) else text
-    made = Export(io.BytesIO(raw), layout, skip=skip, name="mine.csv")
+    made = DelimitedReader(io.BytesIO(raw), layout, skip=skip, name="mine.csv")
     return pa.concat_tables(made), made
 
 
@@ -84,7 +86,7 @@ MADE = {"REFIT": refit, "Shelly": shelly, "Home Assistant": home_assistant}
 def test_each_layout_of_the_page_is_one_that_params_take() -> None:
     assert LAYOUTS.keys() == MADE.keys()
     for layout in LAYOUTS.values():
-        params.Layout.model_validate(layout)
+        params.TextFormatParams.model_validate(layout)
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -94,19 +96,19 @@ def test_the_power_of_each_minute_is_the_mean_of_its_readings(
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", block)
     text, held = MADE[name](BEGIN, 30)
-    found, made = tables(text, Layout.of(LAYOUTS[name]))
+    found, made = tables(text, TextFormat.of(LAYOUTS[name]))
     assert found.schema == schema.SCHEMA
     assert found["timestamp"].to_pylist() == list(held)
     expected = [sum(of) / len(of) for of in held.values()]
     assert found["global_active_power"].to_pylist() == pytest.approx(expected, rel=1e-6)
     assert made.skipped.total() == 0
     present = {name for name in schema.NAMES if found[name].null_count < found.num_rows}
-    assert present == Layout.of(LAYOUTS[name]).columns.keys()
+    assert present == TextFormat.of(LAYOUTS[name]).columns.keys()
 
 
 def test_the_layout_that_is_shipped_is_ucis() -> None:
     shipped = YAML(typ="safe").load(SHIPPED)["parse"]["layout"]
-    assert Layout.of(shipped) == UCI
+    assert TextFormat.of(shipped) == UCI_FORMAT
 
 
 POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1000))
@@ -120,8 +122,8 @@ def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int,
         values = ["?"] * 6 + [""] if power is None else [f"{power:.3f}"] * 7
         lines.append(";".join([f"{now.day}/{now.month}/{now:%Y;%H:%M:%S}", *values]))
     text = "\n".join(lines).encode() + b"\n"
-    expected = pa.concat_tables(uci.Reader(io.BytesIO(text), skip=False))
-    assert tables(text, UCI)[0].equals(expected)
+    expected = pa.concat_tables(uci.UciReader(io.BytesIO(text), skip=False))
+    assert tables(text, UCI_FORMAT)[0].equals(expected)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
     before = "time,power\n2014-03-01 23:58:00,1\n\n2014-03-01 23:59:00,2\n"
     text = f"{before}{line}\n2014-03-02 00:01:00,3\n"
     said = f"mine.csv line 5: .*({reason}).* in '{line}'; correct the line"
-    with pytest.raises(Failure, match=said):
+    with pytest.raises(UserError, match=said):
         tables(text, PLAIN)
     found, made = tables(text, PLAIN, skip=True)
     assert found["global_active_power"].to_pylist() == [1, 2, 3]
@@ -173,20 +175,20 @@ def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
 
 @pytest.mark.parametrize("value", ["1e400", "nan", "inf", "0x1", "1_0", "--1"])
 def test_a_value_that_is_no_power_is_refused(value: str) -> None:
-    with pytest.raises(Failure, match="line 2: a value is not a number"):
+    with pytest.raises(UserError, match="line 2: a value is not a number"):
         tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
 
 
 @pytest.mark.parametrize("value", ["1.234", "1.234,5", "0.5"])
 def test_a_point_before_a_decimal_comma_is_no_number_to_guess_at(value: str) -> None:
     layout = PLAIN._replace(decimal=",", delimiter=";")
-    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+    with pytest.raises(UserError, match=r"line 2: a value is not a number"):
         tables(f"time;power\n2007-01-01 00:00:00;{value}\n", layout)
 
 
 @pytest.mark.parametrize(("value", "factor"), [("3e38", 2.0), ("1e30", 1e9)])
 def test_a_power_that_is_too_large_in_kilowatts_is_refused(value: str, factor: float) -> None:
-    with pytest.raises(Failure, match=r"line 2: a value is not a number"):
+    with pytest.raises(UserError, match=r"line 2: a value is not a number"):
         tables(f"time,power\n2007-01-01 00:00:00,{value}\n", PLAIN._replace(kilowatts=factor))
 
 
@@ -206,13 +208,13 @@ PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "11
     skip=st.booleans(),
 )
 def test_any_text_in_any_layout_gives_minutes_in_order_or_one_line(
-    text: str, layout: Layout, skip: bool
+    text: str, layout: TextFormat, skip: bool
 ) -> None:
     # Below a header that fits, if any does.
     header = f"time{layout.delimiter}power\n"
     try:
         table, _ = tables(header + text, layout, skip)
-    except Failure:
+    except UserError:
         return
     stamps = table["timestamp"].to_numpy()
     assert np.all(np.diff(stamps) > np.timedelta64(0, "ms"))
@@ -221,7 +223,7 @@ def test_any_text_in_any_layout_gives_minutes_in_order_or_one_line(
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
 def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
-    with pytest.raises(Failure, match=r"mine\.csv line") as told:
+    with pytest.raises(UserError, match=r"mine\.csv line") as told:
         tables(b"time,power\n2014-03-01 23:58:00," + value + b"\n", PLAIN)
     assert "\n" not in str(told.value)
 
@@ -235,7 +237,7 @@ def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
     ],
 )
 def test_a_time_in_another_format_is_refused_with_the_expected_one(form: str, said: str) -> None:
-    with pytest.raises(Failure, match=said):
+    with pytest.raises(UserError, match=said):
         tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(format=form))
 
 
@@ -254,7 +256,7 @@ def test_of_many_names_the_first_are_kept() -> None:
 def test_seconds_need_to_be_made_minutes() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
     with pytest.raises(
-        Failure, match=r"not a whole minute in .*; set parse.layout.resample to minute"
+        UserError, match=r"not a whole minute in .*; set parse.layout.resample to minute"
     ):
         tables(text, PLAIN)
     assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
@@ -275,7 +277,7 @@ def test_seconds_need_to_be_made_minutes() -> None:
     ],
 )
 def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str) -> None:
-    with pytest.raises(Failure, match=reason):
+    with pytest.raises(UserError, match=reason):
         tables(text, PLAIN)
 
 

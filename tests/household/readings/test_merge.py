@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core import store
-from household.core.errors import Failure
-from household.readings.merge import joined
+from household.core.errors import UserError
+from household.readings.merge import merge_sorted
 
 SCHEMA = pa.schema([("timestamp", pa.timestamp("ms")), ("power", pa.float32())])
 BEGIN = np.datetime64("2006-12-31T23:50", "m")
@@ -47,10 +47,10 @@ def test_the_rows_are_those_of_all_in_time_and_what_differs_is_refused(
     parts = {str(place): iter(tables(record, size)) for place, record in enumerate(records)}
     expected = naive(records)
     if expected is None:
-        with pytest.raises(Failure, match=r"^\d and \d have different values for the minute 200"):
-            list(joined(parts))
+        with pytest.raises(UserError, match=r"^\d and \d have different values for the minute 200"):
+            list(merge_sorted(parts))
         return
-    found = pa.concat_tables([SCHEMA.empty_table(), *joined(parts)])
+    found = pa.concat_tables([SCHEMA.empty_table(), *merge_sorted(parts)])
     assert (
         found.to_pydict()
         == pa.concat_tables([SCHEMA.empty_table(), *tables(expected, 99)]).to_pydict()
@@ -61,8 +61,8 @@ def test_the_rows_are_those_of_all_in_time_and_what_differs_is_refused(
 def test_a_month_is_one_table_however_its_rows_come(
     record: dict[int, float | None], size: int
 ) -> None:
-    found = dict(store.cut(iter(tables(record, size))))
-    whole = dict(store.cut(iter(tables(record, 99))))
+    found = dict(store.split_by_month(iter(tables(record, size))))
+    whole = dict(store.split_by_month(iter(tables(record, 99))))
     assert list(found) == [
         month
         for month, some in (("2006-12", range(10)), ("2007-01", range(10, 31)))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core import schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.readings import quality
 
@@ -33,11 +33,11 @@ def table(
 
 
 def record(whole: pa.Table, skipped: dict[str, int], parts: int = 3) -> dict[str, Any]:
-    found = quality.Quality()
+    found = quality.QualityReport()
     for rows in np.array_split(np.arange(len(whole)), parts):
         if len(rows):
             found.add(whole.take(rows))
-    return found.record(skipped, "mine.txt", {})
+    return found.to_dict(skipped, "mine.txt", {})
 
 
 def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
@@ -75,7 +75,7 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
 
 def gaps(minutes: list[int], power: list[float | None]) -> dict[str, Any]:
     # One step after the other is more than a minute here.
-    with patch.object(quality.Quality, "_check_step"):
+    with patch.object(quality.QualityReport, "_check_step"):
         return record(table(minutes, power), {})["gaps"]
 
 
@@ -153,9 +153,9 @@ def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | Non
 
 
 def test_readings_of_several_sensors_are_doubted() -> None:
-    found = quality.Quality()
+    found = quality.QualityReport()
     found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
-    (doubt,) = found.record({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
+    (doubt,) = found.to_dict({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
     assert doubt.startswith(
         "the column entity_id names several sensors, a, b, which are read as one"
     )
@@ -166,7 +166,7 @@ def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
     # A minute here and there does not make minutes of them.
     minutes = np.cumsum([step, 1, step, step] * 10).tolist()
     with pytest.raises(
-        Failure, match=rf"^mine.txt: rows are usually {step} minutes apart, expected 1"
+        UserError, match=rf"^mine.txt: rows are usually {step} minutes apart, expected 1"
     ):
         record(table(minutes, [1.0] * len(minutes)), {})
 

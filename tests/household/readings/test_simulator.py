@@ -132,7 +132,7 @@ def test_its_statistics_are_those_of_the_real_household(seed: int) -> None:
     "HOUSEHOLD_ZIP" not in os.environ, reason="NO HOUSEHOLD_ZIP: the real record is not tested"
 )
 def test_the_figures_of_the_real_household_are_true() -> None:
-    with archive.text(Path(os.environ["HOUSEHOLD_ZIP"])) as text:
+    with archive.open_text(Path(os.environ["HOUSEHOLD_ZIP"])) as text:
         lines = [line.split(b";") for line in text.read().splitlines()[1:]]
     kept = [
         (int(line[1][:2]), float(line[2]), float(line[6]), float(line[7]))
@@ -173,7 +173,7 @@ def test_its_laws_hold_for_any_household(seed: int, rows: int, start: dt.date) -
     assert np.all(np.abs(house.intensity / 10 - amperes) <= 0.1 + 1e-9)
     assert not np.any(house.intensity % 2)
 
-    header, *lines, end = b"".join(simulator.text(house)).split(b"\n")
+    header, *lines, end = b"".join(simulator.to_uci_text(house)).split(b"\n")
     assert header == ";".join(schema.HEADER).encode() + b"\r"
     assert end == b""
     assert len(lines) == rows
@@ -189,7 +189,7 @@ def test_its_laws_hold_for_any_household(seed: int, rows: int, start: dt.date) -
 
 def test_a_seed_is_a_household() -> None:
     def text(seed: int) -> bytes:
-        return b"".join(simulator.text(simulator.simulate(seed=seed, days=1, start=WINTER)))
+        return b"".join(simulator.to_uci_text(simulator.simulate(seed=seed, days=1, start=WINTER)))
 
     assert text(1) == text(1)
     assert text(1) != text(2)
@@ -197,7 +197,7 @@ def test_a_seed_is_a_household() -> None:
 
 def test_its_bytes_are_the_same_on_every_machine() -> None:
     house = simulator.simulate(seed=0, days=20, start=dt.date(2007, 6, 20))
-    found = hashlib.sha256(b"".join(simulator.text(house))).hexdigest()
+    found = hashlib.sha256(b"".join(simulator.to_uci_text(house))).hexdigest()
     # A wanted change of the simulator changes this; put what the assertion shows.
     assert found == "5bdbbb320026362a0318ae2dd3b1e993809c44febba3c29d0e2f06a6006e342b"
 

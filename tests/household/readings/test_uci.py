@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from household.core import schema
-from household.core.errors import Failure
+from household.core.errors import UserError
 from household.readings import archive, lines
-from household.readings.uci import Reader
+from household.readings.uci import UciReader
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 HEADER = ";".join(schema.HEADER).encode()
@@ -40,7 +40,7 @@ def text(*lines: bytes, end: bytes = b"\n") -> bytes:
 
 
 def read(data: bytes, skip: bool = False) -> tuple[pa.Table, Counter[str]]:
-    source = Reader(io.BytesIO(data), skip=skip)
+    source = UciReader(io.BytesIO(data), skip=skip)
     made = list(source)
     assert all(table.num_rows for table in made)
     return pa.concat_tables(made), source.skipped
@@ -191,12 +191,12 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", block)
     data = text(*BEFORE, bad, *AFTER, end=end)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         read(data)
     said = str(caught.value)
-    assert said.startswith(f"{archive.MEMBER} line 7: ")
+    assert said.startswith(f"{archive.TEXT_NAME} line 7: ")
     assert reason.replace("\\\\", "\\") in said
-    assert f" in {lines.shown(bad.splitlines()[0])[:9]}" in said
+    assert f" in {lines.preview(bad.splitlines()[0])[:9]}" in said
     assert said.endswith(
         "; correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
     )
@@ -225,7 +225,7 @@ def test_a_bad_lines_number_counts_blank_lines_and_those_of_earlier_blocks(
     texts[place] = b"17;broken"
     for blank in range(place + 1):
         data = text(*texts[:blank], b"", b" ", *texts[blank:])
-        with pytest.raises(Failure, match=rf" line {place + 4}: .* in '17;broken';"):
+        with pytest.raises(UserError, match=rf" line {place + 4}: .* in '17;broken';"):
             read(data)
 
 
@@ -251,7 +251,7 @@ def test_a_bad_line_between_the_blocks_does_not_hide_that_time_went_back(
 
 
 def test_a_long_bad_line_is_shown_in_part() -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         read(text(b"x" * 100_000))
     assert len(str(caught.value)) < 400
     assert "x'...; correct" in str(caught.value)
@@ -263,7 +263,7 @@ def test_a_line_longer_than_a_block_is_a_failure_with_its_number(
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 300)
     data = text(*BEFORE, b"x" * 1_000, *AFTER)
-    with pytest.raises(Failure, match=" line 7: longer than 300 bytes"):
+    with pytest.raises(UserError, match=" line 7: longer than 300 bytes"):
         read(data, skip)
 
 
@@ -295,24 +295,24 @@ UTF_16 = text(*BEFORE).decode().encode("utf-16")
 def test_a_text_of_another_layout_is_a_failure_with_skip_too(
     data: bytes, reason: str, skip: bool
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(UserError) as caught:
         read(data, skip)
     said = str(caught.value)
     assert reason in said
-    assert said.startswith(archive.MEMBER)
+    assert said.startswith(archive.TEXT_NAME)
     assert len(said) < 700
     assert "\n" not in said
 
 
 def test_a_text_of_bad_lines_alone_has_no_minutes() -> None:
-    with pytest.raises(Failure, match="header but no readings"):
+    with pytest.raises(UserError, match="header but no readings"):
         read(text(b"x", b"y"), skip=True)
 
 
 # Against a reader as one would write it without a thought of speed.
 
 
-class Bad(Exception):
+class NaiveError(Exception):
     pass
 
 
@@ -320,29 +320,29 @@ def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
     try:
         fields = [field.strip() for field in raw.decode("ascii").split(";")]
     except UnicodeDecodeError:
-        raise Bad("unreadable") from None
+        raise NaiveError("unreadable") from None
     if len(fields) != 9:
-        raise Bad("fields")
+        raise NaiveError("fields")
     try:
         stamp = datetime.strptime(" ".join(fields[:2]), "%d/%m/%Y %H:%M:%S")
     except ValueError:
-        raise Bad("time") from None
+        raise NaiveError("time") from None
     # strptime takes 7:05:00 as well.
     if stamp.second or len(fields[1]) != 8:
-        raise Bad("time")
+        raise NaiveError("time")
     values: list[float | None] = []
     for field in fields[2:]:
         if field in ("?", ""):
             values.append(None)
             continue
         if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", field):
-            raise Bad("number")
+            raise NaiveError("number")
         value = float(field)
         if abs(value) > float(np.finfo(np.float32).max):
-            raise Bad("number")
+            raise NaiveError("number")
         values.append(float(np.float32(value)))
     if before is not None and stamp <= before:
-        raise Bad("duplicate" if stamp == before else "out_of_order")
+        raise NaiveError("duplicate" if stamp == before else "out_of_order")
     return (stamp, *values)
 
 
@@ -355,7 +355,7 @@ def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]]
             continue
         try:
             found.append(naive_row(raw, found[-1][0] if found else None))
-        except Bad as bad:
+        except NaiveError as bad:
             if not skip:
                 return number
             skipped[str(bad)] += 1
@@ -367,12 +367,12 @@ def outcome(
 ) -> tuple[list[tuple[Any, ...]], Counter[str]] | int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", block)
-        source = Reader(io.BytesIO(data), skip=skip)
+        source = UciReader(io.BytesIO(data), skip=skip)
         found: list[tuple[Any, ...]] = []
         try:
             for table in source:
                 found += rows(table)
-        except Failure as failure:
+        except UserError as failure:
             if "header but no readings" in str(failure):
                 return [], source.skipped
             number = re.search(r" line ([0-9]+): ", str(failure))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from household.core import schema
-from household.dataset.scaling import Scaling
-from household.dataset.windows import Shape
+from household.dataset.scaling import Scaler
+from household.dataset.windows import WindowShape
 from household.evaluation import breakdown, evaluate, metrics
 from household.model import saved_model
 from household.report.results import ENDS, Results
@@ -72,23 +72,27 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     power = {name: made[name].to_numpy().reshape(-1, horizon) for name in ("actual", *FORECASTERS)}
     stamps = made["timestamp"].to_numpy().reshape(-1, horizon)
     actual = power.pop("actual")
-    verdict = evaluate.verdict(actual, power, "LSTM")
+    verdict = evaluate.compare_with_baselines(actual, power, "LSTM")
     verdict |= {"last_month": None, "last_month_skill": None}
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
     off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
-    covered = breakdown.coverage(stamps, actual, power["persistence"], ends)
+    covered = breakdown.intervals_by_group(stamps, actual, power["persistence"], ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
-    record = saved_model.description(
+    record = saved_model.build_metadata(
         given,
         list(schema.NAMES),
-        Scaling(np.zeros(7), np.ones(7)),
+        Scaler(np.zeros(7), np.ones(7)),
         SAMPLE,
-        [saved_model.seen(clock, values, np.arange(952, dtype=np.int32), Shape(49, horizon))],
+        [
+            saved_model.training_extent(
+                clock, values, np.arange(952, dtype=np.int32), WindowShape(49, horizon)
+            )
+        ],
         schema.LEVELS,
     )
     return Results(
@@ -96,7 +100,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         forecaster=record,
         coverage=covered.to_pandas(),
         losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
-        metrics=metrics.of_each(actual, power, 1.0) | {"verdict": verdict},
+        metrics=metrics.score_all(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,
         source=SAMPLE,
         params=given,

@@ -19,7 +19,7 @@ from tests.project import leaves, tutorial
     ],
 )
 def test_the_source_has_a_plain_name(source: dict[str, object], name: str) -> None:
-    assert facts.household(source) == name
+    assert facts.source_label(source) == name
 
 
 def test_the_facts_are_those_of_the_run() -> None:
@@ -45,19 +45,19 @@ def test_the_facts_are_those_of_the_run() -> None:
 def test_the_coverage_of_the_intervals_is_reported_and_doubted_where_it_is_off() -> None:
     made = results(predictions(4_000))  # 0.25 and 0.4 kW off errors with a deviation of 0.2 kW
     texts = facts.facts(made).set_index("name")["text"]
-    held = made.covered("all", "all", "LSTM")
+    held = made.interval_scores("all", "all", "LSTM")
     assert texts["80% interval"].startswith(
         f"covers {held[0.8]['coverage']:.1%} of the test minutes and "
     )
     assert "mean width 0.50 kW" in texts["80% interval"]
-    score = made.covered("all", "all", "persistence")[0.95]["winkler_kw"]
+    score = made.interval_scores("all", "all", "persistence")[0.95]["winkler_kw"]
     assert texts["95% interval"].endswith(f", persistence {score:.3f} kW")
     assert not any("miss their coverage" in caveat for caveat in facts.caveats(made))
     narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
     assert any("90.0%, not 80%; 90.0%, not 95%" in caveat for caveat in facts.caveats(narrow))
     alone = made._replace(coverage=made.coverage[made.coverage["forecaster"] == "LSTM"])
     texts = facts.facts(alone).set_index("name")["text"]
-    score = made.covered("all", "all", "LSTM")[0.95]["winkler_kw"]
+    score = made.interval_scores("all", "all", "LSTM")[0.95]["winkler_kw"]
     assert texts["95% interval"].endswith(f"Winkler score (lower is better) {score:.3f} kW")
 
 

@@ -15,7 +15,7 @@ OWN = SAMPLE | {"simulated": False, "address": "/home/me/mine.zip"}
 
 def made(source: dict[str, Any], horizon: int = 1) -> str:
     given = results(predictions(4_000, horizon=horizon))._replace(source=source)
-    return model_card.card(given, tables.scores(given))
+    return model_card.render(given, tables.scores(given))
 
 
 def test_the_card_says_what_the_model_reads_what_it_learnt_from_and_how_good_it_is() -> None:
@@ -57,7 +57,7 @@ def test_of_several_meters_it_says_how_many() -> None:
     given = results(predictions(4_000))._replace(source=UCI)
     trained = given.forecaster["trained_on"] | {"meters": 12}
     several = given._replace(forecaster=given.forecaster | {"trained_on": trained})
-    text = model_card.card(several, tables.scores(several))
+    text = model_card.render(several, tables.scores(several))
     assert text.startswith("# Forecast of a household's power, one minute ahead\n")
     assert "| meters | 12 |" in text
     assert "It was trained on 12 meters in one season" in text

@@ -36,7 +36,7 @@ def drawn(plot: plots.Plot, table: pd.DataFrame, revisions: list[str], version: 
     # DVC reads every value of a CSV as text.
     texts = list(csv.DictReader(io.StringIO(table.to_csv(index=False))))
     rows: list[dict[Any, Any]] = [row | {"rev": rev} for rev in revisions for row in texts]
-    return vl_convert.vegalite_to_svg(plot.filled(rows), version)
+    return vl_convert.vegalite_to_svg(plot.render_spec(rows), version)
 
 
 @pytest.mark.parametrize("plot", plots.CHARTS, ids=NAMES)
@@ -95,9 +95,9 @@ def test_there_is_a_template_for_each_plot_and_no_other() -> None:
 def test_a_picture_is_the_same_twice() -> None:
     plot = plots.CHARTS[0]
     table = plot.table(RESULTS).assign(household="a household")
-    picture = plot.picture(table)
+    picture = plot.to_png(table)
     assert picture.startswith(b"\x89PNG")
-    assert picture == plot.picture(table)
+    assert picture == plot.to_png(table)
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_the_forecast_is_the_stretch_with_most_switching(n: int, steps: int, see
     made["actual"] = (made["actual"] / 8).round(1).astype(np.float32)
     power = made["actual"].tolist()
     switches = [
-        place > 0 and round(abs(power[place] - power[place - 1]), 4) > breakdown.SWITCHING
+        place > 0 and round(abs(power[place] - power[place - 1]), 4) > breakdown.LARGE_CHANGE_KW
         for place in range(n)
     ]
     stretches = [int(stamp.timestamp()) // 60 // (7 * steps) for stamp in made["timestamp"]]
@@ -318,7 +318,7 @@ def test_the_distribution_holds_every_error_once_and_ends_in_nothing(n: int, see
 @few
 @given(st.floats(1e-6, 1e6))
 def test_a_step_is_round_and_little_more_than_asked_for(least: float) -> None:
-    step = tables.step(least)
+    step = tables.nice_bin_width(least)
     assert float(f"{step:.0e}") == pytest.approx(step)
     assert f"{step:.0e}"[0] in "125"
     assert step >= max(least, 0.001) * (1 - 1e-8)
@@ -341,7 +341,7 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(hori
     windows = [column.reshape(-1, horizon) for column in columns]
     # Those of more than one target begin 7 minutes apart, so that a day holds fewer.
     block = 1440 if horizon == 1 else 1440 // 7
-    found = significance.skill_interval(windows[0], windows[1], windows[2], block)
+    found = significance.skill_ci(windows[0], windows[1], windows[2], block)
     assert found is not None
     assert list(table.loc["LSTM", ["low", "high"]]) == pytest.approx(list(found), abs=1e-5)
     ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])
