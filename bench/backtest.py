@@ -34,7 +34,11 @@ def name(cut: float) -> str:
 
 def run(cut: float, others: list[str]) -> None:
     fraction = round(cut + TENTH, 6)
-    settings = [f"window.fraction={fraction}", f"split.train={round(cut / fraction, 6)}", *others]
+    settings = [
+        f"window.use_fraction={fraction}",
+        f"split.train={round(cut / fraction, 6)}",
+        *others,
+    ]
     # An experiment of the same name is in the way; a forced run would not take from the cache.
     dvc("exp", "remove", "--quiet", name(cut), check=False)
     dvc("exp", "run", "--temp", "--name", name(cut), *(f"--set-param={each}" for each in settings))

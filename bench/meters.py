@@ -91,7 +91,7 @@ def as_meters_grow(sizes: list[int], days: float) -> None:
 
 def prepared(folder: Path, meters: int, days: float) -> Path:
     """Where the zips are."""
-    sample = [f"fetch.sample.households={meters}", f"fetch.sample.days={days}"]
+    sample = [f"fetch.sample.meters={meters}", f"fetch.sample.days={days}"]
     measure.settings(folder, sample)
     measure.cost(measure.python("-m", "stages.fetch"), folder)
     return folder

@@ -80,7 +80,7 @@ def main() -> None:
 def of_torch(model: network.Model, settings: TrainParams) -> Forecaster:
     """Return the Keras network in PyTorch, with the same weights."""
     inputs, units = model.get_layer("lstm_1_1").cell.kernel.shape
-    copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.members)
+    copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.ensemble_size)
     with torch.no_grad():
         for number, member in enumerate(copy.members, 1):
             for depth, layer in enumerate((member.first, member.second), 1):

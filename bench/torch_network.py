@@ -56,9 +56,11 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
     draw = np.random.default_rng(data.settings.seed)
     count = partial(torch.arange, device=DEVICE)
     # Without `network`: after TensorFlow, PyTorch's optimizers end the process.
-    minutes = settings.stretch if dense else 1
+    minutes = settings.chunk_length if dense else 1
     standard = torch.from_numpy(data.standard()).to(DEVICE)
-    model = Forecaster(standard.shape[1], settings.units[0], settings.dropout, settings.members)
+    model = Forecaster(
+        standard.shape[1], settings.units[0], settings.dropout, settings.ensemble_size
+    )
     model.to(DEVICE)
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
@@ -91,11 +93,11 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
             counted = weight[targets.clamp(0)] * (targets >= 0)
             forecasts = model(held[:, :-1], minutes)
             errors = loss_of(forecasts, held[:, -minutes:, 0].expand_as(forecasts))
-            loss = (errors * counted).sum() / counted.sum().clamp(1) / settings.members
+            loss = (errors * counted).sum() / counted.sum().clamp(1) / settings.ensemble_size
             optimizer.zero_grad()
             loss.backward()
-            if settings.clip_norm:
-                nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            if settings.global_clip_norm:
+                nn.utils.clip_grad_norm_(model.parameters(), settings.global_clip_norm)
             optimizer.step()
             schedule.step()
         state = {name: value.clone().cpu() for name, value in model.state_dict().items()}

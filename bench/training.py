@@ -167,7 +167,7 @@ def darts(data: Given) -> Iterator[Reached]:
 
 
 def lightgbm(data: Given) -> Iterator[Reached]:
-    """Train the trees of `evaluate.trees`, scored after every 50 of them."""
+    """Train the trees of `evaluate.lightgbm`, scored after every 50 of them."""
     from household.evaluation import baselines, lightgbm  # noqa: PLC0415
 
     begin = time.perf_counter()

@@ -73,14 +73,14 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     shape = windows.WindowShape(window.lookback, window.horizon)
     columns = ["timestamp", *window.features]
     complete = series.complete_minutes(
-        lambda: store.iter_months(paths.PARSED, columns), window.features, window.fraction
+        lambda: store.iter_months(paths.PARSED, columns), window.features, window.use_fraction
     )
     kept = pa.concat_tables(complete)
     values = series.to_array(kept)
-    starts = windows.find_starts(kept["timestamp"].to_numpy(), shape, window.gaps)
+    starts = windows.find_starts(kept["timestamp"].to_numpy(), shape, window.across_gaps)
     splits = split.split_windows(starts, shape, settings.split, seed)
     counted = scaling.MeterWindows(
-        kept.column, *scaling.windows_to_use(window, starts, splits.train)
+        kept.column, *scaling.windows_to_use(settings.scaling, starts, splits.train)
     )
     scaled = scaling.fit_scaler(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.

@@ -1,9 +1,9 @@
 """Score the LSTM and the baselines on the test windows.
 
-Reads models/lstm/{network.onnx,intervals.npz}, data/windowed/series.parquet,
-data/split/{train,validation,test}.parquet, data/raw/source.json and the model in `evaluate.against`
-if there is one. Writes reports/metrics.json, reports/meters.csv, reports/breakdown.csv,
-reports/coverage.csv and reports/predictions.parquet.
+Reads models/lstm/{model.onnx,intervals.npz}, data/windowed/series.parquet,
+data/split/{train,validation,test}.parquet, data/raw/source.json and the model in
+`evaluate.previous_model` if there is one. Writes reports/metrics.json, reports/meters.csv,
+reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
 """
 
 from household.core import files, meters, paths, stage
@@ -30,8 +30,8 @@ def main(params: Params) -> None:
             path,
             paths.GRAPH,
             paths.INTERVALS,
-            params.evaluate.trees,
-            params.evaluate.against,
+            params.evaluate.lightgbm,
+            params.evaluate.previous_model,
             windows.evaluation_stride(total, horizon, several=several),
         )
         for meter, path in test.items()

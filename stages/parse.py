@@ -12,23 +12,22 @@ from household.readings import parse, quality
 
 def main(params: Params) -> None:
     """Run the stage."""
-    raw, settings = meters.held(paths.RAW), params.parse
+    raw, settings, skip = meters.held(paths.RAW), params.parse, params.on_error == "skip"
     with files.atomic_folder(paths.PARSED) as folder:
         if meters.several(paths.RAW):
             jobs = {
-                meter: parse.Job(zipped, meters.place(folder, meter), settings)
+                meter: parse.Job(zipped, meters.place(folder, meter), settings, skip)
                 for meter, zipped in raw.items()
             }
-            skip = settings.on_bad_line == "skip"
             records, left_out = meters.each(parse.parse_meter, jobs, skip=skip, doing="parse")
             record = quality.combine(records, left_out)
         else:
-            record = parse.parse_meter(parse.Job(paths.RAW, folder, settings))
+            record = parse.parse_meter(parse.Job(paths.RAW, folder, settings, skip))
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "
         f"{record['missing'][TARGET]:,} without a power value, "
-        f"{record['gaps']['absent_rows']:,} without a row, "
+        f"{record['gaps']['missing_rows']:,} without a row, "
         f"{sum(record['skipped_lines'].values()):,} bad lines skipped"
         + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
     )

@@ -2,7 +2,7 @@
 
 Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
 reports/metrics.json, reports/meters.csv, reports/data_quality.json, data/raw/source.json and
-models/lstm/forecaster.json. Writes reports/plots/*.csv, reports/summary/*.csv,
+models/lstm/metadata.json. Writes reports/plots/*.csv, reports/summary/*.csv,
 reports/figures/*.png, reports/report.md and models/lstm/README.md.
 """
 

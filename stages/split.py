@@ -46,7 +46,7 @@ def main(params: Params) -> None:
             )
             for meter in series
         }
-        skip = params.parse.on_bad_line == "skip"
+        skip = params.on_error == "skip"
         sizes, _ = meters.each(split.split_meter, jobs, skip=skip, doing="split")
 
         def windows_of_meters() -> Iterator[scaling.MeterWindows]:
@@ -55,7 +55,7 @@ def main(params: Params) -> None:
                 yield scaling.MeterWindows(
                     partial(files.read_column, series[meter]),
                     *scaling.windows_to_use(
-                        window, windows.read_starts(starts[meter]), train_starts
+                        params.scaling, windows.read_starts(starts[meter]), train_starts
                     ),
                 )
 

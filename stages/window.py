@@ -16,7 +16,7 @@ def main(params: Params) -> None:
     features = series.available_features(
         (n for path in parsed.values() for n in store.read_metadata(path)), window.features
     )
-    several, skip = meters.several(paths.PARSED), params.parse.on_bad_line == "skip"
+    several, skip = meters.several(paths.PARSED), params.on_error == "skip"
     with meters.written(several, paths.SERIES, paths.WINDOWS) as (minutes, starts):
         jobs = {
             meter: series.Job(path, minutes(meter), starts(meter), features, window)

@@ -40,7 +40,7 @@ def reproduce(folder: Path) -> str:
         What `dvc repro` printed.
     """
     copy(folder)
-    change(folder, fetch__sample__days=1, train__members=1, train__units=[3], train__epochs=1)
+    change(folder, fetch__sample__days=1, train__ensemble_size=1, train__units=[3], train__epochs=1)
     commit(folder)
     output = run(folder, "python", "-m", "dvc", "repro")
     commit(folder)

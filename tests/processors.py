@@ -1,7 +1,7 @@
 """Trains, evaluates and plots on several processors, and compares each file that this writes.
 
     python -m tests.processors [PROCESSOR ...] [KEY=VALUE ...]
-    python -m tests.processors Haswell train.units=[8] train.members=1 train.epochs=1
+    python -m tests.processors Haswell train.units=[8] train.ensemble_size=1 train.epochs=1
 
 Processors that this machine lacks are emulated by `qemu-x86_64`, from Debian's package qemu-user,
 some hundred times slower than they are. It works in a temporary clone of HEAD with other values of

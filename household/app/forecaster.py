@@ -40,7 +40,7 @@ class Forecaster:
                 feature["name"]: feature["range"] for feature in record["input"]["features"]
             }
             self._layout = TextFormat.of(record["parameters"]["layout"])
-            self._gaps: str = record["parameters"]["window"]["gaps"]
+            self._across_gaps: bool = record["parameters"]["window"]["across_gaps"]
         except UserError:
             raise
         # ONNX Runtime raises a different exception for each kind of file that it refuses.
@@ -72,12 +72,12 @@ class Forecaster:
         """
         stamps, values = validate(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
-        if self._gaps == "join":
+        if self._across_gaps:
             stamps, values, known = stamps[known], values[known], known[known]
         lookback = self.shape.lookback
         if len(stamps) < lookback:
             raise UserError(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
-        if self._gaps == "break":
+        if not self._across_gaps:
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
         power = self._power(values, np.array([len(values) - lookback], np.int32))
         upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
@@ -100,7 +100,7 @@ class Forecaster:
         stamps, values = validate(table, name, self._ranges)
         known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
         stamps, values = stamps[known], values[known]
-        starts = windows.find_starts(stamps, self.shape, self._gaps)
+        starts = windows.find_starts(stamps, self.shape, self._across_gaps)
         if not len(starts):
             raise UserError(
                 f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "

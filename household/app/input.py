@@ -25,12 +25,12 @@ STDIN = "-"
 OWN = TextFormat(
     delimiter=",",
     decimal=".",
-    time=("timestamp",),
-    format="iso",
+    time_columns=("timestamp",),
+    time_format="iso",
     columns={},
-    kilowatts=1.0,
-    missing=("",),
-    resample=None,
+    kw_per_unit=1.0,
+    null_values=("",),
+    resample_to_minutes=False,
 )
 MINUTE = np.timedelta64(1, "m")
 # Readings so many times above or below those of the training are taken for another unit.

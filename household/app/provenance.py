@@ -2,7 +2,7 @@
 
     python -m household provenance MODEL [--repository FOLDER]
 
-MODEL is the folder of a model, anywhere. Its forecaster.json has the data and the earlier
+MODEL is the folder of a model, anywhere. Its metadata.json has the data and the earlier
 trainings. The commits whose dvc.lock has the same network are looked up in the repository,
 experiments included.
 """

@@ -154,13 +154,13 @@ def _run(
     ]
     if TARGET not in features:
         raise UserError(f"no minute has a value for {TARGET}; use readings that have some")
-    complete = series.complete_minutes(lambda: iter([minutes]), features, window.fraction)
+    complete = series.complete_minutes(lambda: iter([minutes]), features, window.use_fraction)
     known = pa.concat_tables(complete).combine_chunks()
     values, stamps = series.to_array(known), arrow.to_numpy(known["timestamp"])
     shape = windows.WindowShape(window.lookback, window.horizon)
-    starts = windows.find_starts(stamps, shape, window.gaps)
+    starts = windows.find_starts(stamps, shape, window.across_gaps)
     splits = split.split_windows(starts, shape, given.split, given.seed)
-    centered, scaled = scaling.windows_to_use(window, starts, splits.train)
+    centered, scaled = scaling.windows_to_use(given.scaling, starts, splits.train)
 
     earlier = saved_model.warm_start(started, features)
     measured = scaling.fit_scaler(
@@ -172,7 +172,7 @@ def _run(
         batches.in_memory(values, splits.validation),
     )
     network = trainer.build_or_warm_start(given, learnt, earlier)
-    reported = [pa.table({"epoch": [], "part": [], "loss": []})]
+    reported = [pa.table({"epoch": [], "split": [], "loss": []})]
     interrupted = False
     try:
         loop.fit(
@@ -183,7 +183,7 @@ def _run(
         print("run: interrupted; kept the best epoch so far")
     seen = saved_model.training_extent(stamps, values, splits.train, shape)
     made = trainer.package(network, given, learnt, features, [seen], record, earlier)
-    against = given.evaluate.against
+    previous = given.evaluate.previous_model
     every = windows.evaluation_stride(len(splits.test), shape.horizon)
     forecasts = predictions.run_forecasters(
         inference.create_session(onnx_export.serialize(made.graph)),
@@ -192,8 +192,8 @@ def _run(
         features,
         splits.validation,
         splits.test[::every],
-        given.evaluate.trees,
-        saved_model.load(Path(against).expanduser(), saved_model.GRAPH) if against else None,
+        given.evaluate.lightgbm,
+        saved_model.load(Path(previous).expanduser(), saved_model.GRAPH) if previous else None,
     )
     scored = evaluate.evaluate(forecasts, every)
     frame = minutes.to_pandas().set_index("timestamp")
@@ -227,7 +227,7 @@ def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dic
     record = source.fetch(given.fetch, folder)
     if meters.several(folder):
         raise UserError("run needs one meter; use `dvc repro` for several")
-    records = MeterReader(sorted(folder.glob("*.zip")), given.parse)
+    records = MeterReader(sorted(folder.glob("*.zip")), given.parse, skip=given.on_error == "skip")
     minutes = pa.concat_tables(records).combine_chunks()
     checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
     return minutes, record, checked

@@ -63,7 +63,7 @@ SPACE = (
     "train.batch_size=8,16,32",
 )
 # Losses of trainings that differ in these parameters cannot be compared.
-MEASURE = ("loss", "huber_delta", "supervision", "stretch", "warm_start")
+MEASURE = ("loss", "huber_delta", "loss_at", "chunk_length", "warm_start")
 RANGE = re.compile(r"([-+.0-9eE]+):([-+.0-9eE]+)(:log)?")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Trials before the first that may be pruned, when there is no median yet.
@@ -160,7 +160,9 @@ def read(given: Params, tried: Space) -> Data:
         ),
     )
     if not learnt.validation.size:
-        raise UserError("a search compares validation losses; set split.validation above 0")
+        raise UserError(
+            "a search compares validation losses; set split.validation_fraction above 0"
+        )
     fixed = given.model_dump(include={"seed", "window", "train"})
     for key in tried:
         del fixed["train"][key.removeprefix("train.")]
@@ -233,7 +235,7 @@ def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None
     losses: list[float] = []
 
     def report(table: pa.Table) -> None:
-        losses[:] = [row["loss"] for row in table.to_pylist() if row["part"] == "validation"]
+        losses[:] = [row["loss"] for row in table.to_pylist() if row["split"] == "validation"]
         trial.report(losses[-1], len(losses))
         if len(losses) < settings.train.epochs and trial.should_prune():
             raise optuna.TrialPruned

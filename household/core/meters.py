@@ -86,7 +86,7 @@ def each(
     for meter, result in zip(jobs, attempts, strict=True):
         if isinstance(result, UserError) and not skip:
             raise UserError(
-                f"meter {meter}: {result} (set parse.on_bad_line to skip to leave this meter out)"
+                f"meter {meter}: {result} (set on_error to skip to leave this meter out)"
             )
         if isinstance(result, UserError):
             skipped[meter] = str(result)

@@ -20,6 +20,35 @@ from household.core import paths
 from household.core.errors import UserError
 from household.core.schema import TARGET, Feature
 
+# New names by former names.
+RENAMED = {
+    "parse.on_bad_line": "on_error",
+    "fetch.meters": "fetch.one_meter_per_file",
+    "fetch.sample.households": "fetch.sample.meters",
+    "parse.layout.time": "parse.layout.time_columns",
+    "parse.layout.format": "parse.layout.time_format",
+    "parse.layout.kilowatts": "parse.layout.kw_per_unit",
+    "parse.layout.missing": "parse.layout.null_values",
+    "parse.layout.resample": "parse.layout.resample_to_minutes",
+    "window.gaps": "window.across_gaps",
+    "window.fraction": "window.use_fraction",
+    "window.center": "scaling.center",
+    "window.scale": "scaling.scale",
+    "split.train": "split.train_fraction",
+    "split.validation": "split.validation_fraction",
+    "split.validation_from": "split.validation_sample",
+    "split.embargo": "split.purge",
+    "split.unseen_households": "split.holdout_meters",
+    "train.changes": "train.difference_inputs",
+    "train.supervision": "train.loss_at",
+    "train.stretch": "train.chunk_length",
+    "train.members": "train.ensemble_size",
+    "train.schedule": "train.lr_schedule",
+    "train.clip_norm": "train.global_clip_norm",
+    "evaluate.against": "evaluate.previous_model",
+    "evaluate.trees": "evaluate.lightgbm",
+}
+
 
 class Section(BaseModel):
     """Refuse unknown keys, wrong types, NaN and infinity in a section of params.yaml."""
@@ -35,7 +64,7 @@ class SampleParams(Section):
     seed: int = Field(ge=0)
     days: float = Field(ge=1 / 1440, le=50_000)
     start: dt.date
-    households: int = Field(ge=1, le=100_000)
+    meters: int = Field(ge=1, le=100_000)
 
     @field_validator("start", mode="before")
     @classmethod
@@ -52,7 +81,7 @@ class FetchParams(Section):
 
     source: str | list[str]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
-    meters: Literal["one", "each"]
+    one_meter_per_file: bool
     sample: SampleParams
 
     @field_validator("source", mode="before")
@@ -82,39 +111,36 @@ class TextFormatParams(Section):
     # A tab or a printable ASCII character, except the quotes that may enclose a field.
     delimiter: str = Field(pattern=r"^[\t !#-~]$")
     decimal: Literal[".", ","]
-    time: list[str] = Field(min_length=1)
-    format: str = Field(min_length=1)
+    time_columns: list[str] = Field(min_length=1)
+    time_format: str = Field(min_length=1)
     columns: ColumnHeaders
-    kilowatts: float = Field(ge=1e-9, le=1e9)
-    missing: list[str]
-    resample: Literal["minute"] | None
+    kw_per_unit: float = Field(ge=1e-9, le=1e9)
+    null_values: list[str]
+    resample_to_minutes: bool
 
     @model_validator(mode="after")
     def _each_header_once(self) -> Self:
-        headers = [*self.time, *filter(None, self.columns.model_dump().values())]
+        headers = [*self.time_columns, *filter(None, self.columns.model_dump().values())]
         repeated = sorted({header for header in headers if headers.count(header) > 1})
         if repeated:
-            raise ValueError(f"time and columns name {', '.join(repeated)} more than once")
+            raise ValueError(f"time_columns and columns name {', '.join(repeated)} more than once")
         return self
 
 
 class ParseParams(Section):
     """Hold the parameters of the parse stage."""
 
-    on_bad_line: Literal["fail", "skip"]
     layout: TextFormatParams
 
 
 class WindowParams(Section):
-    """Hold the parameters of the window stage, and of the scaling in the split stage."""
+    """Hold the parameters of the window stage."""
 
     lookback: int = Field(ge=1)
     horizon: int = Field(ge=1, le=1440)
     features: list[Feature] = Field(min_length=1)
-    gaps: Literal["join", "break"]
-    fraction: float = Field(gt=0, le=1)
-    center: Literal["all", "train", "none"]
-    scale: Literal["train", "none"]
+    across_gaps: bool
+    use_fraction: float = Field(gt=0, le=1)
 
     @field_validator("features")
     @classmethod
@@ -129,30 +155,37 @@ class WindowParams(Section):
 class SplitParams(Section):
     """Hold the parameters of the split stage."""
 
-    train: float = Field(gt=0, lt=1)
-    validation: float = Field(ge=0, lt=1)
-    validation_from: Literal["shuffled", "tail"]
-    embargo: bool
-    unseen_households: float = Field(ge=0, lt=1)
+    train_fraction: float = Field(gt=0, lt=1)
+    validation_fraction: float = Field(ge=0, lt=1)
+    validation_sample: Literal["last", "random"]
+    purge: bool
+    holdout_meters: float = Field(ge=0, lt=1)
+
+
+class ScalingParams(Section):
+    """Hold the parameters of the scaling, which the split stage fits."""
+
+    center: Literal["all", "train", "none"]
+    scale: Literal["train", "none"]
 
 
 class TrainParams(Section):
     """Hold the parameters of the train stage."""
 
     warm_start: Annotated[str, Field(min_length=1)] | None
-    changes: bool
-    target: Literal["change", "level"]
-    supervision: Literal["every_minute", "window"]
-    stretch: int = Field(ge=1)
-    members: int = Field(ge=1)
+    difference_inputs: bool
+    target: Literal["difference", "level"]
+    loss_at: Literal["every_step", "last_step"]
+    chunk_length: int = Field(ge=1)
+    ensemble_size: int = Field(ge=1)
     units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
     loss: Literal["mse", "mae", "huber"]
     huber_delta: float = Field(gt=0)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0)
-    schedule: Literal["constant", "cosine"]
-    clip_norm: Annotated[float, Field(gt=0)] | None
+    lr_schedule: Literal["constant", "cosine"]
+    global_clip_norm: Annotated[float, Field(gt=0)] | None
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     patience: Annotated[int, Field(ge=1)] | None
@@ -161,8 +194,8 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Hold the parameters of the evaluate stage."""
 
-    against: Annotated[str, Field(min_length=1)] | None
-    trees: bool
+    previous_model: Annotated[str, Field(min_length=1)] | None
+    lightgbm: bool
 
 
 class PlotParams(Section):
@@ -176,18 +209,20 @@ class Params(Section):
     """Hold all parameters of params.yaml."""
 
     seed: int = Field(ge=0, lt=2**32)
+    on_error: Literal["fail", "skip"]
     fetch: FetchParams
     parse: ParseParams
     window: WindowParams
     split: SplitParams
+    scaling: ScalingParams
     train: TrainParams
     evaluate: EvaluateParams
     plot: PlotParams
 
     @model_validator(mode="after")
-    def _changes_are_seen(self) -> Self:
-        if self.train.changes and self.window.lookback == 1:
-            raise ValueError("train.changes needs a window.lookback of 2 or more")
+    def _differences_exist(self) -> Self:
+        if self.train.difference_inputs and self.window.lookback == 1:
+            raise ValueError("train.difference_inputs needs a window.lookback of 2 or more")
         return self
 
 
@@ -196,7 +231,7 @@ def load(path: Path = paths.PARAMS) -> Params:
 
     Raises:
         UserError: A parameter is missing, unknown, of the wrong type or out of range. The message
-            names each of them and the value found.
+            names each of them and the value found, or the new name of a key that was renamed.
     """
     try:
         # DVC reads the file with the same library, so both see the same types (YAML 1.2).
@@ -235,6 +270,11 @@ def _validate(record: Any, name: str) -> Params:
     try:
         return Params.model_validate(record)
     except ValidationError as invalid:
+        unknown = [".".join(map(str, entry["loc"])) for entry in invalid.errors()]
+        if old := [f"{key} is now {RENAMED[key]}" for key in unknown if key in RENAMED]:
+            raise UserError(
+                f"{name}: {', '.join(old)}; rename them, with the values that CHANGELOG.md lists"
+            ) from None
         errors = "; ".join(
             f"{'.'.join(map(str, entry['loc'])) or 'the file'}: {entry['msg']}"
             + (

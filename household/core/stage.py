@@ -35,7 +35,7 @@ def run(
     except OSError as error:
         _exit(f"{name}: {error.filename or 'I/O error'}: {error.strerror or error}")
     except MemoryError:
-        _exit(f"{name}: out of memory; free some or lower window.fraction")
+        _exit(f"{name}: out of memory; free some or lower window.use_fraction")
     except KeyboardInterrupt:
         _exit(
             f"{name}: interrupted; run `dvc repro` to resume",

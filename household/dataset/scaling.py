@@ -14,7 +14,7 @@ from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
-    from household.core.params import WindowParams
+    from household.core.params import ScalingParams
 
 
 MAX_EXACT_COUNT = 2**29
@@ -72,10 +72,12 @@ def fit_scaler(
     return Scaler(center, np.where(scale > 0, scale, 1.0))
 
 
-def windows_to_use(window: "WindowParams", starts: Starts, train: Starts) -> tuple[Starts, Starts]:
+def windows_to_use(
+    settings: "ScalingParams", starts: Starts, train: Starts
+) -> tuple[Starts, Starts]:
     """Return the starts for the center and for the scale, of all windows and the training ones."""
     choices = {"all": starts, "train": train, "none": starts[:0]}
-    return choices[window.center], choices[window.scale]
+    return choices[settings.center], choices[settings.scale]
 
 
 class WeightedValues(NamedTuple):

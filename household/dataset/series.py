@@ -58,18 +58,21 @@ def build_windows(job: Job) -> WindowCounts:
     with files.atomic_write(job.series) as partial:
         columns = schema.schema(job.features)
         with pq.ParquetWriter(partial, columns, **files.parquet_options(columns)) as parquet:
-            for table in prefetch(complete_minutes(tables, job.features, window.fraction)):
+            for table in prefetch(complete_minutes(tables, job.features, window.use_fraction)):
                 finder.add(arrow.to_numpy(table["timestamp"]))
                 parquet.write_table(table)
         if TARGET not in job.features or not finder.minutes:
             missing = " and ".join(job.features or window.features)
             raise UserError(f"{job.parsed}: no minute has a value for {missing}")
-        starts = finder.starts(windows.WindowShape(window.lookback, window.horizon), window.gaps)
+        starts = finder.starts(
+            windows.WindowShape(window.lookback, window.horizon), window.across_gaps
+        )
         if not len(starts):
             raise UserError(
                 f"no window of window.lookback {window.lookback} and window.horizon "
-                f"{window.horizon} in {finder.minutes:,} minutes with window.gaps {window.gaps}; "
-                "shorten them, or use more minutes (window.fraction, fetch.source)"
+                f"{window.horizon} in {finder.minutes:,} minutes"
+                f"{'' if window.across_gaps else ' without crossing a gap'}; shorten them, or use "
+                "more minutes (window.use_fraction, fetch.source)"
             )
     windows.write_starts(job.windows, starts)
     return WindowCounts(finder.minutes, len(starts))

@@ -24,11 +24,14 @@ class Splits(NamedTuple):
 def split_windows(starts: Starts, shape: WindowShape, settings: SplitParams, seed: int) -> Splits:
     """Split windows in time order. With the settings of the tutorial, split them as it does.
 
-    The first round(train * n) windows are for training, the rest for the test. The last
-    `validation` share of the training windows becomes the validation split, in time order with
-    `validation_from` "tail", else after shuffling. No window before a cut in time has a target at
-    or after the first target behind it. With `embargo`, windows on either side of a cut share no
-    minute at all. Training windows are shuffled by `seed`, test windows stay in time order.
+    The first round(train_fraction * n) windows are for training, the rest for the test. The last
+    `validation_fraction` of the training windows becomes the validation split: the last windows in
+    time, or random ones with `validation_sample`. No window before a cut in time has a target at or
+    after the first target behind it. With `purge`, windows on either side of a cut share no minute
+    at all. Training windows are shuffled by `seed`, test windows stay in time order.
+
+    Dropping the windows that overlap is called purging; an embargo is an additional gap.
+    López de Prado (2018), Advances in financial machine learning, chapter 7.
 
     Args:
         starts: The starts of all windows, in time order.
@@ -45,22 +48,23 @@ def split_windows(starts: Starts, shape: WindowShape, settings: SplitParams, see
         # NumPy refuses to shuffle an empty read-only array.
         return draw.permutation(part) if len(part) else part
 
-    n_before_test = round(settings.train * len(starts))
+    n_before_test = round(settings.train_fraction * len(starts))
     training, test = starts[:n_before_test], starts[n_before_test:]
-    training = windows.purge_overlap(training, test, shape, embargo=settings.embargo)
-    n_train = math.floor(len(training) * (1.0 - settings.validation))
-    if settings.validation_from == "shuffled":
+    training = windows.purge_overlap(training, test, shape, purge=settings.purge)
+    n_train = math.floor(len(training) * (1.0 - settings.validation_fraction))
+    if settings.validation_sample == "random":
         training = shuffle(training)
         train, validation = training[:n_train], training[n_train:]
     else:
         train, validation = training[:n_train], training[n_train:]
-        train = windows.purge_overlap(train, validation, shape, embargo=settings.embargo)
+        train = windows.purge_overlap(train, validation, shape, purge=settings.purge)
         train = shuffle(train)
     for part, key in ((train, "train"), (validation, "validation"), (test, "train")):
-        if not len(part) and (key != "validation" or settings.validation):
+        if not len(part) and (key != "validation" or settings.validation_fraction):
             raise UserError(
                 f"{len(starts):,} windows are too few for a train, a validation and a test split; "
-                f"use more minutes (fetch.source, window.fraction) or change split.{key}"
+                "use more minutes (fetch.source, window.use_fraction) or change "
+                f"split.{key}_fraction"
             )
     return Splits(train, validation, test)
 
@@ -76,11 +80,11 @@ def holdout_meters(meters: Sequence[str], settings: SplitParams, seed: int) -> s
     Raises:
         UserError: The asked share is none of the meters, or all of them.
     """
-    share = settings.unseen_households
+    share = settings.holdout_meters
     count = round(share * len(meters))
     if share and not 0 < count < len(meters):
         raise UserError(
-            f"split.unseen_households: {share:.0%} of {len(meters):,} meters is "
+            f"split.holdout_meters: {share:.0%} of {len(meters):,} meters is "
             f"{'all' if count else 'none'}; use another share, or 0 to train on all meters"
         )
     return set(np.random.default_rng(seed).permutation(sorted(meters))[:count].tolist())

@@ -46,17 +46,19 @@ class WindowShape(NamedTuple):
         return self.lookback + self.horizon
 
 
-def find_starts(timestamps: npt.NDArray[np.datetime64], shape: WindowShape, gaps: str) -> Starts:
+def find_starts(
+    timestamps: npt.NDArray[np.datetime64], shape: WindowShape, across_gaps: bool
+) -> Starts:
     """Return the start of every window in a series; see `Series.starts`.
 
     Args:
         timestamps: The time of each minute: (minutes,).
         shape: The shape of the windows.
-        gaps: "join" or "break".
+        across_gaps: Whether windows may cross gaps.
     """
     finder = WindowFinder()
     finder.add(timestamps)
-    return finder.starts(shape, gaps)
+    return finder.starts(shape, across_gaps)
 
 
 class WindowFinder:
@@ -76,7 +78,7 @@ class WindowFinder:
         self.minutes += len(timestamps)
         self._last = times[-1:]
 
-    def starts(self, shape: WindowShape, gaps: str) -> Starts:
+    def starts(self, shape: WindowShape, across_gaps: bool) -> Starts:
         """Return the start of every window, in time order.
 
         As in the tutorial, there is a window for each start in range(n - length), which skips the
@@ -84,10 +86,10 @@ class WindowFinder:
 
         Args:
             shape: The shape of the windows.
-            gaps: With "join", minutes on either side of a gap are neighbours. With "break", only
+            across_gaps: Whether minutes on either side of a gap are neighbours. Otherwise only
                 windows of consecutive minutes are returned.
         """
-        breaks = self._after_gaps if gaps == "break" else []
+        breaks = [] if across_gaps else self._after_gaps
         begins = np.concatenate([[0], *breaks]).astype(np.int32)
         ends = np.append(begins[1:], self.minutes - 1)
         counts = np.maximum(ends - begins - (shape.length - 1), 0)
@@ -144,19 +146,19 @@ def targets(values: Values, starts: Starts, shape: WindowShape) -> npt.NDArray[n
     return values[target_rows(starts, shape), 0]
 
 
-def purge_overlap(before: Starts, after: Starts, shape: WindowShape, *, embargo: bool) -> Starts:
+def purge_overlap(before: Starts, after: Starts, shape: WindowShape, *, purge: bool) -> Starts:
     """Drop the windows of `before` that reach into `after`.
 
     Args:
         before: The starts of the earlier windows, in time order.
         after: The starts of the later windows, in time order.
         shape: The shape of the windows.
-        embargo: Whether the windows kept end before the first input of `after` instead of before
+        purge: Whether the windows kept end before the first input of `after` instead of before
             its first target.
     """
     if not len(after):
         return before
-    first = after[0] if embargo else after[0] + shape.lookback
+    first = after[0] if purge else after[0] + shape.lookback
     # A slice, since a mask would copy what may be hundreds of megabytes.
     return before[: np.searchsorted(before, first - (shape.length - 1))]
 

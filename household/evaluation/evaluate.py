@@ -27,7 +27,7 @@ def compare_with_baselines(
         `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
         the best baseline (`best_...`): the skill, the bounds `low` and `high` of its 95 %
         confidence interval, the statistic `dm` of Diebold and Mariano and its `p`; None if not
-        defined. The same against an earlier model (`earlier_...`) if there is one, which does not
+        defined. The same against a previous model (`previous_...`) if there is one, which does not
         count as a baseline.
     """
     errors = {
@@ -39,7 +39,7 @@ def compare_with_baselines(
     rmse = metrics.rmse(actual, forecasts[name])
     pairs = {"persistence": metrics.PERSISTENCE, "best": best}
     if metrics.PREVIOUS in errors:
-        pairs["earlier"] = metrics.PREVIOUS
+        pairs["previous"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
         reference = forecasts[other]
         interval = significance.skill_ci(

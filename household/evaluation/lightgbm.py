@@ -59,7 +59,7 @@ def train(given: ForecastContext, after_each: Callable[[Any], None] = lambda _: 
         import lightgbm  # noqa: PLC0415 (an extra, and a second to import)
     except ModuleNotFoundError:
         raise UserError(
-            "evaluate.trees needs LightGBM: python -m pip install --require-hashes -r "
+            "evaluate.lightgbm needs LightGBM: python -m pip install --require-hashes -r "
             "lock/trees.txt"
         ) from None
 

@@ -20,16 +20,16 @@ NONE = np.empty(0, np.int32)
 SCHEMA = pa.schema(
     [
         ("meter", pa.string()),
-        ("seen", pa.bool_()),  # whether the model was trained on it
+        ("in_training", pa.bool_()),
         ("windows", pa.int64()),
         ("rmse_kw", pa.float64()),
         ("persistence_kw", pa.float64()),
         ("mase", pa.float64()),
         ("skill", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
+        ("ci_low", pa.float64()),
+        ("ci_high", pa.float64()),
         ("best_baseline", pa.string()),
-        ("best_skill", pa.float64()),
+        ("skill_vs_best", pa.float64()),
     ]
 )
 
@@ -46,7 +46,7 @@ class Job(NamedTuple):
         graph: The network as ONNX.
         intervals: The prediction intervals.
         with_trees: Whether to score LightGBM as well.
-        against: The folder of an earlier model to score as well.
+        previous_model: The folder of a previous model to score as well.
         kept: The stride of the windows that enter the metrics of all meters together.
     """
 
@@ -58,7 +58,7 @@ class Job(NamedTuple):
     graph: Path
     intervals: Path
     with_trees: bool
-    against: str | None
+    previous_model: str | None
     kept: int
 
 
@@ -99,11 +99,11 @@ def score_meter(job: Job) -> MeterScore:
         validation,
         test[::stride],
         job.with_trees,
-        saved_model.load(Path(job.against).expanduser(), saved_model.GRAPH)
-        if job.against
+        saved_model.load(Path(job.previous_model).expanduser(), saved_model.GRAPH)
+        if job.previous_model
         else None,
     )
-    row = {"meter": job.meter, "seen": job.train is not None} | _row(forecasts, stride)
+    row = {"meter": job.meter, "in_training": job.train is not None} | _row(forecasts, stride)
     thinning = max(1, job.kept // stride)
     return MeterScore(row, forecasts.thin(thinning), stride * thinning)
 
@@ -131,9 +131,9 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
         "persistence_kw": baseline_rmse[metrics.PERSISTENCE],
         "mase": mase,
         "skill": metrics.skill(rmse, baseline_rmse[metrics.PERSISTENCE]),
-        "low": low,
-        "high": high,
-        "best_skill": metrics.skill(rmse, baseline_rmse[best]),
+        "ci_low": low,
+        "ci_high": high,
+        "skill_vs_best": metrics.skill(rmse, baseline_rmse[best]),
     }
     rounded = {name: metrics.round_score(figure) for name, figure in figures.items()}
     return {"windows": len(actual), "best_baseline": best} | rounded
@@ -166,14 +166,14 @@ def summarize_skill(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[st
         return {"meters": 0}
     resamples = np.random.default_rng(seed).integers(len(skill), size=(RESAMPLES, len(skill)))
     medians, wins = np.median(skill[resamples], axis=1), (skill > 0)[resamples].mean(axis=1)
-    with_ci = [row for row in scored if row["low"] is not None]
+    with_ci = [row for row in scored if row["ci_low"] is not None]
     summary: dict[str, Any] = {
         name: np.quantile(skill, quantile) for name, quantile in QUANTILES.items()
     }
     summary |= {"mean": skill.mean(), "wins": (skill > 0).mean()}
     summary |= _interval("median", medians) | _interval("wins", wins)
-    summary["sure_wins"] = sum(row["low"] > 0 for row in with_ci) / len(scored)
-    summary["sure_losses"] = sum(row["high"] < 0 for row in with_ci) / len(scored)
+    summary["sure_wins"] = sum(row["ci_low"] > 0 for row in with_ci) / len(scored)
+    summary["sure_losses"] = sum(row["ci_high"] < 0 for row in with_ci) / len(scored)
     rounded = {name: metrics.round_score(float(figure)) for name, figure in summary.items()}
     return {"meters": len(scored)} | rounded
 
@@ -185,8 +185,10 @@ def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 def summarize_by_training(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Summarise the meters that the model was trained on, and the other ones."""
-    kinds = {"seen": True, "unseen": False}
-    by_kind = {kind: [row for row in rows if row["seen"] == seen] for kind, seen in kinds.items()}
+    by_kind = {
+        kind: [row for row in rows if row["in_training"] == in_training]
+        for kind, in_training in (("in_training", True), ("held_out", False))
+    }
     return {kind: summarize_skill(group) for kind, group in by_kind.items() if group}
 
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from household.core.schema import Float, Power
 
 PERSISTENCE = "persistence"
-# The name of the model in evaluate.against.
-PREVIOUS = "earlier LSTM"
+# The name of the model in evaluate.previous_model.
+PREVIOUS = "previous LSTM"
 
 
 def rmse(actual: Power, forecast: Power) -> float:

@@ -29,7 +29,7 @@ class ForecastSet(NamedTuple):
         ends: Lower and upper bounds of prediction intervals by forecaster: (levels, windows,
             horizon).
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
-        training_overlap: The number of target minutes on which an earlier model was trained.
+        training_overlap: The number of target minutes on which a previous model was trained.
     """
 
     stamps: npt.NDArray[np.datetime64]
@@ -95,9 +95,9 @@ def run_forecasters(
     validation: Starts,
     test: Starts,
     with_trees: bool = False,
-    against: SavedModel | None = None,
+    previous: SavedModel | None = None,
 ) -> ForecastSet:
-    """Forecast the test windows of a meter by the network, the baselines and an earlier model.
+    """Forecast the test windows of a meter by the network, the baselines and a previous model.
 
     Args:
         session: The network.
@@ -108,10 +108,10 @@ def run_forecasters(
         validation: The starts of the validation windows.
         test: The starts of the test windows.
         with_trees: Whether LightGBM is one of the baselines.
-        against: An earlier model.
+        previous: A previous model.
 
     Raises:
-        UserError: The windows lack what the earlier model reads, or LightGBM is not installed.
+        UserError: The windows lack what the previous model reads, or LightGBM is not installed.
     """
     baselines_to_run = baselines.BASELINES | (
         {lightgbm.NAME: lightgbm.lightgbm_forecast} if with_trees else {}
@@ -123,9 +123,9 @@ def run_forecasters(
     }
     stamps = given.timestamps[windows.target_rows(test, given.shape)]
     training_overlap = {}
-    if against:
-        by_name[metrics.PREVIOUS] = against.forecast(features, given.values, test, given.shape)
-        training_overlap["earlier_learnt_from"] = against.count_training_overlap(stamps)
+    if previous:
+        by_name[metrics.PREVIOUS] = previous.forecast(features, given.values, test, given.shape)
+        training_overlap["previous_training_overlap"] = previous.count_training_overlap(stamps)
     intervals_by_name = {inference.NAME: own}
     if len(given.train):
         intervals_by_name[metrics.PERSISTENCE] = intervals.fit(

@@ -30,7 +30,7 @@ from household.model.train_step import TrainStep
 HISTORY_ROWS = 100
 # Steps for each call of TensorFlow, which costs some milliseconds. Ctrl-C waits for its end.
 STEPS_A_CALL = 16
-PARTS = ("train", "validation")
+SPLITS = ("train", "validation")
 Report = Callable[[pa.Table], None]
 
 
@@ -69,7 +69,7 @@ def fit(
         settings: The parameters of the train stage.
         seed: Seeds the shuffle.
         kept: The path of the checkpoint.
-        report: Called after each epoch with the losses so far, rows (epoch, part, loss).
+        report: Called after each epoch with the losses so far, rows (epoch, split, loss).
         warm: Whether to keep the initial weights if no epoch has a lower validation loss.
         strategy: How the training is distributed; by default on one device.
 
@@ -186,7 +186,7 @@ class TrainingProgress:
         self.done = 0
         self.best: list[Any] = []
         self._best_loss, self._waited = math.inf, 0
-        # (epoch, index in PARTS, loss), where the epoch is a fraction within each epoch.
+        # (epoch, index in SPLITS, loss), where the epoch is a fraction within each epoch.
         self._rows: list[tuple[float, int, float]] = []
         self._learner, self._optimizer = steps.learner, steps.optimizer
         self._count, self._settings = count, settings
@@ -201,9 +201,9 @@ class TrainingProgress:
         return self.done == self._settings.epochs or bool(patience and self._waited >= patience)
 
     def losses(self) -> pa.Table:
-        """Return the losses so far as rows (epoch, part, loss)."""
-        epoch, part, loss = zip(*self._rows, strict=True)
-        return pa.table({"epoch": epoch, "part": [PARTS[i] for i in part], "loss": loss})
+        """Return the losses so far as rows (epoch, split, loss)."""
+        epoch, split, loss = zip(*self._rows, strict=True)
+        return pa.table({"epoch": epoch, "split": [SPLITS[i] for i in split], "loss": loss})
 
     def start_from(self, loss: float) -> None:
         """Take the initial weights and their validation loss as the best so far."""
@@ -219,7 +219,7 @@ class TrainingProgress:
             variable.assign(value)
         self.done, self.best = state.epochs, list(state.best)
         self._best_loss, self._waited = state.best_loss, state.waited
-        self._rows = [(epoch, int(part), loss) for epoch, part, loss in state.losses.tolist()]
+        self._rows = [(epoch, int(split), loss) for epoch, split, loss in state.losses.tolist()]
 
     def begin_epoch(self) -> None:
         """Reset the sums and the progress bar for the next epoch."""

@@ -67,17 +67,17 @@ def window_shape(model: keras.Model) -> WindowShape:
 
 def chunk_length(settings: TrainParams) -> int:
     """Return the length of a chunk in minutes; 1 for a loss at the end of each window."""
-    return settings.stretch if settings.supervision == "every_minute" else 1
+    return settings.chunk_length if settings.loss_at == "every_step" else 1
 
 
 def build_model(shape: WindowShape, scaling: Scaler, settings: TrainParams) -> keras.Model:
     """Build the network, from readings in their own units to kW. It is not compiled.
 
     It maps (windows, lookback, features) to (windows, horizon), the target in each of the following
-    minutes. `settings.members` networks that differ in their initial weights are averaged. Each has
-    an LSTM layer for each of `settings.units`, followed by dropout, and a linear unit for each step
-    of the horizon. Hansen and Salamon (1990), Neural network ensembles, IEEE Transactions on
-    Pattern Analysis and Machine Intelligence 12(10).
+    minutes. `settings.ensemble_size` networks that differ in their initial weights are averaged.
+    Each has an LSTM layer for each of `settings.units`, followed by dropout, and a linear unit for
+    each step of the horizon. Hansen and Salamon (1990), Neural network ensembles, IEEE Transactions
+    on Pattern Analysis and Machine Intelligence 12(10).
 
     Args:
         shape: The shape of the windows.
@@ -199,16 +199,16 @@ def _network(
     scaled = keras.layers.Rescaling(
         (1 / scaling.scale).tolist(), (-scaling.center / scaling.scale).tolist(), name="scaled"
     )(exact)
-    if settings.changes:
+    if settings.difference_inputs:
         scaled = _with_changes(scaled)
     members = [
         _member(scaled, shape.horizon, settings, minutes, layers, member)
-        for member in range(1, settings.members + 1)
+        for member in range(1, settings.ensemble_size + 1)
     ]
     linear = layers.joined(name="members")(members) if len(members) > 1 else members[0]
-    offset = 0.0 if settings.target == "change" else float(scaling.center[0])
+    offset = 0.0 if settings.target == "difference" else float(scaling.center[0])
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
-    if settings.target == "change":
+    if settings.target == "difference":
         kilowatts = keras.layers.Add(name="forecast")([_last(exact, minutes), kilowatts])
     return keras.Model(readings, kilowatts, name="forecaster")
 
@@ -231,7 +231,7 @@ def _member(
         hidden = layer(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
     # With zeros the forecast starts as persistence, so the network only learns the difference.
-    initializer = "zeros" if settings.target == "change" else "glorot_uniform"
+    initializer = "zeros" if settings.target == "difference" else "glorot_uniform"
     return layers.dense(horizon, kernel_initializer=initializer, name=f"linear_{number}")(hidden)
 
 

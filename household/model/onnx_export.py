@@ -45,7 +45,7 @@ def to_onnx(
     inverse, offset = 1 / scaling.scale, -scaling.center / scaling.scale
     scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
     scaled = graph.add("Add", scaled, graph.array("center_over_scale", offset))
-    if settings.changes:
+    if settings.difference_inputs:
         now, before = graph.cut(scaled, 1, 1, None), graph.cut(scaled, 1, 0, -1)
         pads = graph.array("first_minute", [0, 1, 0, 0, 0, 0])
         changes = graph.add("Pad", graph.add("Sub", now, before), pads)
@@ -54,11 +54,11 @@ def to_onnx(
     by_minute = graph.add("Transpose", scaled, perm=[1, 0, 2])
     members = [
         _member(graph, by_minute, member, len(settings.units), weights)
-        for member in range(1, settings.members + 1)
+        for member in range(1, settings.ensemble_size + 1)
     ]
     linear = graph.add("Mean", *members)
     kilowatts = graph.add("Mul", linear, graph.array("target_scale", scaling.scale[:1]))
-    if settings.target == "change":
+    if settings.target == "difference":
         last = graph.cut(graph.cut(READINGS, 1, -1, None), 2, 0, 1)
         start = graph.add("Squeeze", last, graph.array("of_features", [2]))
     else:

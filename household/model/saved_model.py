@@ -19,8 +19,8 @@ from household.model import inference
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import Params
 
-METADATA = "forecaster.json"
-NETWORK, GRAPH, INTERVALS = "network.keras", "network.onnx", "intervals.npz"
+METADATA = "metadata.json"
+NETWORK, GRAPH, INTERVALS = "model.keras", "model.onnx", "intervals.npz"
 
 
 class SavedModel(NamedTuple):
@@ -28,7 +28,7 @@ class SavedModel(NamedTuple):
 
     Attributes:
         folder: Where it is saved.
-        record: The contents of forecaster.json.
+        record: The contents of metadata.json.
     """
 
     folder: Path
@@ -124,7 +124,11 @@ def not_a_model_error(folder: Path, error: Exception) -> UserError:
     if not folder.is_dir():
         problem = "no such folder"
     elif not (folder / METADATA).is_file():
-        problem = f"no {METADATA} in this folder"
+        problem = (
+            "a model of an earlier version, which has to be trained again"
+            if (folder / "forecaster.json").is_file()
+            else f"no {METADATA} in this folder"
+        )
     else:
         problem = f"not a model of this version ({error!r})"
     return UserError(
@@ -135,13 +139,13 @@ def not_a_model_error(folder: Path, error: Exception) -> UserError:
 
 LIBRARIES = ("keras", "numpy", "tensorflow")
 GAPS = {
-    "join": "minutes on either side of a gap count as neighbours",
-    "break": "a lookback that holds a gap has no forecast",
+    True: "minutes on either side of a gap count as neighbours",
+    False: "a lookback with a gap has no forecast",
 }
 # Parameters that the shape or the meaning of the weights depends on.
 MUST_MATCH = {
     "window": ("lookback", "horizon"),
-    "train": ("changes", "target", "members", "units"),
+    "train": ("difference_inputs", "target", "ensemble_size", "units"),
 }
 
 
@@ -190,7 +194,7 @@ def build_metadata(
     levels: Sequence[float],
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the contents of forecaster.json: inputs, outputs and origin of a model.
+    """Return the contents of metadata.json: inputs, outputs and origin of a model.
 
     Args:
         params: The parameters.
@@ -224,7 +228,7 @@ def build_metadata(
             ],
             "lookback": shape.lookback,
             "step": "1 minute, oldest first",
-            "gaps": GAPS[params.window.gaps],
+            "gaps": GAPS[params.window.across_gaps],
         },
         "output": {
             "shape": ["windows", shape.horizon],
@@ -244,6 +248,7 @@ def build_metadata(
         "parameters": {
             "layout": params.parse.layout.model_dump(),
             "seed": params.seed,
+            "scaling": params.scaling.model_dump(),
             "split": params.split.model_dump(),
             "train": params.train.model_dump(),
             "window": params.window.model_dump(),

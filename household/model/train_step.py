@@ -17,7 +17,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 def make_optimizer(settings: TrainParams, steps: int) -> keras.Optimizer:
     """Return the optimizer for a training of `steps` steps. It expects clipped gradients."""
     rate: Any = settings.learning_rate
-    if settings.schedule == "cosine":
+    if settings.lr_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     return {
         "rmsprop": keras.optimizers.RMSprop,
@@ -66,8 +66,8 @@ class TrainStep:
             strategy: How the training is distributed.
         """
         self.learner = learner
-        self._loss, self._members = loss_function(settings), settings.members
-        self._max_norm = settings.clip_norm
+        self._loss, self._members = loss_function(settings), settings.ensemble_size
+        self._max_norm = settings.global_clip_norm
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         self.optimizer = make_optimizer(settings, steps)
         self.optimizer.build(learner.trainable_variables)

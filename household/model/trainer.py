@@ -25,7 +25,7 @@ class TrainedModel(NamedTuple):
         model: The network as a Keras model.
         graph: The same network as ONNX.
         intervals: The prediction intervals; None if there were too few validation windows.
-        record: The contents of forecaster.json, without the hashes of the other files.
+        record: The contents of metadata.json, without the hashes of the other files.
     """
 
     model: Model

@@ -34,7 +34,7 @@ FORMATS = {
 ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
 # Number of names to collect from such a column, enough to tell that there are several.
 MOST_NAMES = 3
-HINTS = {"minute": "set parse.layout.resample to minute, which averages them"}
+HINTS = {"minute": "set parse.layout.resample_to_minutes to true to average them"}
 
 
 class TextFormat(NamedTuple):
@@ -42,30 +42,33 @@ class TextFormat(NamedTuple):
 
     delimiter: str
     decimal: str
-    time: tuple[str, ...]
-    format: str
+    time_columns: tuple[str, ...]
+    time_format: str
     columns: Mapping[str, str]  # header by column name, without the columns that the meter lacks
-    kilowatts: float
-    missing: tuple[str, ...]
-    resample: str | None
+    kw_per_unit: float
+    null_values: tuple[str, ...]
+    resample_to_minutes: bool
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "TextFormat":
         """Return the layout of a record as in params.yaml, where a missing column is null."""
         columns = {name: header for name, header in record["columns"].items() if header}
-        tuples = {"time": tuple(record["time"]), "missing": tuple(record["missing"])}
+        tuples = {
+            "time_columns": tuple(record["time_columns"]),
+            "null_values": tuple(record["null_values"]),
+        }
         return cls(**{**record, **tuples, "columns": columns})
 
 
 UCI_FORMAT = TextFormat(
     delimiter=";",
     decimal=".",
-    time=("Date", "Time"),
-    format="%d/%m/%Y %H:%M:%S",
+    time_columns=("Date", "Time"),
+    time_format="%d/%m/%Y %H:%M:%S",
     columns={column.name: column.source for column in schema.COLUMNS},
-    kilowatts=1.0,
-    missing=("?", ""),
-    resample=None,
+    kw_per_unit=1.0,
+    null_values=("?", ""),
+    resample_to_minutes=False,
 )
 
 
@@ -115,7 +118,7 @@ class DelimitedReader:
         for block in lines.iter_line_blocks(self._text, self._name):
             stamps, values = self._readings(block, header, line)
             line += block.count(b"\n")
-            if self._layout.resample:
+            if self._layout.resample_to_minutes:
                 if pending is not None:
                     stamps, values = np.append(pending[0], stamps), np.vstack([pending[1], values])
                 minutes = stamps.astype("datetime64[m]")
@@ -136,7 +139,7 @@ class DelimitedReader:
         line = self._text.readline(lines.BLOCK_BYTES)
         header, absent = parse_header(line, self._layout)
         if absent:
-            expected = [*self._layout.time, *self._layout.columns.values()]
+            expected = [*self._layout.time_columns, *self._layout.columns.values()]
             raise UserError(
                 f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
                 f"separated by {self._layout.delimiter!r}; missing or repeated: "
@@ -150,7 +153,7 @@ class DelimitedReader:
     ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
         """Return times (readings,) and values (readings, columns), NaN where missing."""
         layout = self._layout
-        columns = [*layout.time, *layout.columns.values()]
+        columns = [*layout.time_columns, *layout.columns.values()]
         others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
         entities = [name for name in others if name not in columns]
         rows, malformed = self._rows(block, header, [*columns, *entities], line)
@@ -163,10 +166,10 @@ class DelimitedReader:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
                 self._reject("fields", line + row.number - 1, reason, row.text.encode())
-        texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time), " ")
-        stamps = parse_timestamps(texts, layout.format)
+        texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time_columns), " ")
+        stamps = parse_timestamps(texts, layout.time_format)
         numbers = [
-            parse_numbers(rows[header], layout, layout.kilowatts if name == TARGET else 1.0)
+            parse_numbers(rows[header], layout, layout.kw_per_unit if name == TARGET else 1.0)
             for name, header in layout.columns.items()
         ]
         kinds = self._classify(stamps, [wrong for _, wrong in numbers])
@@ -179,7 +182,7 @@ class DelimitedReader:
             line_numbers = np.delete(np.arange(len(lines)), [row.number - 1 for row in malformed])
             for row in np.flatnonzero(faulty):
                 i, kind = int(line_numbers[row]), str(kinds[row])
-                expected = FORMATS.get(layout.format, f"in the format {layout.format}")
+                expected = FORMATS.get(layout.time_format, f"in the format {layout.time_format}")
                 reason = REASONS[kind].format(expected)
                 self._reject(kind, line + i, reason, lines[i])
         stamps = stamps[good]
@@ -187,7 +190,7 @@ class DelimitedReader:
         if len(stamps):
             self._last = stamps[-1]
             self.offset = parse_utc_offset(
-                texts[int(np.flatnonzero(good)[-1])].as_py(), layout.format
+                texts[int(np.flatnonzero(good)[-1])].as_py(), layout.time_format
             )
         return stamps, values
 
@@ -235,7 +238,7 @@ class DelimitedReader:
         # A time that cannot be read must not make the readings after it look out of order.
         known = np.where(np.isnat(stamps), np.datetime64(lines.BEFORE_ALL, "ms"), stamps)
         earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
-        if not self._layout.resample:
+        if not self._layout.resample_to_minutes:
             kinds[stamps == earlier] = "duplicate"
             kinds[stamps != stamps.astype("datetime64[m]")] = "minute"
         kinds[stamps < earlier] = "out_of_order"
@@ -268,7 +271,7 @@ def parse_header(line: bytes, layout: TextFormat) -> tuple[list[str], list[str]]
     """Return the fields of a header, and those of the layout that are missing or repeated."""
     text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "backslashreplace").strip()
     header = [name.strip() for name in next(csv.reader([text], delimiter=layout.delimiter), [])]
-    expected = [*layout.time, *layout.columns.values()]
+    expected = [*layout.time_columns, *layout.columns.values()]
     return header, [name for name in expected if header.count(name) != 1]
 
 
@@ -364,7 +367,7 @@ def parse_numbers(
         missing.
     """
     trimmed = pc.utf8_trim_whitespace(texts)
-    missing = arrow.to_numpy(pc.is_in(trimmed, pa.array(layout.missing, pa.string())))
+    missing = arrow.to_numpy(pc.is_in(trimmed, pa.array(layout.null_values, pa.string())))
     if layout.decimal == ",":
         # A point may then separate thousands, so refuse it rather than guess.
         trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")

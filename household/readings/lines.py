@@ -14,9 +14,7 @@ BEFORE_ALL = datetime(1, 1, 1)
 # Longer than the header.
 PREVIEW_BYTES = 160
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-DEFAULT_REMEDY = (
-    "correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
-)
+DEFAULT_REMEDY = "correct the line and run `dvc repro --force fetch`, or set on_error to skip"
 
 
 class Text(Protocol):

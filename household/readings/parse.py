@@ -25,10 +25,17 @@ class MeterReader:
     `household.readings.uci.UciReader` and `household.readings.merge.merge_sorted` do.
     """
 
-    def __init__(self, zips: Sequence[Path], settings: ParseParams) -> None:
+    def __init__(self, zips: Sequence[Path], settings: ParseParams, *, skip: bool) -> None:
+        """Prepare to read the zips.
+
+        Args:
+            zips: The zips of one meter.
+            settings: The parameters of the parse stage.
+            skip: Whether to skip bad lines instead of raising UserError.
+        """
         self._zips = zips
         self._layout = TextFormat.of(settings.layout.model_dump())
-        self._skip = settings.on_bad_line == "skip"
+        self._skip = skip
         self._readers: list[UciReader | DelimitedReader] = []
         self._names: list[str] = []
 
@@ -74,11 +81,13 @@ class Job(NamedTuple):
         raw: A zip, or a folder of zips that are merged by time.
         parsed: The file to write; the folder to fill if `raw` is a folder.
         settings: The parameters of the parse stage.
+        skip: Whether to skip bad lines instead of raising UserError.
     """
 
     raw: Path
     parsed: Path
     settings: ParseParams
+    skip: bool
 
 
 def parse_meter(job: Job) -> dict[str, Any]:
@@ -89,7 +98,8 @@ def parse_meter(job: Job) -> dict[str, Any]:
     """
     report = quality.QualityReport()
     is_folder = job.raw.is_dir()
-    records = MeterReader(sorted(job.raw.glob("*.zip")) if is_folder else [job.raw], job.settings)
+    zips = sorted(job.raw.glob("*.zip")) if is_folder else [job.raw]
+    records = MeterReader(zips, job.settings, skip=job.skip)
     write = store.write_months if is_folder else store.write_file
     for month in write(job.parsed, prefetch(iter(records))):
         report.add(month)

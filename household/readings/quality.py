@@ -65,7 +65,7 @@ class QualityReport:
         """Return the figures as a record for JSON.
 
         A minute is missing if its row has no value or if it has no row. `gaps` counts the runs of
-        missing minutes, the longest of them in minutes, the minutes without a row (`absent_rows`),
+        missing minutes, the longest of them in minutes, the minutes without a row (`missing_rows`),
         and the missing minutes of each day (`by_day`). `caveats` says why the readings may not be
         the power of one household.
 
@@ -94,7 +94,7 @@ class QualityReport:
                 "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
                 "count": len(lengths),
                 "longest_minutes": int(lengths.max(initial=0)),
-                "absent_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
+                "missing_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
             },
             "columns": {name: extent.to_dict() for name, extent in self._columns.items()},
             "caveats": list(self._caveats(entities)),
@@ -105,7 +105,7 @@ class QualityReport:
         if power["mean"] is not None and power["mean"] > MAX_MEAN_KW:
             yield (
                 f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
-                "parse.layout.kilowatts converts the unit of the meter to kW"
+                "parse.layout.kw_per_unit converts the unit of the meter to kW"
             )
         if self._rises >= MIN_RISES and self._falls < MAX_RESET_SHARE * self._rises:
             yield (
@@ -130,7 +130,8 @@ class QualityReport:
         if step != 1:
             raise UserError(
                 f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
-                "minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
+                "minute, or more frequent ones with parse.layout.resample_to_minutes "
+                "(docs/meters.md)"
             )
 
 
@@ -159,7 +160,7 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
             "by_day": dict(sorted(by_day.items())),
             "count": sum(record["gaps"]["count"] for record in all_records),
             "longest_minutes": max(record["gaps"]["longest_minutes"] for record in all_records),
-            "absent_rows": sum(record["gaps"]["absent_rows"] for record in all_records),
+            "missing_rows": sum(record["gaps"]["missing_rows"] for record in all_records),
         },
         "columns": {name: _combine_stats(all_records, name) for name in schema.NAMES},
         "caveats": [

@@ -57,7 +57,7 @@ def fetch(settings: FetchParams, folder: Path) -> dict[str, Any]:
         raise UserError(
             f"fetch.sha256: checks one zip, but fetch.source gives {len(sources)}; set it to null"
         )
-    if settings.meters == "each" or settings.sample.households > 1:
+    if settings.one_meter_per_file or settings.sample.meters > 1:
         folder /= meters.FOLDER
     parts: dict[str, dict[str, Any]] = {}
     uci = False
@@ -105,8 +105,8 @@ class Source(NamedTuple):
 def _expand(source: str, sample: SampleParams) -> list[Source]:
     """Return the files that `source` names: in a folder, by a pattern, or itself."""
     path = Path(source).expanduser()
-    if source == "sample" and sample.households > 1:
-        return [Source(source, household) for household in range(sample.households)]
+    if source == "sample" and sample.meters > 1:
+        return [Source(source, household) for household in range(sample.meters)]
     if source in ("sample", "uci") or path.is_file() or re.match("https?://", source):
         return [Source(source)]
     if path.is_dir():

@@ -60,23 +60,23 @@ def shortcuts(params: Params) -> dict[str, str]:
     window, split = params.window, params.split
     taken = {
         "both sides of a gap count as neighbours": (
-            window.gaps == "join",
+            window.across_gaps,
             "windows contain jumps that did not happen",
         ),
         "the mean of all windows is subtracted": (
-            window.center == "all",
+            params.scaling.center == "all",
             "the test split is used in training",
         ),
         "validation windows are drawn at random": (
-            split.validation_from == "shuffled" and split.validation > 0,
+            split.validation_sample == "random" and split.validation_fraction > 0,
             "they overlap with training windows, so their loss is too low",
         ),
         "windows share minutes across the cut": (
-            not split.embargo,
+            not split.purge,
             "training uses some minutes of the test split",
         ),
         "only the first part of the series is used": (
-            window.fraction < 1,
+            window.use_fraction < 1,
             "the scores are of other minutes than those of the whole series",
         ),
     }
@@ -123,12 +123,12 @@ def caveats(results: Results) -> Iterator[str]:
 
 
 def _caveats_of_rivals(record: dict[str, Any]) -> Iterator[str]:
-    """Yield the caveats of an earlier LSTM and of the best baseline."""
-    if (record.get("earlier_skill") or 0) < 0:
-        yield "The earlier LSTM has a smaller error: keep using it."
-    if learnt := record.get("earlier_learnt_from", 0):
+    """Yield the caveats of a previous LSTM and of the best baseline."""
+    if (record.get("previous_skill") or 0) < 0:
+        yield "The previous LSTM has a smaller error: keep using it."
+    if learnt := record.get("previous_training_overlap", 0):
         yield (
-            f"The earlier LSTM was trained on {learnt:,} of the test minutes, so its error is too "
+            f"The previous LSTM was trained on {learnt:,} of the test minutes, so its error is too "
             "low."
         )
     if (record["best_skill"] or 0) < 0:
@@ -182,7 +182,7 @@ def _describe_lost_meters(results: Results) -> list[str]:
     if results.meters is None:
         return []
     rows = results.meters.dropna(subset="skill")
-    kinds = {"seen": rows[rows["seen"]], "unseen": rows[~rows["seen"]]}
+    kinds = {"in_training": rows[rows["in_training"]], "held_out": rows[~rows["in_training"]]}
     return [
         f"On {(group['skill'] <= 0).sum()} of {len(group):,} {verdict.CALLED[kind]} the LSTM does "
         "not beat persistence."
@@ -213,15 +213,15 @@ def _verdict(results: Results) -> dict[str, str]:
     )
     # If persistence is the best baseline, there is no separate sentence on the best baseline.
     names = ["against persistence", "against the best baseline"]
-    if "earlier_skill" in results.verdict:
-        names[len(lines) - 1 :] = ["against the earlier LSTM"]
+    if "previous_skill" in results.verdict:
+        names[len(lines) - 1 :] = ["against the previous LSTM"]
     facts = {"headline": _describe_winner(results)} | dict(zip(names, lines, strict=False))
     if where := _describe_wins(tables.error_by_change(results)):
         facts["where it wins"] = where
     if results.meters is not None:
         rows = results.meters.dropna(subset="skill").to_dict("records")
         *kinds, worst = verdict.meter_lines(results.metrics["meters"], rows)
-        facts |= dict(zip(("over the meters", "over unseen meters"), kinds, strict=False))
+        facts |= dict(zip(("over the meters", "over held-out meters"), kinds, strict=False))
         facts["worst meters"] = worst
     return facts
 
@@ -241,7 +241,7 @@ def _data(results: Results) -> dict[str, str]:
         "source": origin,
         "readings": f"{_when(quality['first'])} to {_when(quality['last'])}, "
         f"{quality['rows']:,} minutes",
-        "missing": f"{missing:,} minutes without a value, {gaps['absent_rows']:,} without a row; "
+        "missing": f"{missing:,} minutes without a value, {gaps['missing_rows']:,} without a row; "
         f"{gaps['count']:,} gaps of up to {gaps['longest_minutes']:,} minutes; "
         f"{skipped:,} bad lines skipped",
         "test split": f"{_when(stamps.min())} to {_when(stamps.max())}, "
@@ -249,8 +249,8 @@ def _data(results: Results) -> dict[str, str]:
         + ("minutes" if results.horizon == 1 else f"windows, {stride} apart"),
     }
     if results.meters is not None:
-        unseen = int((~results.meters["seen"]).sum())
-        facts["meters"] = f"{len(results.meters):,}, {unseen:,} of them not used for training"
+        held_out = int((~results.meters["in_training"]).sum())
+        facts["meters"] = f"{len(results.meters):,}, {held_out:,} of them not used for training"
     return facts
 
 
@@ -258,20 +258,22 @@ def _model(results: Results) -> dict[str, str]:
     window, train = results.params.window, results.params.train
     count = len(results.forecaster["input"]["features"])
     columns = "1 column" if count == 1 else f"{count} columns"
-    members = "one network" if train.members == 1 else f"the mean of {train.members} networks"
+    members = (
+        "one network" if train.ensemble_size == 1 else f"the mean of {train.ensemble_size} networks"
+    )
     layers = " and ".join(map(str, train.units))
-    what = "the change of the power" if train.target == "change" else "the power itself"
+    what = "the change of the power" if train.target == "difference" else "the power itself"
     ahead = (
         "the next minute" if window.horizon == 1 else f"each of the next {window.horizon} minutes"
     )
     return {
         "reads": f"{window.lookback} minutes of {columns}"
-        + (" and their changes" if train.changes else ""),
+        + (" and their changes" if train.difference_inputs else ""),
         "forecasts": f"{what} in {ahead}",
         "network": f"{members}, LSTM layers of {layers} units",
         "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
         + f", {train.loss} loss, {train.optimizer}, a loss at "
-        + ("every minute" if train.supervision == "every_minute" else "the end of each window"),
+        + ("every minute" if train.loss_at == "every_step" else "the end of each window"),
     }
 
 
@@ -322,7 +324,7 @@ def _describe_wins(by_change: pd.DataFrame) -> str | None:
 
 
 def _best_epoch(losses: pd.DataFrame) -> float | None:
-    validation = losses[losses["part"] == "validation"].sort_values("loss", kind="stable")
+    validation = losses[losses["split"] == "validation"].sort_values("loss", kind="stable")
     return None if validation.empty else float(validation["epoch"].iloc[0])
 
 

@@ -16,7 +16,7 @@ SCORES = next(plot for plot in CHARTS if plot.name == "scores")
 ONE_HOUSE = "It was trained on one household in one season. Retrain it for another household."
 SEVERAL = (
     "It was trained on {:,} meters in one season. Its accuracy on other meters is only known if "
-    "split.unseen_households holds some out."
+    "split.holdout_meters holds some out."
 )
 INTERVALS = (
     "The coverage of the intervals holds over all minutes together. It is lower in minutes with a "
@@ -54,7 +54,7 @@ def render(results: Results, scores: pd.DataFrame) -> str:
                 for feature in features
             ],
         ),
-        "`network.keras` is the same network for Keras. `forecaster.json` has this information for "
+        "`model.keras` is the same network for Keras. `metadata.json` has this information for "
         "programs.",
         "## Training data",
         table(

@@ -23,7 +23,7 @@ class Results(NamedTuple):
         predictions: timestamp, step if the horizon is more than a minute, actual, a column for each
             forecaster, and the bounds of the LSTM's intervals if there are any, in kW.
         coverage: See `breakdown.intervals_by_group`.
-        losses: Rows (epoch, part, loss).
+        losses: Rows (epoch, split, loss).
         metrics: The scores of each forecaster, and the verdict.
         quality: The record of the parse stage.
         source: The record of the fetch stage.

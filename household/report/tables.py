@@ -44,7 +44,9 @@ def scores(results: Results) -> pd.DataFrame:
         skill = results.metrics[name]["skill"]
         skill = math.nan if skill is None else skill
         ratio = {"ratio": 1 - skill, "ratio_low": 1 - high, "ratio_high": 1 - low}
-        rows.append({"series": name} | results.metrics[name] | {"low": low, "high": high} | ratio)
+        rows.append(
+            {"series": name} | results.metrics[name] | {"ci_low": low, "ci_high": high} | ratio
+        )
     return pd.DataFrame(rows).round(6)
 
 
@@ -101,17 +103,17 @@ def _select_run(minutes: pd.DataFrame, settings: PlotParams) -> pd.DataFrame:
 def gain_by_meter(results: Results) -> pd.DataFrame:
     """Return a row for each meter, sorted by gain.
 
-    The columns are meter, kind, gain, low, high, share, rmse_kw, persistence_kw and windows. `gain`
-    is the skill of the LSTM against persistence, with the bounds `low` and `high` of its 95 %
-    confidence interval. `share` is the share of meters of the same kind with no larger gain. The
-    table is empty for a single meter.
+    The columns are meter, kind, gain, ci_low, ci_high, share, rmse_kw, persistence_kw and windows.
+    `gain` is the skill of the LSTM against persistence, with the bounds `ci_low` and `ci_high` of
+    its 95 % confidence interval. `share` is the share of meters of the same kind with no larger
+    gain. The table is empty for a single meter.
     """
-    columns = ["gain", "low", "high", "share", "rmse_kw", "persistence_kw", "windows"]
+    columns = ["gain", "ci_low", "ci_high", "share", "rmse_kw", "persistence_kw", "windows"]
     if results.meters is None:
         return pd.DataFrame(columns=["meter", "kind", *columns])
     rows = results.meters.rename(columns={"skill": "gain"}).dropna(subset="gain")
     rows = rows.sort_values(["gain", "meter"]).reset_index(drop=True)
-    rows["kind"] = rows["seen"].map({True: "seen", False: "not seen"})
+    rows["kind"] = rows["in_training"].map({True: "in training", False: "held out"})
     rows["share"] = rows.groupby("kind")["gain"].rank(method="first", pct=True).round(6)
     return rows[["meter", "kind", *columns]]
 
@@ -142,11 +144,11 @@ def gain_by_day(results: Results) -> pd.DataFrame:
 
 
 def gain_by_month(results: Results) -> pd.DataFrame:
-    """Return rows (month, gain, low, high, rmse_kw, persistence_kw, minutes) if there are several.
+    """Return rows (month, gain, ci_low, ci_high, rmse_kw, persistence_kw, minutes).
 
-    A window belongs to the month of its first target. `gain` is the skill of the LSTM against
-    persistence, with the bounds `low` and `high` of its 95 % confidence interval. A month in which
-    persistence makes no error is skipped.
+    The table is empty for a single month. A window belongs to the month of its first target. `gain`
+    is the skill of the LSTM against persistence, with the bounds `ci_low` and `ci_high` of its 95 %
+    confidence interval. A month in which persistence makes no error is skipped.
     """
     power = {name: results.windows(name) for name in (ACTUAL, LSTM, PERSISTENCE)}
     window_months = results.windows("timestamp")[:, 0].astype("datetime64[M]")
@@ -159,9 +161,9 @@ def gain_by_month(results: Results) -> pd.DataFrame:
             math.nan,
         )
         errors = {"rmse_kw": rmse(actual, lstm), "persistence_kw": rmse(actual, persistence)}
-        gain = {"gain": skill(*errors.values()), "low": low, "high": high}
+        gain = {"gain": skill(*errors.values()), "ci_low": low, "ci_high": high}
         rows.append({"month": str(month)} | gain | errors | {"minutes": actual.size})
-    columns = ["month", "gain", "low", "high", "rmse_kw", "persistence_kw", "minutes"]
+    columns = ["month", "gain", "ci_low", "ci_high", "rmse_kw", "persistence_kw", "minutes"]
     table = pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)
     return table.dropna(subset="gain").round(6)
 

@@ -6,15 +6,15 @@ from typing import Any
 from household.evaluation.metrics import PREVIOUS
 
 N_WORST = 10
-CALLED = {"seen": "meters", "unseen": "meters not used for training"}
+CALLED = {"in_training": "meters", "held_out": "meters not used for training"}
 
 
 def summary_lines(
     metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, simulated: bool
 ) -> list[str]:
-    """Compare the LSTM with persistence, the best baseline and an earlier model, a line each.
+    """Compare the LSTM with persistence, the best baseline and a previous model, a line each.
 
-    The last two are left out if persistence is the best baseline, or if there is no earlier model.
+    The last two are left out if persistence is the best baseline, or if there is no previous model.
 
     Args:
         metrics: The scores of each forecaster and the verdict.
@@ -26,7 +26,7 @@ def summary_lines(
     best = verdict["best_baseline"]
     data = [f"{windows:,} test windows" + (f" of {horizon} minutes" if horizon > 1 else "")]
     if "meters" in metrics:
-        data.append(f"{metrics['meters']['seen']['meters']:,} meters")
+        data.append(f"{metrics['meters']['in_training']['meters']:,} meters")
     if simulated:
         data.append("simulated data")
     compared = [
@@ -39,10 +39,10 @@ def summary_lines(
             f"Best baseline, {best}, RMSE {metrics[best]['rmse_kw']:.4f} kW: the LSTM is "
             f"{_difference(verdict, 'best')}"
         )
-    if "earlier_skill" in verdict:
+    if "previous_skill" in verdict:
         compared.append(
-            f"Earlier LSTM RMSE {metrics[PREVIOUS]['rmse_kw']:.4f} kW: the LSTM is "
-            f"{_difference(verdict, 'earlier')}"
+            f"Previous LSTM RMSE {metrics[PREVIOUS]['rmse_kw']:.4f} kW: the LSTM is "
+            f"{_difference(verdict, 'previous')}"
         )
     return compared
 

@@ -64,7 +64,7 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     # Kept: in the workspace, and as a branch.
     dvc(clone, "exp", "apply", large)
     assert UP_TO_DATE in dvc(clone, "status")
-    record = json.loads((clone / "models/lstm/forecaster.json").read_text())
+    record = json.loads((clone / "models/lstm/metadata.json").read_text())
     assert record["parameters"]["train"]["units"] == [50, 100]
     dvc(clone, "exp", "branch", small, "kept")
     assert "epochs" in run(clone, "git", "diff", "HEAD", "kept", "--", "params.yaml")
@@ -78,5 +78,5 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     theirs = tmp_path / "theirs"
     run(theirs, "dvc", "exp", "pull", "origin", large)
     dvc(theirs, "exp", "apply", large)
-    model = "models/lstm/network.keras"
+    model = "models/lstm/model.keras"
     assert (theirs / model).read_bytes() == (clone / model).read_bytes()

@@ -29,7 +29,7 @@ def test_the_notebook_runs(clone: Path) -> None:
     first, *others = code(notebook)
     assert not first.outputs
     assert sum("image/png" in kinds(cell) for cell in others) == PLOTS
-    assert (clone / "models/from_notebook/forecaster.json").is_file()
+    assert (clone / "models/from_notebook/metadata.json").is_file()
 
 
 def test_the_notebook_is_committed_as_it_ran() -> None:

@@ -74,7 +74,7 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(
         # DVC keeps no run of a stage with outputs that are in git alone and no metrics, as the
         # pictures are.
         ({"plot__steps": 50}, "plot", ["plot"], ["plot"]),
-        ({"window__gaps": "join"}, "split", ["window", "split"], []),
+        ({"window__across_gaps": True}, "split", ["window", "split"], []),
     ],
 )
 def test_a_change_reruns_only_what_depends_on_it(
@@ -113,7 +113,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     assert "version: lstm@v0.1.0" in type_command(clone, origin)
     type_command(tmp_path, get.replace("<repository>", str(clone)))
     (tmp_path / "lstm").rename(tmp_path / "old")
-    first = (clone / "models/lstm/network.keras").read_bytes()
+    first = (clone / "models/lstm/model.keras").read_bytes()
     change(clone, train__epochs=2)
     dvc(clone, "repro")
     commit(clone)
@@ -121,7 +121,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     run(clone, "gto", "register", "lstm", "--bump-minor")
     assert "v0.2.0" in run(clone, "gto", "show")
     run(tmp_path, "dvc", "artifacts", "get", str(clone), "lstm", "--rev", "v0.2.0")
-    assert (tmp_path / "old/network.keras").read_bytes() == first
+    assert (tmp_path / "old/model.keras").read_bytes() == first
     told = run(clone, "python", "-m", "household", "provenance", str(tmp_path / "old"))
     zipped = clone / "data/raw/power/sample.zip"
     data, minutes, version, code = told.splitlines()
@@ -135,7 +135,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
         f"import sys; sys.path.insert(0, {str(clone)!r}); sys.argv = ['', 'old', '--repository',"
         f" {str(ROOT)!r}]; from household.app import provenance; provenance.main()",
     )  # fmt: skip
-    for name in ("README.md", "network.keras", "network.onnx", "intervals.npz", "forecaster.json"):
+    for name in ("README.md", "model.keras", "model.onnx", "intervals.npz", "metadata.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same
 
@@ -172,28 +172,28 @@ def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
     shutil.copytree(clone / "models/lstm", earlier)
     (stopped,) = re.findall(r"epoch 1/1, loss .*, val_loss ([0-9.]+)", reproduced_clone[1])
     before = json.loads((clone / "reports/metrics.json").read_text())
-    change(clone, train__warm_start=str(earlier), evaluate__against="../earlier")
+    change(clone, train__warm_start=str(earlier), evaluate__previous_model="../earlier")
     output = dvc(clone, "repro")
     assert stages_run(output) == ["train", "evaluate", "plot"]
     assert f"warm start from {earlier}\n" in output
     assert f"initial validation loss {stopped}\n" in output
-    record = json.loads((clone / "models/lstm/forecaster.json").read_text())
+    record = json.loads((clone / "models/lstm/metadata.json").read_text())
     (went,) = record["lineage"]
-    assert went["sha256"] == files.sha256(earlier / "network.keras")
+    assert went["sha256"] == files.sha256(earlier / "model.keras")
     assert went["trained_on"] == record["trained_on"]
     after = json.loads((clone / "reports/metrics.json").read_text())
-    assert after["earlier LSTM"] == before["LSTM"]
+    assert after["previous LSTM"] == before["LSTM"]
     assert after["verdict"]["best_baseline"] == before["verdict"]["best_baseline"]
-    assert after["verdict"]["earlier_learnt_from"] == 0
-    assert f"Earlier LSTM RMSE {before['LSTM']['rmse_kw']:.4f} kW: the LSTM is" in output
-    assert "Earlier LSTM RMSE " in (clone / "reports/report.md").read_text()
+    assert after["verdict"]["previous_training_overlap"] == 0
+    assert f"Previous LSTM RMSE {before['LSTM']['rmse_kw']:.4f} kW: the LSTM is" in output
+    assert "Previous LSTM RMSE " in (clone / "reports/report.md").read_text()
     card = (clone / "models/lstm/README.md").read_text()
     assert f"| continued from | a model of {record['trained_on']['first'][:10]}" in card
 
     change(clone, train__units=[4], window__lookback=48)
     assert (
-        f"\ntrain: train.warm_start: the model in {earlier} has window.lookback 49, and here it "
-        "is 48; set it to the same, or train.warm_start to null\n"
+        f"\ntrain: train.warm_start: the model in {earlier} has window.lookback 49, but "
+        "params.yaml has 48; use the same value, or set train.warm_start to null\n"
     ) in dvc(clone, "repro", fails=True)
 
 
@@ -295,16 +295,16 @@ def test_a_killed_training_resumes_to_the_same_model_and_its_losses_can_be_drawn
     spec = json.loads(dvc(clone, "plots", "show", "loss", "--show-vega"))
     os.killpg(training.pid, signal.SIGKILL)
     training.wait()
-    seen = [point["epoch"] for point in spec["data"]["values"] if point["part"] == "validation"]
+    seen = [point["epoch"] for point in spec["data"]["values"] if point["split"] == "validation"]
     assert seen[:2] == ["1", "2"]
 
     output = dvc(clone, "repro", "train")
     assert stages_run(output) == ["train"]
     assert re.search(r"resuming after epoch \d+ of 9", output)
     assert not (clone / "models/checkpoint.npz").exists()
-    resumed = (clone / "models/lstm/network.keras").read_bytes()
+    resumed = (clone / "models/lstm/model.keras").read_bytes()
     assert "resuming" not in dvc(clone, "repro", "--force", "--single-item", "train")
-    assert (clone / "models/lstm/network.keras").read_bytes() == resumed
+    assert (clone / "models/lstm/model.keras").read_bytes() == resumed
 
 
 @pytest.mark.slow

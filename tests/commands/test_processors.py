@@ -18,15 +18,15 @@ pytestmark = [
 # Two meters, LightGBM, two minutes ahead, and a layer as wide as those of the defaults.
 TINY = {
     "fetch.sample.days": "0.2",
-    "fetch.sample.households": "2",
+    "fetch.sample.meters": "2",
     "window.lookback": "4",
     "window.horizon": "2",
-    "train.members": "1",
+    "train.ensemble_size": "1",
     "train.units": "[64]",
-    "train.stretch": "8",
+    "train.chunk_length": "8",
     "train.epochs": "1",
     "plot.steps": "20",
-    "evaluate.trees": "true",
+    "evaluate.lightgbm": "true",
 }
 # A line with an area, points with their errors, and squares. What draws has one code for all
 # processors, and is slow to emulate.

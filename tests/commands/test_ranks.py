@@ -19,7 +19,12 @@ from stages import train
 from tests.clones import change
 from tests.shell import Start, environment, run
 
-SMALL = {"train__dropout": 0.0, "train__members": 2, "train__epochs": 4, "train__units": [4, 3]}
+SMALL = {
+    "train__dropout": 0.0,
+    "train__ensemble_size": 2,
+    "train__epochs": 4,
+    "train__units": [4, 3],
+}
 
 
 def free_ports(count: int) -> list[int]:

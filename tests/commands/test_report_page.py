@@ -69,7 +69,7 @@ def page_of_several(
         commit(folder)
         run(folder, "git", "tag", "first")
         (folder / "dvc.yaml").write_text(pipeline)
-        sample = {"start": "2006-12-31", "days": 1.05, "households": 2}
+        sample = {"start": "2006-12-31", "days": 1.05, "meters": 2}
         sampled = {f"fetch__sample__{key}": value for key, value in sample.items()}
         change(folder, train__epochs=2, window__horizon=3, **sampled)
         dvc(folder, "repro")
@@ -166,7 +166,7 @@ def test_the_page_of_several_says_what_differs(chromium: Browser, page_of_severa
         assert cells == [
             ["fetch.sample.days", "1.05", "1", "1.05"],
             ["fetch.sample.start", "2006-12-31", "2006-12-16", "2006-12-31"],
-            ["fetch.sample.households", "2", "1", "2"],
+            ["fetch.sample.meters", "2", "1", "2"],
             ["window.horizon", "3", "1", "3"],
             ["train.epochs", "2", "1", "2"],
             ["plot.steps", "50", "100", "100"],

@@ -51,10 +51,10 @@ def member(data: bytes) -> bytes:
     return zipped((archive.TEXT_NAME, data))
 
 
-def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
+def outcome(data: bytes, on_error: str) -> dict[str, int] | str:
     """Return the counts of rows, gaps and skipped lines, or the line of the error."""
     Path("given.zip").write_bytes(data)
-    given = changed({"fetch.source": "given.zip", "parse.on_bad_line": on_bad_line})
+    given = changed({"fetch.source": "given.zip", "on_error": on_error})
     try:
         fetch.main(given)
         parse.main(given)
@@ -64,7 +64,7 @@ def outcome(data: bytes, on_bad_line: str) -> dict[str, int] | str:
         return str(failure)
     record = files.read_json(paths.QUALITY)
     skipped = {kind: count for kind, count in record["skipped_lines"].items() if count}
-    return {"rows": record["rows"], "absent": record["gaps"]["absent_rows"], **skipped}
+    return {"rows": record["rows"], "absent": record["gaps"]["missing_rows"], **skipped}
 
 
 GOOD = text(*lines(range(9)))
@@ -101,12 +101,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("on_bad_line", ["fail", "skip"])
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
 @pytest.mark.parametrize(("data", "reason"), REFUSED)
 def test_a_zip_without_a_record_is_refused_in_one_line(
-    data: bytes, reason: str, on_bad_line: str
+    data: bytes, reason: str, on_error: str
 ) -> None:
-    found = outcome(data, on_bad_line)
+    found = outcome(data, on_error)
     assert isinstance(found, str)
     assert reason in found
     assert "\n" not in found
@@ -129,12 +129,12 @@ AS_IT_IS = [
 ]
 
 
-@pytest.mark.parametrize("on_bad_line", ["fail", "skip"])
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
 @pytest.mark.parametrize(("data", "expected"), AS_IT_IS)
 def test_unusual_readings_are_taken_as_they_are(
-    data: bytes, expected: dict[str, int], on_bad_line: str
+    data: bytes, expected: dict[str, int], on_error: str
 ) -> None:
-    assert outcome(member(data), on_bad_line) == expected
+    assert outcome(member(data), on_error) == expected
 
 
 @pytest.mark.parametrize("name", HARMLESS)

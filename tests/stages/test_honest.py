@@ -17,7 +17,7 @@ from tests.project import changed, tutorial
 MINUTES = 700
 SMALL = {
     "window.lookback": 9,
-    "train.members": 1,
+    "train.ensemble_size": 1,
     "train.units": [3],
     "train.epochs": 2,
     "train.batch_size": 8,
@@ -68,15 +68,15 @@ def test_with_the_defaults_inputs_and_model_stay_the_same_to_the_byte(tmp_path: 
 def test_with_the_tutorials_settings_they_do_not(tmp_path: Path) -> None:
     settings = {key: value for key, value in tutorial().items() if key not in SMALL}
     differ = trained_on_other_test_values(tmp_path, settings)
-    assert differ == {"scaling.json", "network.keras", "history.csv"}
+    assert differ == {"scaling.json", "model.keras", "history.csv"}
 
 
 @pytest.mark.parametrize(
     ("parameters", "differ"),
     [
-        ({"window.center": "all"}, {"scaling.json", "network.keras", "history.csv"}),
+        ({"scaling.center": "all"}, {"scaling.json", "model.keras", "history.csv"}),
         # The validation loss, by which the best epoch is chosen.
-        ({"split.embargo": False}, {"history.csv"}),
+        ({"split.purge": False}, {"history.csv"}),
     ],
 )
 def test_each_of_these_settings_alone_lets_the_test_part_in(

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("empty_folder")
 
 FORECASTERS = ("LSTM", "persistence")
 DATA = ("fetch", "parse", "window", "split")
-SMALL = {"fetch.sample.days": 1, "fetch.sample.households": 4}
+SMALL = {"fetch.sample.days": 1, "fetch.sample.meters": 4}
 
 
 def run(given: Params, *stages: str) -> None:
@@ -74,10 +74,10 @@ def test_a_folder_of_zips_and_a_pattern_are_each_meters() -> None:
         "meters/sample_*.zip",
         ["meters/*0.zip", "meters/*[1-3].zip"],
     ):
-        run(changed({"fetch.source": source, "fetch.meters": "each"}), "fetch")
+        run(changed({"fetch.source": source, "fetch.one_meter_per_file": True}), "fetch")
         assert contents(paths.RAW) == held
     with pytest.raises(UserError, match=r"no .zip, .csv or .txt in meters/x\*; add some"):
-        run(changed({"fetch.source": "meters/x*", "fetch.meters": "each"}), "fetch")
+        run(changed({"fetch.source": "meters/x*", "fetch.one_meter_per_file": True}), "fetch")
 
 
 def test_in_processes_of_any_order_the_bytes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
     with pytest.raises(UserError, match=r"^meter sample_0002: .* line 1: expected Date;Time.*skip"):
         run(changed(SMALL), "parse")
     assert not paths.PARSED.exists()
-    skip = changed(SMALL | {"parse.on_bad_line": "skip"})
+    skip = changed(SMALL | {"on_error": "skip"})
     run(skip, "parse", "window", "split")
     assert "skipped meter sample_0002" in capsys.readouterr().out
     record = files.read_json(paths.QUALITY)
@@ -138,11 +138,11 @@ def test_a_meter_without_a_window_is_named_or_skipped() -> None:
     with pytest.raises(UserError, match=r"^meter sample_0001: no window of .* in 30 minutes"):
         run(changed(SMALL), "window")
     assert not paths.SERIES.exists()
-    run(changed(SMALL | {"parse.on_bad_line": "skip"}), "window", "split")
+    run(changed(SMALL | {"on_error": "skip"}), "window", "split")
     assert list(meters.held(paths.SERIES)) == ["sample_0000", "sample_0002", "sample_0003"]
 
 
-@pytest.mark.parametrize("window", [{}, {"window.center": "all"}, {"window.center": "none"}])
+@pytest.mark.parametrize("window", [{}, {"scaling.center": "all"}, {"scaling.center": "none"}])
 def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any]) -> None:
     given = changed(SMALL | window)
     run(given, *DATA)
@@ -161,7 +161,7 @@ def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any
         for kind, part in {"train": paths.TRAIN, "all": paths.WINDOWS}.items()
     }
     found = scaling.read(paths.SCALING, list(given.window.features))
-    center = held[given.window.center].mean(axis=0) if "none" not in window.values() else 0
+    center = held[given.scaling.center].mean(axis=0) if "none" not in window.values() else 0
     np.testing.assert_allclose(found.center, center, rtol=1e-11)
     deviation = held["train"].std(axis=0)
     np.testing.assert_allclose(found.scale, np.where(deviation > 0, deviation, 1), rtol=1e-11)
@@ -170,14 +170,14 @@ def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any
 def test_households_that_training_does_not_see_are_tested_alone() -> None:
     run(changed(SMALL), *DATA)
     before, scale = contents(paths.TEST), paths.SCALING.read_bytes()
-    given = changed(SMALL | {"split.unseen_households": 0.25})
+    given = changed(SMALL | {"split.holdout_meters": 0.25})
     run(given, "split")
     assert contents(paths.TEST) == before
     assert len(meters.held(paths.TRAIN)) == len(meters.held(paths.VALIDATION)) == 3
     assert set(meters.held(paths.TRAIN)) < set(meters.held(paths.TEST))
     assert paths.SCALING.read_bytes() != scale
-    with pytest.raises(UserError, match=r"split.unseen_households: 10% of 4 meters is none; use"):
-        run(changed(SMALL | {"split.unseen_households": 0.1}), "split")
+    with pytest.raises(UserError, match=r"split.holdout_meters: 10% of 4 meters is none; use"):
+        run(changed(SMALL | {"split.holdout_meters": 0.1}), "split")
 
 
 def test_from_one_meter_to_several_and_back() -> None:
@@ -193,10 +193,10 @@ def test_from_one_meter_to_several_and_back() -> None:
 
 MODEL = {
     "fetch.sample.days": 1.2,
-    "train.members": 1,
+    "train.ensemble_size": 1,
     "train.units": [3],
     "train.epochs": 2,
-    "split.unseen_households": 0.25,
+    "split.holdout_meters": 0.25,
 }
 
 
@@ -216,12 +216,12 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
 
     rows = pa.csv.read_csv(paths.METERS).to_pylist()
     assert [row["meter"] for row in rows] == list(meters.held(paths.TEST))
-    assert [row["meter"] for row in rows if row["seen"]] == list(meters.held(paths.TRAIN))
+    assert [row["meter"] for row in rows if row["in_training"]] == list(meters.held(paths.TRAIN))
     predictions = pq.read_table(paths.PREDICTIONS).to_pandas()
     for row in rows:
         own = predictions[predictions["meter"] == row["meter"]]
-        assert len(own) == (row["windows"] if row["seen"] else 0)
-        if row["seen"]:
+        assert len(own) == (row["windows"] if row["in_training"] else 0)
+        if row["in_training"]:
             errors = [((own[name] - own["actual"]) ** 2).mean() ** 0.5 for name in FORECASTERS]
             assert [row["rmse_kw"], row["persistence_kw"]] == pytest.approx(errors, abs=1e-5)
             assert row["skill"] == pytest.approx(1 - errors[0] / errors[1], abs=1e-4)
@@ -231,10 +231,10 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
     ]
     assert [metrics[name]["rmse_kw"] for name in FORECASTERS] == pytest.approx(errors, abs=1e-5)
     found = metrics["meters"]
-    assert [found[kind]["meters"] for kind in ("seen", "unseen")] == [3, 1]
-    skills = [row["skill"] for row in rows if row["seen"]]
-    assert found["seen"]["median"] == pytest.approx(np.median(skills), abs=1e-6)
-    assert found["seen"]["wins"] == pytest.approx(np.mean(np.array(skills) > 0), abs=1e-6)
+    assert [found[kind]["meters"] for kind in ("in_training", "held_out")] == [3, 1]
+    skills = [row["skill"] for row in rows if row["in_training"]]
+    assert found["in_training"]["median"] == pytest.approx(np.median(skills), abs=1e-6)
+    assert found["in_training"]["wins"] == pytest.approx(np.mean(np.array(skills) > 0), abs=1e-6)
 
     said = capsys.readouterr().out
     assert re.search(r"evaluate: Better than persistence on \S+ of 3 meters ", said)
@@ -246,7 +246,7 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
 
 def test_of_a_search_and_a_run_in_memory_several_meters_are_known() -> None:
     with pytest.raises(UserError, match="run needs one meter"):
-        household.run(fetch={"sample": {"days": 1, "households": 2}})
+        household.run(fetch={"sample": {"days": 1, "meters": 2}})
 
 
 def test_a_model_of_several_meters_is_used_like_any_other() -> None:

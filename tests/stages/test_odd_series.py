@@ -67,9 +67,14 @@ def run(given: Params, *stages: str) -> None:
             "no window of window.lookback 49 and window.horizon 1 in 50 minutes",
             id="a minute too short",
         ),
-        pytest.param([1.0, None] * 99, {"gaps": "break"}, "gaps break; shorten", id="all gaps"),
         pytest.param(
-            [1.0] * 99, {"fraction": 0.1}, "no window of .* in 10 minutes", id="small fraction"
+            [1.0, None] * 99,
+            {"across_gaps": False},
+            "without crossing a gap; shorten",
+            id="all gaps",
+        ),
+        pytest.param(
+            [1.0] * 99, {"use_fraction": 0.1}, "no window of .* in 10 minutes", id="small fraction"
         ),
     ],
 )
@@ -143,7 +148,7 @@ def test_the_defaults_take_a_series_that_never_changes(
     lookback: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put([1.5] * 600)
-    small = {"train.members": 1, "train.units": [2], "train.epochs": 1}
+    small = {"train.ensemble_size": 1, "train.units": [2], "train.epochs": 1}
     run(changed(small | {"window.lookback": lookback}), *AFTER_PARSE)
     assert files.read_json(paths.METRICS)["LSTM"]["rmse_kw"] == pytest.approx(0, abs=0.1)
     assert "no error to compare with" in capsys.readouterr().out
@@ -162,7 +167,11 @@ def test_the_center_may_be_that_of_the_training_part_or_none() -> None:
     put([0.0] * 360 + [4.0] * 90)
     centers = {}
     for center in ("all", "train", "none"):
-        run(with_window(lookback=9, center=center), "window", "split")
+        run(
+            changed(tutorial() | {"window.lookback": 9, "scaling.center": center}),
+            "window",
+            "split",
+        )
         centers[center] = files.read_json(paths.SCALING)[TARGET]["center"]
     assert centers["none"] == 0
     assert 0 < centers["train"] < centers["all"]
@@ -172,7 +181,7 @@ def test_the_scale_may_be_that_of_the_training_part() -> None:
     put([0.0, 4.0] * 180 + [100.0] * 90)
     scales = {}
     for scale in ("train", "none"):
-        settings = {"window.lookback": 9, "window.scale": scale, "split.train": 0.5}
+        settings = {"window.lookback": 9, "scaling.scale": scale, "split.train_fraction": 0.5}
         run(changed(tutorial() | settings), "window", "split")
         scales[scale] = files.read_json(paths.SCALING)[TARGET]["scale"]
     assert scales == {"train": pytest.approx(2), "none": 1}

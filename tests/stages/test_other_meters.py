@@ -25,7 +25,7 @@ def test_from_the_file_of_a_meter_to_a_forecast(
     text, held = MADE[name](BEGIN, MINUTES)
     Path("meter.csv").write_text(text, newline="")
     small = {"fetch.source": "meter.csv", "window.lookback": 9, "parse.layout": LAYOUTS[name]}
-    params = changed(small | {"train.members": 1, "train.units": [4], "train.epochs": 1})
+    params = changed(small | {"train.ensemble_size": 1, "train.units": [4], "train.epochs": 1})
     for stage in STAGES:
         importlib.import_module(f"stages.{stage}").main(params)
     assert f"parse: {MINUTES} minutes from 2014-03-01T22:00" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from tests.project import changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
-FAIL, SKIP = (changed({"parse.on_bad_line": what}) for what in ("fail", "skip"))
+FAIL, SKIP = (changed({"on_error": what}) for what in ("fail", "skip"))
 
 
 def line(minute: int, values: str = "4.216;0.418;234.840;18.400;0.000;1.000;17.000") -> str:
@@ -84,7 +84,7 @@ def test_a_new_month_leaves_the_files_of_the_others_as_they_are() -> None:
     assert {name: after[name] for name in before} == before
     table = pq.read_table(paths.PARSED)
     assert len(table) == 3 * MONTH
-    assert files.read_json(paths.QUALITY)["gaps"]["absent_rows"] == 0
+    assert files.read_json(paths.QUALITY)["gaps"]["missing_rows"] == 0
     (paths.RAW / "first.zip").unlink()
     (paths.RAW / "and then.zip").unlink()
     put(*map(line, range(3 * MONTH)), name="whole")
@@ -131,7 +131,8 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
         parse.main(FAIL)
     assert str(caught.value) == (
         f"{archive.TEXT_NAME}: rows are usually 15 minutes apart, expected 1; use readings of "
-        "every minute, or more frequent ones with parse.layout.resample: minute (docs/meters.md)"
+        "every minute, or more frequent ones with parse.layout.resample_to_minutes "
+        "(docs/meters.md)"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()
@@ -150,7 +151,7 @@ def test_the_real_text_holds_what_is_known_of_it() -> None:
     assert record["last"] == "2007-03-31T23:59"
     assert record["missing"] == dict.fromkeys(schema.NAMES, 9)
     assert set(record["skipped_lines"].values()) == {0}
-    assert record["gaps"]["absent_rows"] == 0
+    assert record["gaps"]["missing_rows"] == 0
     power = pq.read_table(paths.PARSED)[TARGET]
     assert power[0].as_py() == np.float32(4.216)
     assert power[-1].as_py() == np.float32(3.726)

@@ -33,7 +33,7 @@ def readings(minutes: int, seed: int = 0) -> pa.Table:
 def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     """Write a model with random weights to `folder`, as the train stage does."""
     settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
-    settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.members": 2}
+    settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.ensemble_size": 2}
     given = changed(settings | params)
     draw = np.random.default_rng(1)
     shapes: dict[str, list[tuple[int, ...]]] = {}
@@ -51,9 +51,9 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     shape = WindowShape(LOOKBACK, horizon)
     scaling = Scaler(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
     onnx_export.write(
-        folder / "network.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights)
+        folder / "model.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights)
     )
-    session = inference.load_session(folder / "network.onnx")
+    session = inference.load_session(folder / "model.onnx")
     known = np.arange(400, dtype=np.int32)
     found = intervals.fit(
         batches.in_memory(values, known[:300]),
@@ -72,13 +72,13 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         [saved_model.training_extent(stamps, values, train, shape)],
         schema.LEVELS,
     )
-    files.write_json(folder / "forecaster.json", record)
+    files.write_json(folder / "metadata.json", record)
     seal(folder)
     return folder
 
 
 def seal(folder: Path) -> None:
-    """Has forecaster.json say that the other files are the right ones."""
-    record = files.read_json(folder / "forecaster.json")
-    hashes = {name: files.sha256(folder / name) for name in ("network.onnx", "intervals.npz")}
-    files.write_json(folder / "forecaster.json", record | {"sha256": hashes})
+    """Has metadata.json say that the other files are the right ones."""
+    record = files.read_json(folder / "metadata.json")
+    hashes = {name: files.sha256(folder / name) for name in ("model.onnx", "intervals.npz")}
+    files.write_json(folder / "metadata.json", record | {"sha256": hashes})

@@ -45,7 +45,7 @@ def forecaster(model_folder: Path) -> Forecaster:
 
 def expected(model_folder: Path, table: pa.Table) -> list[float]:
     """Return the network's forecast after the last minutes of `table`."""
-    session = inference.load_session(model_folder / "network.onnx")
+    session = inference.load_session(model_folder / "model.onnx")
     values = series.to_array(table)[-LOOKBACK:]
     return inference.predict(session, values, np.array([0], np.int32))[0].tolist()
 
@@ -252,7 +252,7 @@ def test_readings_before_the_lookback_may_have_gaps(
 
 
 def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
-    joins: dict[str, Any] = {"window.gaps": "join"}
+    joins: dict[str, Any] = {"window.across_gaps": True}
     joining = Forecaster(model(tmp_path, **joins))
     table = readings(30)
     found = joining.forecast(without(table, 27))
@@ -306,11 +306,11 @@ def test_parquet_in_another_unit_is_refused(forecaster: Forecaster, tmp_path: Pa
 def test_a_folder_without_a_model_is_refused_in_one_line(
     tmp_path: Path, model_folder: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"no forecaster.json in .*; use the output folder"):
+    with pytest.raises(UserError, match=r"no metadata.json in .*; use the output folder"):
         Forecaster(tmp_path)
-    (tmp_path / "forecaster.json").write_bytes((model_folder / "forecaster.json").read_bytes())
+    (tmp_path / "metadata.json").write_bytes((model_folder / "metadata.json").read_bytes())
     (tmp_path / "intervals.npz").write_bytes((model_folder / "intervals.npz").read_bytes())
-    (tmp_path / "network.onnx").write_bytes(b"nothing")
+    (tmp_path / "model.onnx").write_bytes(b"nothing")
     seal(tmp_path)
     with pytest.raises(UserError, match="not a model"):
         Forecaster(tmp_path)

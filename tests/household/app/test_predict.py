@@ -162,7 +162,7 @@ def test_the_age_of_readings_follows_their_zone_or_else_the_local_clock(
 
 
 def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
-    layout = {"parse.layout.format": "epoch", "parse.layout.time": ["ts"]}
+    layout = {"parse.layout.time_format": "epoch", "parse.layout.time_columns": ["ts"]}
     layout |= {"parse.layout.delimiter": ",", "parse.layout.columns.voltage": "v"}
     layout |= {"parse.layout.columns.global_active_power": "kw"}
     others = {

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("empty_folder")
 
 SMALL: dict[str, Any] = {
     "fetch": {"sample": {"days": 1}},
-    "train": {"members": 1, "units": [3], "epochs": 2},
+    "train": {"ensemble_size": 1, "units": [3], "epochs": 2},
 }
 STAGES = ("fetch", "parse", "window", "split", "train", "evaluate")
 
@@ -33,7 +33,7 @@ def first_run() -> run.Run:
 
 
 def test_run_gives_what_the_stages_give(first_run: run.Run) -> None:
-    params = changed({"fetch.sample.days": 1, "train.members": 1, "train.units": [3]})
+    params = changed({"fetch.sample.days": 1, "train.ensemble_size": 1, "train.units": [3]})
     given = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 2})})
     for stage in STAGES:
         importlib.import_module(f"stages.{stage}").main(given)
@@ -62,7 +62,7 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     monkeypatch.setattr(source, "fetch", None)  # nothing is fetched
     again = household.run(first_run, first_run.data, train=SMALL["train"])
     before, after = (
-        each.losses[each.losses["part"] == "validation"] for each in (first_run, again)
+        each.losses[each.losses["split"] == "validation"] for each in (first_run, again)
     )
     assert after["epoch"].iloc[0] == 0
     assert after["loss"].iloc[0] == pytest.approx(before["loss"].min(), rel=1e-6)
@@ -98,15 +98,15 @@ def test_a_ctrl_c_keeps_what_there_is(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop.TrainingProgress, "begin_epoch", interrupted)
-    cut = household.run(data=first_run.data, train=SMALL["train"] | {"schedule": "constant"})
+    cut = household.run(data=first_run.data, train=SMALL["train"] | {"lr_schedule": "constant"})
     assert cut.interrupted
-    assert len(cut.losses[cut.losses["part"] == "validation"]) == epoch
+    assert len(cut.losses[cut.losses["split"] == "validation"]) == epoch
     monkeypatch.undo()
     persistence = cut.results.metrics["persistence"]["rmse_kw"]
     if not epoch:  # a forecast of the change starts as persistence
         assert cut.results.metrics["LSTM"]["rmse_kw"] == pytest.approx(persistence, rel=1e-5)
     else:
-        one = SMALL["train"] | {"epochs": 1, "schedule": "constant"}
+        one = SMALL["train"] | {"epochs": 1, "lr_schedule": "constant"}
         assert household.run(data=first_run.data, train=one).scores.equals(cut.scores)
 
 

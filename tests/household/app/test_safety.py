@@ -37,7 +37,7 @@ def refused(folder: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize("name", ["network.onnx", "intervals.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "intervals.npz"])
 @pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: old + b"\0"])
 def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
     name: str, change: Callable[[bytes], bytes]
@@ -46,7 +46,7 @@ def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
     path = folder / name
     path.write_bytes(change(path.read_bytes()))
     said = refused(folder)
-    assert said.startswith(f"{path}: its sha256 is {files.sha256(path)}, but forecaster.json ")
+    assert said.startswith(f"{path}: its sha256 is {files.sha256(path)}, but metadata.json ")
     assert said.endswith("; copy the whole folder again from where it was trained")
 
 
@@ -54,7 +54,7 @@ def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
 def test_a_network_with_weights_in_another_file_is_refused(place: str) -> None:
     """Even one that is sealed, whose weights stand beside it or in the current folder."""
     folder = model(Path("lstm"))
-    graph = onnx.load(folder / "network.onnx")
+    graph = onnx.load(folder / "model.onnx")
     weights = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     for beside in (folder / "weights.bin", Path("weights.bin")):
         beside.write_bytes(weights.raw_data)
@@ -63,7 +63,7 @@ def test_a_network_with_weights_in_another_file_is_refused(place: str) -> None:
         entry = weights.external_data.add()
         entry.key, entry.value = key, value
     weights.ClearField("raw_data")
-    (folder / "network.onnx").write_bytes(graph.SerializeToString())
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
     seal(folder)
     assert "External data path" in refused(folder)
 
@@ -78,14 +78,14 @@ def test_intervals_that_are_a_pickle_are_refused() -> None:
 
 def test_a_truncated_record_is_refused_or_not_needed() -> None:
     folder = model(Path("lstm"))
-    whole = (folder / "forecaster.json").read_bytes()
+    whole = (folder / "metadata.json").read_bytes()
     for length in range(0, len(whole) - 1, 97):
-        (folder / "forecaster.json").write_bytes(whole[:length])
+        (folder / "metadata.json").write_bytes(whole[:length])
         refused(folder)
     for key in json.loads(whole):
         record = json.loads(whole)
         del record[key]
-        files.write_json(folder / "forecaster.json", record)
+        files.write_json(folder / "metadata.json", record)
         if key in ("sha256", "input", "parameters"):
             refused(folder)
         else:
@@ -115,10 +115,10 @@ def test_a_network_that_holds_code_is_refused() -> None:
 @pytest.mark.parametrize("name", ["../owned", "/tmp/owned", "config.json"])
 def test_a_network_that_is_some_other_zip_is_refused(name: str) -> None:
     Path("here").mkdir()
-    with zipfile.ZipFile("here/network.keras", "w") as archive:
+    with zipfile.ZipFile("here/model.keras", "w") as archive:
         archive.writestr(name, "{}")
     with pytest.raises(UserError, match=r"not a network of the train stage"):
-        keras_file.load(Path("here/network.keras"))
+        keras_file.load(Path("here/model.keras"))
     assert not Path("owned").exists()
     assert not Path("/tmp/owned").exists()
 

@@ -38,11 +38,11 @@ SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
     [
         ("train.dropout=0:0.4", FloatDistribution(0, 0.4)),
         ("train.learning_rate=1e-3:3e-2:log", FloatDistribution(0.001, 0.03, log=True)),
-        ("train.members=1:4", IntDistribution(1, 4)),
+        ("train.ensemble_size=1:4", IntDistribution(1, 4)),
         ("train.batch_size=8,16", CategoricalDistribution(["8", "16"])),
         ("train.units=[32],[64,64]", CategoricalDistribution(["[32]", "[64, 64]"])),
-        ("train.changes=true,false", CategoricalDistribution(["true", "false"])),
-        ("train.clip_norm=null,1.0", CategoricalDistribution(["null", "1.0"])),
+        ("train.difference_inputs=true,false", CategoricalDistribution(["true", "false"])),
+        ("train.global_clip_norm=null,1.0", CategoricalDistribution(["null", "1.0"])),
     ],
 )
 def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDistribution) -> None:
@@ -82,7 +82,7 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         for epoch, loss in enumerate(due[trial.number], 1):
             if math.isnan(loss):
                 raise UserError("the loss is no longer a number")
-            rows += [{"epoch": epoch, "part": part, "loss": loss} for part in loop.PARTS]
+            rows += [{"epoch": epoch, "split": split, "loss": loss} for split in loop.SPLITS]
             given[-1](pa.Table.from_pylist(rows))
 
     monkeypatch.setattr(loop, "fit", fit)
@@ -172,7 +172,7 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     dvc(clone, "exp", "apply", f"trial-{number}")
     assert run(clone, "git", "diff", "--name-only", "HEAD", "params.yaml")
     losses = csv.DictReader((clone / paths.HISTORY).read_text().splitlines())
-    least = min(float(row["loss"]) for row in losses if row["part"] == "validation")
+    least = min(float(row["loss"]) for row in losses if row["split"] == "validation")
     assert f"{least:.6f}" == after[number]["validation loss"]
     record = json.loads((clone / paths.FORECASTER).read_text())
     assert json.dumps(record["parameters"]["train"]["units"]) == after[number]["train.units"]

@@ -245,7 +245,7 @@ def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPat
 def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
     clone: Path, tmp_path: Path
 ) -> None:
-    change(clone, fetch__sample__households=3)
+    change(clone, fetch__sample__meters=3)
     dvc(clone, "repro")
     lock = (clone / "dvc.lock").read_bytes()
     made = {path: path.read_bytes() for path in (clone / "reports").rglob("*") if path.is_file()}
@@ -263,7 +263,7 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
     assert (clone / "dvc.lock").read_bytes() == lock
     assert {path: path.read_bytes() for path in made} == made
     assert list(meters.held(clone / paths.TEST)) == [f"sample_{number:04}" for number in range(3)]
-    assert files.read_json(clone / paths.METRICS)["meters"]["seen"]["meters"] == 3
+    assert files.read_json(clone / paths.METRICS)["meters"]["in_training"]["meters"] == 3
 
 
 SECURE = """

@@ -113,6 +113,14 @@ def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(("old", "new"), params.RENAMED.items())
+def test_the_former_name_of_a_key_gives_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    assert old not in ALL
+    assert new in ALL
+    with pytest.raises(UserError, match=rf": {old} is now {new}; rename them, with the values "):
+        load_with(tmp_path, old, 1)
+
+
 @pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
 def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str) -> None:
     with pytest.raises(UserError, match=rf": {re.escape(dotted)}[:.]") as caught:
@@ -123,13 +131,13 @@ def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str)
 # One of each type that YAML has.
 OF_EACH_TYPE = [True, 7, 0.5, "text", None, [1], {"x": 1}, dt.date(2006, 12, 16), b"bytes"]
 MAY_BE_NULL = {
-    *("fetch.sha256", "parse.layout.resample", "train.clip_norm", "train.patience"),
-    *("train.warm_start", "evaluate.against"),
+    *("fetch.sha256", "train.global_clip_norm", "train.patience"),
+    *("train.warm_start", "evaluate.previous_model"),
     *(f"parse.layout.columns.{name}" for name in schema.NAMES if name != TARGET),
 }
 SHIPPED_AS_NULL: dict[str, type] = {
-    "fetch.sha256": str, "parse.layout.resample": str, "train.patience": int,
-    "train.warm_start": str, "evaluate.against": str,
+    "fetch.sha256": str, "train.patience": int, "train.warm_start": str,
+    "evaluate.previous_model": str,
 }  # fmt: skip
 
 
@@ -167,7 +175,7 @@ def test_no_section_is_a_list(tmp_path: Path, dotted: str) -> None:
 # Of which any value of the right type is right.
 ANY = {
     *(f"parse.layout.columns.{name}" for name in schema.NAMES),
-    *("parse.layout.missing", "split.embargo", "train.changes", "evaluate.trees"),
+    *("parse.layout.null_values", "split.purge", "train.difference_inputs", "evaluate.lightgbm"),
 }
 BROKEN = [
     # Out of range.
@@ -177,31 +185,31 @@ BROKEN = [
     ("fetch.source", []),
     ("fetch.source", ["sample", ""]),
     ("fetch.source", ["sample", 1]),
-    ("fetch.meters", "two"),
+    ("fetch.one_meter_per_file", "two"),
     ("fetch.sample.seed", -1),
-    ("fetch.sample.households", 0),
-    ("split.unseen_households", 1.0),
+    ("fetch.sample.meters", 0),
+    ("split.holdout_meters", 1.0),
     ("fetch.sample.days", 0),
     ("fetch.sample.days", -1.5),
     ("fetch.sample.days", 50_001),
     ("fetch.sample.start", "16/12/2006"),
     ("fetch.sample.start", "1899-12-31"),
     ("fetch.sample.start", "2201-01-01"),
-    ("parse.on_bad_line", "ignore"),
+    ("on_error", "ignore"),
     ("train.warm_start", ""),
-    ("evaluate.against", ""),
+    ("evaluate.previous_model", ""),
     ("window.lookback", 0),
     ("window.features", []),
-    ("window.gaps", "merge"),
-    ("window.fraction", 0),
-    ("window.fraction", 1.0001),
-    ("window.center", "mean"),
-    ("split.train", 0),
-    ("split.train", 1),
-    ("split.validation", -0.1),
-    ("split.validation", 1),
-    ("split.validation_from", "head"),
-    ("train.members", 0),
+    ("window.across_gaps", "merge"),
+    ("window.use_fraction", 0),
+    ("window.use_fraction", 1.0001),
+    ("scaling.center", "mean"),
+    ("split.train_fraction", 0),
+    ("split.train_fraction", 1),
+    ("split.validation_fraction", -0.1),
+    ("split.validation_fraction", 1),
+    ("split.validation_sample", "head"),
+    ("train.ensemble_size", 0),
     ("train.units", []),
     ("train.dropout", -0.1),
     ("train.dropout", 1),
@@ -211,14 +219,14 @@ BROKEN = [
     ("train.learning_rate", float("nan")),
     ("train.learning_rate", float("inf")),
     ("train.batch_size", 0),
-    ("window.scale", "all"),
-    ("train.changes", "yes"),
+    ("scaling.scale", "all"),
+    ("train.difference_inputs", "yes"),
     ("train.target", "power"),
-    ("train.supervision", "minute"),
-    ("train.stretch", 0),
+    ("train.loss_at", "minute"),
+    ("train.chunk_length", 0),
     ("train.huber_delta", 0),
-    ("train.schedule", "linear"),
-    ("train.clip_norm", 0),
+    ("train.lr_schedule", "linear"),
+    ("train.global_clip_norm", 0),
     ("train.patience", 0),
     ("train.epochs", 0),
     ("plot.steps", 1),
@@ -233,13 +241,13 @@ BROKEN = [
     ("parse.layout.delimiter", '"'),
     ("parse.layout.delimiter", ";\n"),
     ("parse.layout.decimal", ";"),
-    ("parse.layout.time", []),
-    ("parse.layout.format", ""),
-    ("parse.layout.kilowatts", 0),
-    ("parse.layout.kilowatts", -1),
-    ("parse.layout.kilowatts", 1e-10),
-    ("parse.layout.kilowatts", 1e10),
-    ("parse.layout.resample", "hour"),
+    ("parse.layout.time_columns", []),
+    ("parse.layout.time_format", ""),
+    ("parse.layout.kw_per_unit", 0),
+    ("parse.layout.kw_per_unit", -1),
+    ("parse.layout.kw_per_unit", 1e-10),
+    ("parse.layout.kw_per_unit", 1e10),
+    ("parse.layout.resample_to_minutes", "hour"),
     # No sha256 in lower-case hex.
     ("fetch.sha256", ""),
     ("fetch.sha256", "0" * 63),
@@ -276,14 +284,14 @@ def test_every_key_with_a_range_is_tried_out_of_it() -> None:
 @pytest.mark.parametrize(
     ("dotted", "value", "twice"),
     [
-        ("parse.layout.time", ["Date", "Date"], "Date"),
-        ("parse.layout.time", ["Voltage"], "Voltage"),
+        ("parse.layout.time_columns", ["Date", "Date"], "Date"),
+        ("parse.layout.time_columns", ["Voltage"], "Voltage"),
         ("parse.layout.columns.voltage", "Global_intensity", "Global_intensity"),
         ("parse.layout.columns.global_active_power", "Time", "Time"),
     ],
 )
 def test_a_header_stands_for_one_thing(tmp_path: Path, dotted: str, value: Any, twice: str) -> None:
-    reason = rf": parse\.layout: Value error, time and columns name {twice} more than once"
+    reason = rf": parse\.layout: Value error, time_columns and columns name {twice} more than once"
     with pytest.raises(UserError, match=reason):
         load_with(tmp_path, dotted, value)
 
@@ -321,7 +329,7 @@ def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_with(tmp_path, "window.lookback", 1)
     assert str(caught.value).endswith(
-        "train.changes needs a window.lookback of 2 or more; correct it and run again"
+        "train.difference_inputs needs a window.lookback of 2 or more; correct it and run again"
     )
 
 
@@ -337,7 +345,9 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("dotted", ["window.fraction", "train.learning_rate", "fetch.sample.days"])
+@pytest.mark.parametrize(
+    "dotted", ["window.use_fraction", "train.learning_rate", "fetch.sample.days"]
+)
 @pytest.mark.parametrize("written", ["1", "1.0", "1e0"])
 def test_a_float_may_be_written_without_a_point(tmp_path: Path, dotted: str, written: str) -> None:
     key = dotted.rpartition(".")[2]

@@ -88,7 +88,7 @@ def test_a_ctrl_c_while_it_imports_is_no_traceback(params_folder: Path, name: st
         (UserError("the file: odd;\n correct it"), "x: the file: odd; correct it"),
         (OSError(28, "No space left on device", "a"), "x: a: No space left on device"),
         (OSError("odd"), "x: I/O error: odd"),
-        (MemoryError(), "x: out of memory; free some or lower window.fraction"),
+        (MemoryError(), "x: out of memory; free some or lower window.use_fraction"),
     ],
 )
 def test_an_error_is_one_line_and_exit_status_1(

@@ -52,7 +52,7 @@ def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
     if not built:
         return
     shape = WindowShape(lookback, 1)
-    starts = windows.find_starts(minutes(len(power)), shape, "join")
+    starts = windows.find_starts(minutes(len(power)), shape, True)
     mean = WeightedValues.of(column_of(power), windows.window_counts(starts, shape)).mean()
     total = sum((Fraction(value) for window in built for value in window), Fraction(0))
     exact = total / (len(built) * (lookback + 1))

@@ -32,7 +32,7 @@ def column(power: list[float]) -> schema.Values:
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))
 def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: int) -> None:
-    starts = windows.find_starts(minutes(len(power)), WindowShape(lookback, 1), "join")
+    starts = windows.find_starts(minutes(len(power)), WindowShape(lookback, 1), True)
     found = [power[start : start + lookback + 1] for start in starts.tolist()]
     assert found == tutorial_windows(power, lookback)
 
@@ -53,12 +53,12 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
             for step in range(shape.length - 1)
         )
     ]
-    assert windows.find_starts(stamps, shape, "break").tolist() == expected
+    assert windows.find_starts(stamps, shape, False).tolist() == expected
     in_parts = windows.WindowFinder()
     for part in np.array_split(stamps, 3):
         in_parts.add(part)
     assert in_parts.minutes == len(stamps)
-    assert in_parts.starts(shape, "break").tolist() == expected
+    assert in_parts.starts(shape, False).tolist() == expected
 
 
 @pytest.mark.parametrize("block", [1, 3, 99])
@@ -76,7 +76,7 @@ def test_the_targets_of_a_window_follow_its_last_input_minute(
     power: list[float], lookback: int, horizon: int
 ) -> None:
     shape = WindowShape(lookback, horizon)
-    starts = windows.find_starts(minutes(len(power)), shape, "join")
+    starts = windows.find_starts(minutes(len(power)), shape, True)
     built = tutorial_windows(power, shape.length - 1)
     values = column(power)
     assert windows.targets(values, starts, shape).tolist() == [w[lookback:] for w in built]

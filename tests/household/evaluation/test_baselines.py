@@ -32,7 +32,7 @@ def house(
         )
     clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
     shape = WindowShape(lookback, horizon)
-    starts = windows.find_starts(BEGIN + np.arange(minutes), shape, "join")
+    starts = windows.find_starts(BEGIN + np.arange(minutes), shape, True)
     return ForecastContext(
         values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape
     )

@@ -8,8 +8,8 @@ from household.evaluation import meter_scores
 
 def rows(skills: list[float | None], off: float = 0.1) -> list[dict[str, object]]:
     return [
-        {"meter": str(place), "seen": True, "skill": of}
-        | {"low": None if of is None else of - off, "high": None if of is None else of + off}
+        {"meter": str(place), "in_training": True, "skill": of}
+        | {"ci_low": None if of is None else of - off, "ci_high": None if of is None else of + off}
         for place, of in enumerate(skills)
     ]
 
@@ -36,7 +36,7 @@ def test_quantiles_wins_and_intervals_are_those_of_the_meters() -> None:
 def test_of_no_meter_with_a_skill_there_is_no_distribution() -> None:
     assert meter_scores.summarize_skill(rows([None])) == {"meters": 0}
     both = rows([0.5, -0.5])
-    both[1]["seen"] = False
+    both[1]["in_training"] = False
     found = meter_scores.summarize_by_training(both)
-    assert [found[kind]["median"] for kind in ("seen", "unseen")] == [0.5, -0.5]
-    assert set(meter_scores.summarize_by_training(both[:1])) == {"seen"}
+    assert [found[kind]["median"] for kind in ("in_training", "held_out")] == [0.5, -0.5]
+    assert set(meter_scores.summarize_by_training(both[:1])) == {"in_training"}

@@ -157,15 +157,15 @@ def test_the_last_of_several_months_is_reported_with_its_skill(
 
 def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
-    forecasts = {"LSTM": better, "persistence": worse, "earlier LSTM": actual}
+    forecasts = {"LSTM": better, "persistence": worse, "previous LSTM": actual}
     found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
     assert found["best_baseline"] == "persistence"
-    assert found["earlier_skill"] is None
-    forecasts["earlier LSTM"] = worse
+    assert found["previous_skill"] is None
+    forecasts["previous LSTM"] = worse
     found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
     of_each = [
         {key: found[f"{of}_{key}"] for key in ("skill", "low", "high", "dm", "p")}
-        for of in ("earlier", "persistence")
+        for of in ("previous", "persistence")
     ]
     assert of_each[0] == of_each[1]
 

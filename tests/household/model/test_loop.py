@@ -17,7 +17,7 @@ from tests.household.model.test_network import LOOKBACK, SCALING, SHAPE, STARTS,
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 # Each layer of each member takes TensorFlow a third of a second to trace.
-SMALL = {"members": 1, "units": [3]}
+SMALL = {"ensemble_size": 1, "units": [3]}
 TINY = test_network.TINY.model_copy(update=SMALL)
 DENSE = test_network.DENSE.model_copy(update=SMALL)
 
@@ -66,7 +66,7 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
     settings = TINY.model_copy(update={"epochs": 2, "learning_rate": 1e-30, "dropout": 0.0})
     shape = WindowShape(LOOKBACK, horizon)
     model, losses = train(settings, shape=shape)
-    assert [(row["epoch"], row["part"]) for row in losses] == [
+    assert [(row["epoch"], row["split"]) for row in losses] == [
         (0.5, "train"), (1.0, "train"), (1.0, "validation"),
         (1.5, "train"), (2.0, "train"), (2.0, "validation"),
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
     train_loss, validation_loss = np.mean(errors[:3] ** 2), np.mean(errors[3:] ** 2)
     for epoch in (1, 2):
         rows = [row for row in losses if epoch - 1 < row["epoch"] <= epoch]
-        first, second = (row["loss"] for row in rows if row["part"] == "train")
+        first, second = (row["loss"] for row in rows if row["split"] == "train")
         # Batches of two windows and of one.
         assert (2 * first + second) / 3 == pytest.approx(train_loss, rel=1e-5)
         assert rows[-1]["loss"] == pytest.approx(validation_loss, rel=1e-5)
@@ -87,20 +87,20 @@ def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count(horizon:
     model, losses = train(settings, shape=shape)
     # The network still forecasts the last value.
     errors = keras_model.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, shape)
-    assert [(row["part"], row["loss"]) for row in losses] == [
+    assert [(row["split"], row["loss"]) for row in losses] == [
         ("train", pytest.approx(np.mean(errors[:3] ** 2), rel=1e-5)),
         ("validation", pytest.approx(np.mean(errors[3:] ** 2), rel=1e-5)),
     ]
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["last_step", "every_step"])
 def test_the_weights_of_the_best_epoch_are_kept(settings: TrainParams) -> None:
     # So fast that the loss goes up and down.
     wild = settings.model_copy(
         update={"epochs": 8, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
     )
     model, losses = train(wild)
-    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
+    by_epoch = [row["loss"] for row in losses if row["split"] == "validation"]
     assert by_epoch[-1] > min(by_epoch)
     best = 1 + int(np.argmin(by_epoch))
     expected, _ = train(wild.model_copy(update={"epochs": best}))
@@ -108,7 +108,7 @@ def test_the_weights_of_the_best_epoch_are_kept(settings: TrainParams) -> None:
     assert forecasts[0] == forecasts[1]
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["last_step", "every_step"])
 def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no_higher(
     settings: TrainParams, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,7 +117,7 @@ def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no
     expected: list[float] = []
     for _ in range(3):
         model, losses = train(wild, weights=weights)
-        of_epochs = [row for row in losses if row["part"] == "validation"]
+        of_epochs = [row for row in losses if row["split"] == "validation"]
         if weights:
             assert of_epochs[0]["epoch"] == 0
             assert of_epochs[0]["loss"] == pytest.approx(expected[-1], rel=1e-6)
@@ -130,7 +130,7 @@ def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no
 def test_a_training_stops_when_its_patience_is_over() -> None:
     wild = TINY.model_copy(update={"epochs": 50, "learning_rate": 0.5, "patience": 2})
     _, losses = train(wild)
-    by_epoch = [row["loss"] for row in losses if row["part"] == "validation"]
+    by_epoch = [row["loss"] for row in losses if row["split"] == "validation"]
     assert len(by_epoch) == int(np.argmin(by_epoch)) + 1 + 2 < 50
 
 
@@ -146,11 +146,11 @@ def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
     ):
         monkeypatch.setattr(loop, "HISTORY_ROWS", most)
         _, losses = train(settings)
-        rows = [row["epoch"] for row in losses if row["part"] == "train"]
+        rows = [row["epoch"] for row in losses if row["split"] == "train"]
         assert rows == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["last_step", "every_step"])
 def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: TrainParams) -> None:
     first, second, other = tmp_path / "a.keras", tmp_path / "b.keras", tmp_path / "c.keras"
     keras_file.save(train(settings)[0], first)
@@ -159,7 +159,7 @@ def test_a_training_repeated_is_the_same_bytes(tmp_path: Path, settings: TrainPa
     assert first.read_bytes() == second.read_bytes() != other.read_bytes()
 
 
-LONG = {"epochs": 4, "learning_rate": 0.05, "optimizer": "adam", "schedule": "cosine"}
+LONG = {"epochs": 4, "learning_rate": 0.05, "optimizer": "adam", "lr_schedule": "cosine"}
 
 
 def stopped(epoch: int, kept: Path, settings: TrainParams, **given: Any) -> list[int]:
@@ -176,7 +176,7 @@ def stopped(epoch: int, kept: Path, settings: TrainParams, **given: Any) -> list
     return seen
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["window", "every_minute"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["last_step", "every_step"])
 def test_a_training_stopped_repeatedly_ends_as_one_that_never_stopped(
     tmp_path: Path, settings: TrainParams
 ) -> None:

@@ -31,8 +31,8 @@ TUTORIAL = changed(tutorial()).train
 TINY = TUTORIAL.model_copy(update={"units": [3, 4], "batch_size": 2, "learning_rate": 0.01})
 DENSE = TINY.model_copy(
     update={
-        "supervision": "every_minute", "stretch": 5, "target": "change", "changes": True,
-        "members": 2,
+        "loss_at": "every_step", "chunk_length": 5, "target": "difference",
+        "difference_inputs": True, "ensemble_size": 2,
     }
 )  # fmt: skip
 
@@ -153,14 +153,17 @@ def test_the_tutorials_network_maps_readings_to_kilowatts() -> None:
     optimizer = train_step.make_optimizer(TUTORIAL, 10)
     assert type(optimizer).__name__ == "RMSprop"
     assert float(optimizer.learning_rate) == pytest.approx(0.001)
-    assert train_step.clip_gradients([tf.constant([30.0, 40.0])], TUTORIAL.clip_norm)[0][0] == 30
+    assert (
+        train_step.clip_gradients([tf.constant([30.0, 40.0])], TUTORIAL.global_clip_norm)[0][0]
+        == 30
+    )
 
 
 def test_every_setting_reaches_the_network() -> None:
     settings = DENSE.model_copy(
         update={
-            "loss": "huber", "optimizer": "adam", "dropout": 0.5, "schedule": "cosine",
-            "clip_norm": 2.0, "huber_delta": 0.7,
+            "loss": "huber", "optimizer": "adam", "dropout": 0.5, "lr_schedule": "cosine",
+            "global_clip_norm": 2.0, "huber_delta": 0.7,
         }
     )  # fmt: skip
     model = network.build_model(SHAPE, SCALING, settings)
@@ -175,7 +178,7 @@ def test_every_setting_reaches_the_network() -> None:
     optimizer = train_step.make_optimizer(settings, 10)
     assert type(optimizer).__name__ == "Adam"
     gradients = train_step.clip_gradients(
-        [tf.constant([3.0]), tf.constant([4.0])], settings.clip_norm
+        [tf.constant([3.0]), tf.constant([4.0])], settings.global_clip_norm
     )
     assert [float(each[0]) for each in gradients] == pytest.approx([1.2, 1.6])
     rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 10)]
@@ -210,7 +213,7 @@ def test_a_forecast_of_the_change_starts_as_persistence() -> None:
     assert keras_model.forecast(longer, VALUES, STARTS).tolist() == [[value] * 3 for value in last]
 
 
-@pytest.mark.parametrize("target", ["change", "level"])
+@pytest.mark.parametrize("target", ["difference", "level"])
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
     target: str, horizon: int
@@ -274,7 +277,7 @@ def test_a_batched_layer_gives_what_that_of_keras_gives(shape: tuple[int, ...]) 
 
 def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> None:
     model = network.build_model(
-        SHAPE, SCALING, TINY.model_copy(update={"members": 2, "units": [6, 6]})
+        SHAPE, SCALING, TINY.model_copy(update={"ensemble_size": 2, "units": [6, 6]})
     )
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
     recurrent = [layer.get_weights()[1] for layer in layers]
@@ -289,11 +292,11 @@ def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> No
     ("others", "portable"),
     [
         ({}, True),
-        ({"batch_size": 64, "units": [100], "stretch": 400}, True),
+        ({"batch_size": 64, "units": [100], "chunk_length": 400}, True),
         ({"batch_size": 65}, False),
         ({"units": [8, 101]}, False),
-        ({"stretch": 401}, False),
-        ({"stretch": 401, "supervision": "window"}, True),
+        ({"chunk_length": 401}, False),
+        ({"chunk_length": 401, "loss_at": "last_step"}, True),
         ({"horizon": 400}, True),
         ({"horizon": 401}, False),
     ],
@@ -319,7 +322,7 @@ def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
     assert keras_model.forecast(model, VALUES, last) == keras_model.forecast(model, longer, last)
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "change"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "difference"])
 @pytest.mark.parametrize("features", [1, 2, 7])
 @pytest.mark.parametrize("minutes", [LOOKBACK - 1, LOOKBACK, LOOKBACK + 1])
 @pytest.mark.parametrize("columns", [1, 2, 7])
@@ -335,11 +338,11 @@ def test_readings_of_another_shape_are_an_error(
         model(readings)
 
 
-@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "change"])
+@pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "difference"])
 def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: TrainParams) -> None:
     model = network.build_model(SHAPE, SCALING, settings)
-    keras_file.save(model, tmp_path / "network.keras")
-    again = keras_file.load(tmp_path / "network.keras")
+    keras_file.save(model, tmp_path / "model.keras")
+    again = keras_file.load(tmp_path / "model.keras")
     assert np.array_equal(
         keras_model.forecast(model, VALUES, STARTS), keras_model.forecast(again, VALUES, STARTS)
     )

@@ -16,9 +16,9 @@ from tests.household.model.test_network import DENSE, LOOKBACK, SCALING, STARTS,
 SETTINGS = {
     "the tutorial's": TINY,
     "one layer": TINY.model_copy(update={"units": [5]}),
-    "change": DENSE,
-    "change without those of the inputs": DENSE.model_copy(update={"changes": False}),
-    "level, three members": DENSE.model_copy(update={"target": "level", "members": 3}),
+    "difference": DENSE,
+    "difference without those of the inputs": DENSE.model_copy(update={"difference_inputs": False}),
+    "level, three members": DENSE.model_copy(update={"target": "level", "ensemble_size": 3}),
 }
 
 
@@ -40,9 +40,9 @@ def test_the_graph_forecasts_what_keras_forecasts(
     tmp_path: Path, settings: TrainParams, horizon: int
 ) -> None:
     shape = WindowShape(LOOKBACK, horizon)
-    model = written(tmp_path / "network.onnx", shape, SCALING, settings)
-    onnx.checker.check_model(tmp_path / "network.onnx", full_check=True)
-    session = inference.load_session(tmp_path / "network.onnx")
+    model = written(tmp_path / "model.onnx", shape, SCALING, settings)
+    onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
+    session = inference.load_session(tmp_path / "model.onnx")
     assert inference.window_shape(session) == shape
     found = inference.predict(session, VALUES, STARTS)
     assert found.dtype == np.float32
@@ -51,15 +51,15 @@ def test_the_graph_forecasts_what_keras_forecasts(
 
 def test_a_single_column_is_enough(tmp_path: Path) -> None:
     scaling = Scaler(np.array([1.0]), np.array([2.0]))
-    model = written(tmp_path / "network.onnx", WindowShape(LOOKBACK, 1), scaling, DENSE)
+    model = written(tmp_path / "model.onnx", WindowShape(LOOKBACK, 1), scaling, DENSE)
     power = VALUES[:, :1]
-    found = inference.predict(inference.load_session(tmp_path / "network.onnx"), power, STARTS)
+    found = inference.predict(inference.load_session(tmp_path / "model.onnx"), power, STARTS)
     assert found == pytest.approx(keras_model.forecast(model, power, STARTS), abs=1e-5)
 
 
 def test_many_windows_are_taken_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path / "network.onnx", WindowShape(LOOKBACK, 1), SCALING, DENSE)
-    session = inference.load_session(tmp_path / "network.onnx")
+    written(tmp_path / "model.onnx", WindowShape(LOOKBACK, 1), SCALING, DENSE)
+    session = inference.load_session(tmp_path / "model.onnx")
     whole = inference.predict(session, VALUES, STARTS)
     monkeypatch.setattr(inference, "BATCH", 2)
     assert inference.predict(session, VALUES, STARTS) == pytest.approx(whole, abs=1e-6)

@@ -33,7 +33,7 @@ def asked(model_folder: Path, **values: Any) -> Params:
     same: dict[str, Any] = {
         "window.lookback": LOOKBACK,
         "train.units": [4, 3],
-        "train.members": 2,
+        "train.ensemble_size": 2,
         "train.warm_start": str(model_folder),
     }
     return changed(same | {name.replace("__", "."): value for name, value in values.items()})
@@ -49,13 +49,13 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
     values = series.to_array(readings(420)).astype(np.float64)
     assert found.scaling.center == pytest.approx(values.mean(axis=0), rel=1e-6)
     assert found.scaling.scale == pytest.approx(values.std(axis=0), rel=1e-6)
-    record = files.read_json(model_folder / "forecaster.json")
+    record = files.read_json(model_folder / "metadata.json")
     (own,) = found.lineage
     assert own == {
-        "sha256": files.sha256(model_folder / "network.keras"),
+        "sha256": files.sha256(model_folder / "model.keras"),
         "trained_on": record["trained_on"],
     }
-    files.write_json(model_folder / "forecaster.json", record | {"lineage": [own]})
+    files.write_json(model_folder / "metadata.json", record | {"lineage": [own]})
     assert saved_model.load(model_folder).lineage == [own, own]
     assert saved_model.warm_start(asked(model_folder, train__warm_start=None), FEATURES) is None
 
@@ -65,9 +65,9 @@ def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
     [
         ("window.lookback", 6, "5"),
         ("window.horizon", 2, "1"),
-        ("train.changes", False, "True"),
-        ("train.target", "level", "change"),
-        ("train.members", 3, "2"),
+        ("train.difference_inputs", False, "True"),
+        ("train.target", "level", "difference"),
+        ("train.ensemble_size", 3, "2"),
         ("train.units", [4], r"\[4, 3\]"),
     ],
 )
@@ -85,42 +85,47 @@ def test_other_features_are_refused(model_folder: Path, features: list[str]) -> 
 
 
 def no_record(model_folder: Path) -> None:
-    (model_folder / "forecaster.json").unlink()
+    (model_folder / "metadata.json").unlink()
+
+
+def earlier_version(model_folder: Path) -> None:
+    (model_folder / "metadata.json").rename(model_folder / "forecaster.json")
 
 
 def no_json(model_folder: Path) -> None:
-    (model_folder / "forecaster.json").write_text("{")
+    (model_folder / "metadata.json").write_text("{")
 
 
 def another_kind(model_folder: Path) -> None:
-    (model_folder / "forecaster.json").write_text("[]")
+    (model_folder / "metadata.json").write_text("[]")
 
 
 def no_network(model_folder: Path) -> None:
-    (model_folder / "network.keras").unlink()
+    (model_folder / "model.keras").unlink()
 
 
 def another_network(model_folder: Path) -> None:
-    (model_folder / "network.keras").write_bytes(b"another")
+    (model_folder / "model.keras").write_bytes(b"another")
 
 
 def no_lineage(model_folder: Path) -> None:
     """As a version before left it."""
-    record = files.read_json(model_folder / "forecaster.json")
+    record = files.read_json(model_folder / "metadata.json")
     del record["lineage"]
-    files.write_json(model_folder / "forecaster.json", record)
+    files.write_json(model_folder / "metadata.json", record)
 
 
 def no_scale(model_folder: Path) -> None:
-    record = files.read_json(model_folder / "forecaster.json")
+    record = files.read_json(model_folder / "metadata.json")
     del record["input"]["features"][1]["scale"]
-    files.write_json(model_folder / "forecaster.json", record)
+    files.write_json(model_folder / "metadata.json", record)
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (no_record, "no forecaster.json in this folder; use the output folder"),
+        (no_record, "no metadata.json in this folder; use the output folder"),
+        (earlier_version, "a model of an earlier version, which has to be trained again;"),
         (no_json, "not a model of this version"),
         (another_kind, "not a model of this version"),
         (no_network, "not a model of this version"),
@@ -158,7 +163,7 @@ def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_co
     starts = np.arange(20, dtype=np.int32)
     features = [FEATURES[0], "global_intensity", FEATURES[1]]
     found = earlier.forecast(features, more, starts, shape)
-    session = inference.load_session(model_folder / "network.onnx")
+    session = inference.load_session(model_folder / "model.onnx")
     assert found.tolist() == inference.predict(session, values, starts + np.int32(3)).tolist()
     # Both are of the same minutes.
     own = windows.target_rows(starts + np.int32(3), WindowShape(LOOKBACK, 1))
@@ -182,13 +187,13 @@ def test_windows_that_lack_what_it_reads_are_refused(
 
 
 def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:
-    last = np.datetime64(files.read_json(model_folder / "forecaster.json")["trained_on"]["last"])
+    last = np.datetime64(files.read_json(model_folder / "metadata.json")["trained_on"]["last"])
     minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
     assert (
         saved_model.load(model_folder).count_training_overlap((last + minutes)[:, np.newaxis]) == 3
     )
-    record = files.read_json(model_folder / "forecaster.json")
+    record = files.read_json(model_folder / "metadata.json")
     del record["trained_on"]["last"]
-    files.write_json(model_folder / "forecaster.json", record)
+    files.write_json(model_folder / "metadata.json", record)
     with pytest.raises(UserError, match=r"not a model of this version \(KeyError"):
         saved_model.load(model_folder).count_training_overlap(minutes)

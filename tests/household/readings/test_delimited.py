@@ -28,12 +28,12 @@ BEGIN = datetime(2014, 3, 1, 23, 58)
 PLAIN = TextFormat(
     delimiter=",",
     decimal=".",
-    time=("time",),
-    format="%Y-%m-%d %H:%M:%S",
+    time_columns=("time",),
+    time_format="%Y-%m-%d %H:%M:%S",
     columns={"global_active_power": "power"},
-    kilowatts=1.0,
-    missing=("",),
-    resample=None,
+    kw_per_unit=1.0,
+    null_values=("",),
+    resample_to_minutes=False,
 )
 
 
@@ -141,7 +141,7 @@ def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int,
     ],
 )
 def test_times_are_written_in_many_ways(text: str, form: str) -> None:
-    found, _ = tables(f"time,power\n{text},1\n", PLAIN._replace(format=form))
+    found, _ = tables(f"time,power\n{text},1\n", PLAIN._replace(time_format=form))
     assert found["timestamp"].to_pylist() == [BEGIN]
 
 
@@ -189,7 +189,7 @@ def test_a_point_before_a_decimal_comma_is_no_number_to_guess_at(value: str) -> 
 @pytest.mark.parametrize(("value", "factor"), [("3e38", 2.0), ("1e30", 1e9)])
 def test_a_power_that_is_too_large_in_kilowatts_is_refused(value: str, factor: float) -> None:
     with pytest.raises(UserError, match=r"line 2: a value is not a number"):
-        tables(f"time,power\n2007-01-01 00:00:00,{value}\n", PLAIN._replace(kilowatts=factor))
+        tables(f"time,power\n2007-01-01 00:00:00,{value}\n", PLAIN._replace(kw_per_unit=factor))
 
 
 PIECES = ["time", "power", "2007-01-01 00:0", "1:00", "2:00", ",", ";", "\n", "\r", '"', "\0", "é"]
@@ -202,8 +202,10 @@ PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "11
         PLAIN._replace,
         delimiter=st.sampled_from([",", ";", "\t", " ", "5", ".", "t"]),
         decimal=st.sampled_from([".", ","]),
-        format=st.sampled_from(["iso", "epoch", "epoch_ms", PLAIN.format, "%", "%Q", "%H", "\0"]),
-        resample=st.sampled_from([None, "minute"]),
+        time_format=st.sampled_from(
+            ["iso", "epoch", "epoch_ms", PLAIN.time_format, "%", "%Q", "%H", "\0"]
+        ),
+        resample_to_minutes=st.booleans(),
     ),
     skip=st.booleans(),
 )
@@ -238,7 +240,7 @@ def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
 )
 def test_a_time_in_another_format_is_refused_with_the_expected_one(form: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(format=form))
+        tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(time_format=form))
 
 
 def test_the_names_of_what_a_reading_is_of_are_kept() -> None:
@@ -256,11 +258,11 @@ def test_of_many_names_the_first_are_kept() -> None:
 def test_seconds_need_to_be_made_minutes() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
     with pytest.raises(
-        UserError, match=r"not a whole minute in .*; set parse.layout.resample to minute"
+        UserError, match=r"not a whole minute in .*; set parse.layout.resample_to_minutes to true"
     ):
         tables(text, PLAIN)
     assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
-    found, _ = tables(text, PLAIN._replace(resample="minute"))
+    found, _ = tables(text, PLAIN._replace(resample_to_minutes=True))
     assert found["timestamp"].to_pylist() == [BEGIN]
 
 
@@ -296,7 +298,7 @@ def test_the_mean_of_a_minute_is_of_the_readings_that_have_a_value(
         of = held.setdefault(second // 60, [])
         if power is not None:
             of.append(power)
-    layout = PLAIN._replace(format="epoch", resample="minute")
+    layout = PLAIN._replace(time_format="epoch", resample_to_minutes=True)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lines, "BLOCK_BYTES", max(block, 40))
         found, _ = tables("\n".join(rows_of_text), layout)

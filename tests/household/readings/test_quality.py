@@ -61,7 +61,7 @@ def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
         },
         "missing": dict.fromkeys(schema.NAMES, 8) | {TARGET: 4, "voltage": 1},
         "gaps": {
-            "count": 4, "longest_minutes": 3, "absent_rows": 3,
+            "count": 4, "longest_minutes": 3, "missing_rows": 3,
             "by_day": {"2006-12-31": 2, "2007-01-01": 5},
         },
         "columns": dict.fromkeys(schema.NAMES, nothing)
@@ -98,7 +98,7 @@ def test_gaps_are_stretches_without_a_value(
     minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
 ) -> None:
     found = gaps(minutes, power)
-    assert [found["count"], found["longest_minutes"], found["absent_rows"]] == [
+    assert [found["count"], found["longest_minutes"], found["missing_rows"]] == [
         count,
         longest,
         absent,
@@ -117,7 +117,7 @@ def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]
     assert gaps(minutes, power) == {
         "count": len(stretches),
         "longest_minutes": max(map(len, stretches), default=0),
-        "absent_rows": len(marks) - len(minutes),
+        "missing_rows": len(marks) - len(minutes),
         "by_day": {
             day: count
             for day, part in (("2006-12-31", marks[:2]), ("2007-01-01", marks[2:]))

@@ -198,7 +198,7 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
     assert reason.replace("\\\\", "\\") in said
     assert f" in {lines.preview(bad.splitlines()[0])[:9]}" in said
     assert said.endswith(
-        "; correct the line and run `dvc repro --force fetch`, or set parse.on_bad_line to skip"
+        "; correct the line and run `dvc repro --force fetch`, or set on_error to skip"
     )
     assert "\n" not in said
 

@@ -25,7 +25,7 @@ QUALITY: dict[str, Any] = {
     "caveats": [],
     "skipped_lines": {"number": 2, "time": 0},
     "gaps": {
-        "absent_rows": 5,
+        "missing_rows": 5,
         "count": 2,
         "longest_minutes": 1_440,
         "by_day": {"2007-02-01": 3, "2007-03-31": 1_440},
@@ -62,7 +62,16 @@ METERS = pd.DataFrame(
         ("d", False, 70, 0.2, 0.4, 0.5, 0.4, 0.6),
         ("c", True, 60, 0.1, 0.0, None, None, None),
     ],
-    columns=["meter", "seen", "windows", "rmse_kw", "persistence_kw", "skill", "low", "high"],
+    columns=[
+        "meter",
+        "in_training",
+        "windows",
+        "rmse_kw",
+        "persistence_kw",
+        "skill",
+        "ci_low",
+        "ci_high",
+    ],
 )
 
 
@@ -99,7 +108,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         predictions=made,
         forecaster=record,
         coverage=covered.to_pandas(),
-        losses=pd.DataFrame(losses, columns=["epoch", "part", "loss"]),
+        losses=pd.DataFrame(losses, columns=["epoch", "split", "loss"]),
         metrics=metrics.score_all(actual, power, 1.0) | {"verdict": verdict},
         quality=QUALITY,
         source=SAMPLE,

@@ -177,15 +177,15 @@ def test_a_last_month_below_the_interval_is_a_warning(
 
 def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> None:
     made = results(predictions(9))
-    assert "earlier" not in " ".join(facts.caveats(made))
-    figures = {"earlier_low": None, "earlier_high": None, "earlier_learnt_from": 1_234}
-    made.metrics["verdict"] |= figures | {"earlier_skill": -0.01}
-    made.metrics["earlier LSTM"] = made.metrics["LSTM"]
+    assert "previous" not in " ".join(facts.caveats(made))
+    figures = {"previous_low": None, "previous_high": None, "previous_training_overlap": 1_234}
+    made.metrics["verdict"] |= figures | {"previous_skill": -0.01}
+    made.metrics["previous LSTM"] = made.metrics["LSTM"]
     said = " ".join(facts.caveats(made))
-    assert "The earlier LSTM has a smaller error: keep using it." in said
-    assert "The earlier LSTM was trained on 1,234 of the test minutes, so" in said
+    assert "The previous LSTM has a smaller error: keep using it." in said
+    assert "The previous LSTM was trained on 1,234 of the test minutes, so" in said
     texts = facts.facts(made).set_index("name")["text"]
-    assert texts["against the earlier LSTM"].startswith("Earlier LSTM RMSE ")
+    assert texts["against the previous LSTM"].startswith("Previous LSTM RMSE ")
 
 
 def test_the_shortcuts_are_those_of_the_tutorial() -> None:
@@ -204,7 +204,7 @@ def test_the_shortcuts_are_those_of_the_tutorial() -> None:
         ({"seed": 7}, "with seed 7"),
         ({}, "no confidence interval"),
         ({}, "of one season"),
-        ({"window.fraction": 0.5}, "only the first part"),
+        ({"window.use_fraction": 0.5}, "only the first part"),
     ],
 )
 def test_the_doubts_are_reported(changes: dict[str, Any], said: str) -> None:
@@ -226,22 +226,22 @@ def test_the_settings_are_all_parameters() -> None:
     assert table["train.units"] == "64, 64"
     assert table["train.patience"] == "none"
     assert table["seed"] == "0"
-    assert table["split.embargo"] == "true"
-    assert table["window.fraction"] == "1"
+    assert table["split.purge"] == "true"
+    assert table["window.use_fraction"] == "1"
 
 
 def test_of_several_meters_the_wins_and_the_worst_are_reported() -> None:
     made = results(predictions(4_000))
     of = {"meters": 3, "wins": 0.5, "wins_low": 0.1, "wins_high": 0.9, "median": 0.2}
     of |= {"median_low": 0.1, "median_high": 0.3, "p05": -0.1, "p95": 0.4}
-    kinds = {"seen": of, "unseen": of | {"meters": 1}}
+    kinds = {"in_training": of, "held_out": of | {"meters": 1}}
     several = made._replace(meters=METERS, metrics=made.metrics | {"meters": kinds})
     texts = facts.facts(several).set_index("name")["text"]
     assert texts["over the meters"] == (
         "Better than persistence on 50.0% of 3 meters (95% CI 10.0% to 90.0%); median gain 20.0% "
         "(10.0% to 30.0%), 5th to 95th percentile -10.0% to 40.0%"
     )
-    assert "on 50.0% of 1 meters not used for training (" in texts["over unseen meters"]
+    assert "on 50.0% of 1 meters not used for training (" in texts["over held-out meters"]
     assert texts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
     assert texts["against persistence"].endswith("4,000 test windows, 3 meters, simulated data")
     assert texts["meters"] == "4, 1 of them not used for training"

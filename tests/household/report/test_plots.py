@@ -51,7 +51,7 @@ def test_a_picture_names_the_plot_the_household_and_every_series(
     assert "NaN" not in shown
     assert "workspace" not in texts
     table = plot.table(RESULTS)
-    series = next((name for name in ("series", "part") if name in table), None)
+    series = next((name for name in ("series", "split") if name in table), None)
     for name in table[series].unique() if series else ():
         assert any(name in text for text in texts), name
 
@@ -160,7 +160,7 @@ def printed(code: str, **environment: str) -> str:
 def test_the_best_epoch_is_named_within_the_plot(best: int, anchor: str) -> None:
     (plot,) = (plot for plot in plots.CHARTS if plot.name == "loss")
     losses = [(epoch, "validation", 1 + abs(epoch - best)) for epoch in range(1, 21)]
-    table = pd.DataFrame(losses, columns=["epoch", "part", "loss"])
+    table = pd.DataFrame(losses, columns=["epoch", "split", "loss"])
     shown = drawn(plot, table, ["workspace"], plots.VEGA_LITE)
     (attributes,) = re.findall(rf"<text([^>]*)>best: epoch {best}<", shown)
     assert "".join(re.findall(r'text-anchor="(.*?)"', attributes)).removeprefix("start") == anchor

@@ -158,18 +158,18 @@ def test_gain_by_month_is_that_of_the_windows_that_begin_in_it(horizon: int) -> 
         assert (row["rmse_kw"], row["persistence_kw"]) == pytest.approx((ours, theirs), abs=1e-5)
         assert row["minutes"] == len(of)
     # Of less than two days of minutes there is no interval.
-    assert table["low"].isna().tolist() == [True, False, horizon == 1]
+    assert table["ci_low"].isna().tolist() == [True, False, horizon == 1]
     april = table.iloc[1]
-    assert april["low"] < april["gain"] < april["high"]
+    assert april["ci_low"] < april["gain"] < april["ci_high"]
 
 
 def test_gain_by_meter_has_the_meters_from_the_worst_on() -> None:
     table = tables.gain_by_meter(results(predictions(9))._replace(meters=METERS))
     columns = ["meter", "kind", "gain", "share", "windows"]
     assert table[columns].to_numpy().tolist() == [
-        ["a", "seen", -0.1, 0.5, 80],
-        ["b", "seen", 0.25, 1.0, 90],
-        ["d", "not seen", 0.5, 1.0, 70],
+        ["a", "in training", -0.1, 0.5, 80],
+        ["b", "in training", 0.25, 1.0, 90],
+        ["d", "held out", 0.5, 1.0, 70],
     ]
     assert tables.gain_by_meter(results(predictions(9))).empty
 
@@ -343,14 +343,14 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(hori
     block = 1440 if horizon == 1 else 1440 // 7
     found = significance.skill_ci(windows[0], windows[1], windows[2], block)
     assert found is not None
-    assert list(table.loc["LSTM", ["low", "high"]]) == pytest.approx(list(found), abs=1e-5)
+    assert list(table.loc["LSTM", ["ci_low", "ci_high"]]) == pytest.approx(list(found), abs=1e-5)
     ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])
     assert ends == pytest.approx([1 - found[1], 1 - found[0]], abs=1e-5)
-    assert table.loc["persistence", ["low", "high"]].isna().all()
+    assert table.loc["persistence", ["ci_low", "ci_high"]].isna().all()
 
 
 def test_a_short_test_part_has_scores_without_intervals() -> None:
-    assert tables.scores(results(predictions(9)))[["low", "high"]].isna().all(axis=None)
+    assert tables.scores(results(predictions(9)))[["ci_low", "ci_high"]].isna().all(axis=None)
 
 
 def test_every_day_of_the_record_has_its_gaps() -> None:
