@@ -36,7 +36,7 @@ def run(cut: float, others: list[str]) -> None:
     fraction = round(cut + TENTH, 6)
     settings = [
         f"window.use_fraction={fraction}",
-        f"split.train={round(cut / fraction, 6)}",
+        f"split.train_fraction={round(cut / fraction, 6)}",
         *others,
     ]
     # An experiment of the same name is in the way; a forced run would not take from the cache.

@@ -23,7 +23,7 @@ UCI_MINUTES = 2_075_259
 BLOCK_DAYS = 720
 GROWN = (1, 4, 16, 64)
 LOOKBACKS = (49, 199, 999)
-RAW = paths.RAW / "sample.zip"
+RAW = paths.RAW / "power/sample.zip"
 STAGES = ("parse", "window", "split")
 
 

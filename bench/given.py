@@ -50,14 +50,14 @@ class Given(NamedTuple):
 def read_given(seconds: float) -> Given:
     """Return the output of the split stage in the current folder."""
     read = params.load()
-    minutes = files.read_table(paths.SERIES)
+    minutes = files.read_table(paths.SERIES / "power.parquet")
     return Given(
         read,
         WindowShape(read.window.lookback, read.window.horizon),
         series.to_array(minutes),
         scaling.read(paths.SCALING, minutes.column_names[1:]),
-        windows.read_starts(paths.TRAIN),
-        windows.read_starts(paths.VALIDATION),
-        windows.read_starts(paths.TEST),
+        windows.read_starts(paths.TRAIN / "power.parquet"),
+        windows.read_starts(paths.VALIDATION / "power.parquet"),
+        windows.read_starts(paths.TEST / "power.parquet"),
         seconds,
     )

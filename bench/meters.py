@@ -26,7 +26,7 @@ STAGES = ("parse", "window")
 # Once all workers are at work.
 KILLED_AFTER_SECONDS = 3.0
 ALONE = (
-    "from household.core import parallel; parallel.FEW = 10**9; "
+    "from household.core import parallel; parallel.SERIAL_THRESHOLD = 10**9; "
     "from household.core import params; import stages.{0} as stage; stage.main(params.load())"
 )
 

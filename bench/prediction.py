@@ -36,7 +36,7 @@ def main() -> None:
     data = read_given(0)
     values, lookback = data.values, data.shape.lookback
     # As many as asked for, though the series have fewer.
-    starts = np.resize(windows.read_starts(paths.WINDOWS), options.windows)
+    starts = np.resize(windows.read_starts(paths.WINDOWS / "power.parquet"), options.windows)
     model, session = keras_file.load(paths.NETWORK), inference.load_session(paths.GRAPH)
     copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
 

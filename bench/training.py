@@ -48,7 +48,7 @@ def main() -> None:
         measure.settings(folder, options.set_param)
         for stage in PREPARED:
             measure.cost(measure.python("-m", f"stages.{stage}"), folder)
-        count = len(windows.read_starts(folder / paths.TRAIN))
+        count = len(windows.read_starts(folder / paths.TRAIN / "power.parquet"))
         curves: dict[str, list[dict[str, float]]] = {}
         for name in options.ways:
             curves[name] = of_way(name, folder, options.seconds)

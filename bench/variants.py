@@ -73,7 +73,9 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     shape = windows.WindowShape(window.lookback, window.horizon)
     columns = ["timestamp", *window.features]
     complete = series.complete_minutes(
-        lambda: store.iter_months(paths.PARSED, columns), window.features, window.use_fraction
+        lambda: store.iter_months(paths.PARSED / "power", columns),
+        window.features,
+        window.use_fraction,
     )
     kept = pa.concat_tables(complete)
     values = series.to_array(kept)

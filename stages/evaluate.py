@@ -1,10 +1,12 @@
 """Score the LSTM and the baselines on the test windows.
 
-Reads models/lstm/{model.onnx,intervals.npz}, data/windowed/series.parquet,
-data/split/{train,validation,test}.parquet, data/raw/source.json and the model in
-`evaluate.previous_model` if there is one. Writes reports/metrics.json, reports/meters.csv,
-reports/breakdown.csv, reports/coverage.csv and reports/predictions.parquet.
+Reads models/lstm/{model.onnx,intervals.npz}, data/series/, data/split/{train,validation,test}/,
+data/source.json and the model in `evaluate.previous_model` if there is one. Writes
+reports/metrics.json, reports/meters.csv, reports/breakdown.csv, reports/coverage.csv and
+reports/predictions.parquet.
 """
+
+from functools import partial
 
 from household.core import files, meters, paths, stage
 from household.core.params import Params
@@ -16,29 +18,22 @@ from household.report import verdict
 
 def main(params: Params) -> None:
     """Run the stage."""
-    series_paths, test = meters.held(paths.SERIES), meters.held(paths.TEST)
-    train, validation = meters.held(paths.TRAIN), meters.held(paths.VALIDATION)
-    several = meters.several(paths.TEST)
+    test = meters.by_name(paths.TEST)
+    several = len(test) > 1
     horizon = inference.window_shape(inference.load_session(paths.GRAPH)).horizon
     total = sum(files.row_count(path) for path in test.values())
-    jobs = {
-        meter: meter_scores.Job(
-            meter,
-            series_paths[meter],
-            train.get(meter),
-            validation.get(meter),
-            path,
-            paths.GRAPH,
-            paths.INTERVALS,
-            params.evaluate.lightgbm,
-            params.evaluate.previous_model,
-            windows.evaluation_stride(total, horizon, several=several),
-        )
-        for meter, path in test.items()
-    }
-    scores, _ = meters.each(meter_scores.score_meter, jobs, skip=False, doing="evaluate")
+    score_meter = partial(
+        meter_scores.score_meter,
+        series=paths.SERIES,
+        splits={"train": paths.TRAIN, "validation": paths.VALIDATION, "test": paths.TEST},
+        graph=paths.GRAPH,
+        interval_file=paths.INTERVALS,
+        settings=params.evaluate,
+        pooled_stride=windows.evaluation_stride(total, horizon, pooled=several),
+    )
+    scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")
     rows = [score.row for score in scores.values()]
-    in_training = {meter: score for meter, score in scores.items() if meter in train}
+    in_training = {meter: score for meter, score in scores.items() if score.row["in_training"]}
     stride = max(score.stride for score in in_training.values())
     scored = evaluate.evaluate(
         predictions.concat([score.forecasts for score in in_training.values()]), stride

@@ -1,6 +1,6 @@
 """Simulate, copy or download the zips of the source, and verify them.
 
-Writes data/raw/power/ and data/raw/source.json.
+Writes data/raw/<meter>/ and data/source.json.
 """
 
 from household.core import files, paths, stage

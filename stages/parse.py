@@ -1,8 +1,9 @@
 """Convert the texts in the zips to typed Parquet. Every minute is kept; a missing value is null.
 
-Reads data/raw/power/. Writes data/parsed/power/, a file a month or, for several meters, a file a
-meter, and reports/data_quality.json.
+Reads data/raw/<meter>/. Writes data/parsed/<meter>/, a file a month, and reports/data_quality.json.
 """
+
+from functools import partial
 
 from household.core import files, meters, paths, stage
 from household.core.params import Params
@@ -12,17 +13,15 @@ from household.readings import parse, quality
 
 def main(params: Params) -> None:
     """Run the stage."""
-    raw, settings, skip = meters.held(paths.RAW), params.parse, params.on_error == "skip"
+    skip = params.on_error == "skip"
     with files.atomic_folder(paths.PARSED) as folder:
-        if meters.several(paths.RAW):
-            jobs = {
-                meter: parse.Job(zipped, meters.place(folder, meter), settings, skip)
-                for meter, zipped in raw.items()
-            }
-            records, left_out = meters.each(parse.parse_meter, jobs, skip=skip, doing="parse")
-            record = quality.combine(records, left_out)
-        else:
-            record = parse.parse_meter(parse.Job(paths.RAW, folder, settings, skip))
+        parse_meter = partial(
+            parse.parse_meter, raw=paths.RAW, parsed=folder, settings=params.parse, skip=skip
+        )
+        records, left_out = meters.map_meters(
+            parse_meter, list(meters.by_name(paths.RAW)), skip=skip, desc="parse"
+        )
+    record = quality.combine(records, left_out)
     files.write_json(paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "

@@ -3,9 +3,9 @@
 The training windows are shuffled. The center and scale are computed here, after the split, so that
 no test data leaks into them.
 
-Reads data/windowed/. Writes data/split/{train,validation,test}.parquet, the starts of the windows
-of each split, and data/split/scaling.json. For several meters each is a folder. Meters that are
-held out from training only have test windows.
+Reads data/series/ and data/windows/. Writes data/split/{train,validation,test}/<meter>.parquet, the
+starts of the windows of each split, and data/split/scaling.json. Meters that are held out from
+training only have test windows.
 """
 
 from collections import Counter
@@ -24,48 +24,50 @@ NONE = np.empty(0, np.int32)
 
 def main(params: Params) -> None:
     """Run the stage."""
-    window, several = params.window, meters.several(paths.SERIES)
-    shape = windows.WindowShape(window.lookback, window.horizon)
-    series, starts = meters.held(paths.SERIES), meters.held(paths.WINDOWS)
-    unseen = split.holdout_meters(list(series), params.split, params.seed)
-    with meters.written(several, paths.TRAIN, paths.VALIDATION, paths.TEST) as (
-        train,
-        validation,
-        test,
+    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
+    starts = meters.by_name(paths.WINDOWS)
+    holdout = split.holdout_meters(list(starts), params.split, params.seed)
+    with (
+        files.atomic_folder(paths.TRAIN) as train,
+        files.atomic_folder(paths.VALIDATION) as validation,
+        files.atomic_folder(paths.TEST) as test,
     ):
-        jobs = {
-            meter: split.Job(
-                starts[meter],
-                train(meter),
-                validation(meter),
-                test(meter),
-                shape,
-                params.split,
-                params.seed,
-                meter in unseen,
+        split_meter = partial(
+            split.split_meter,
+            starts=paths.WINDOWS,
+            folders={"train": train, "validation": validation, "test": test},
+            shape=shape,
+            settings=params.split,
+            seed=params.seed,
+            holdout=holdout,
+        )
+        sizes, _ = meters.map_meters(
+            split_meter, list(starts), skip=params.on_error == "skip", desc="split"
+        )
+    series, train_starts = meters.by_name(paths.SERIES), meters.by_name(paths.TRAIN)
+
+    def windows_of_meters() -> Iterator[scaling.MeterWindows]:
+        for meter in sizes:
+            in_training = meter in train_starts
+            yield scaling.MeterWindows(
+                partial(files.read_column, series[meter]),
+                *scaling.windows_to_use(
+                    params.scaling,
+                    windows.read_starts(starts[meter]),
+                    windows.read_starts(train_starts[meter]) if in_training else NONE,
+                ),
             )
-            for meter in series
-        }
-        skip = params.on_error == "skip"
-        sizes, _ = meters.each(split.split_meter, jobs, skip=skip, doing="split")
 
-        def windows_of_meters() -> Iterator[scaling.MeterWindows]:
-            for meter, size in sizes.items():
-                train_starts = windows.read_starts(jobs[meter].train) if "train" in size else NONE
-                yield scaling.MeterWindows(
-                    partial(files.read_column, series[meter]),
-                    *scaling.windows_to_use(
-                        params.scaling, windows.read_starts(starts[meter]), train_starts
-                    ),
-                )
-
-        features = pq.read_schema(series[next(iter(sizes))]).names[1:]
-        fitted = scaling.fit_scaler(features, windows_of_meters(), shape)
-    scaling.write(paths.SCALING, features, fitted)
+    features = pq.read_schema(series[next(iter(sizes))]).names[1:]
+    scaling.write(paths.SCALING, features, scaling.fit_scaler(features, windows_of_meters(), shape))
     total = sum(map(Counter, sizes.values()), Counter())
     print(
         f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Splits._fields)}"
-        + (f", of {len(sizes):,} meters, {len(unseen):,} of them unseen" if several else "")
+        + (
+            f", of {len(sizes):,} meters, {len(holdout):,} of them held out"
+            if len(starts) > 1
+            else ""
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """Train the LSTM, one model for all meters.
 
-Reads data/windowed/series.parquet, data/split/, data/raw/source.json and, for a warm start, the
-model in `train.warm_start`. Writes models/lstm/ and reports/train/history.csv. After each epoch it
+Reads data/series/, data/split/, data/source.json and, for a warm start, the model in
+`train.warm_start`. Writes models/lstm/ and reports/train/history.csv. After each epoch it
 saves models/checkpoint.npz, from which an interrupted training resumes.
 """
 
@@ -20,7 +20,7 @@ def main(params: Params) -> None:
     """Run the stage."""
     strategy, workers = tensorflow.distribution_strategy(), distributed.workers_from_env()
     shape = windows.WindowShape(params.window.lookback, params.window.horizon)
-    series_paths, train_paths = meters.held(paths.SERIES), meters.held(paths.TRAIN)
+    series_paths, train_paths = meters.by_name(paths.SERIES), meters.by_name(paths.TRAIN)
     features = pq.read_schema(series_paths[next(iter(train_paths))]).names[1:]
     earlier = saved_model.warm_start(params, features)
     data = loop.TrainingData(

@@ -41,8 +41,8 @@ for name in {stages}:
 """
 DRAWN_ALONE = """
 from household.report import plots
-draw = plots.Plot.picture
-plots.Plot.picture = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
+draw = plots.Plot.to_png
+plots.Plot.to_png = lambda plot, table: draw(plot, table) if plot.name in {names} else b""
 """
 PATIENCE = 3600  # seconds
 

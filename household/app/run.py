@@ -225,9 +225,13 @@ def _measure_quality(
 def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
     """Return the minutes of `fetch.source`, the record of the source and the quality record."""
     record = source.fetch(given.fetch, folder)
-    if meters.several(folder):
+    zips = meters.by_name(folder)
+    if len(zips) > 1:
         raise UserError("run needs one meter; use `dvc repro` for several")
-    records = MeterReader(sorted(folder.glob("*.zip")), given.parse, skip=given.on_error == "skip")
+    (meter_folder,) = zips.values()
+    records = MeterReader(
+        sorted(meter_folder.glob("*.zip")), given.parse, skip=given.on_error == "skip"
+    )
     minutes = pa.concat_tables(records).combine_chunks()
     checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
     return minutes, record, checked

@@ -152,7 +152,7 @@ def read(given: Params, tried: Space) -> Data:
     from household.model import checkpoint, loop, network  # noqa: PLC0415
 
     shape = windows.WindowShape(given.window.lookback, given.window.horizon)
-    minutes = next(iter(meters.held(paths.SERIES).values()))
+    minutes = next(iter(meters.by_name(paths.SERIES).values()))
     learnt = loop.TrainingData(
         scaling.read(paths.SCALING, pq.read_schema(minutes).names[1:]),
         *batches.load_datasets(

@@ -1,76 +1,39 @@
-"""Find the files of each meter: the path itself for one meter, a folder at the path for several."""
+"""Map over meters. A meter is a file or a folder named after it in the folder of an output."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from household.core import files, parallel
+from household.core import parallel
 from household.core.errors import UserError
 
-FOLDER = "meters"
-# The name of a single meter.
+# The name of the meter if there is only one.
 ONE = "power"
 
-Job = TypeVar("Job")
-Made = TypeVar("Made")
-# Return the path of a meter's file by the meter's name.
-Place = Callable[[str], Path]
+Result = TypeVar("Result")
 
 
-def several(path: Path) -> bool:
-    """Return whether there is a folder of meters at `path`."""
-    return (path / FOLDER).is_dir()
+def by_name(folder: Path) -> dict[str, Path]:
+    """Return the path of each meter in `folder` by the meter's name, sorted by name."""
+    return {path.stem: path for path in sorted(folder.iterdir(), key=lambda path: path.stem)}
 
 
-def held(path: Path) -> dict[str, Path]:
-    """Return the path of each meter at `path`, by meter, sorted by name."""
-    if not several(path):
-        return {ONE: path}
-    return {file.stem: file for file in sorted((path / FOLDER).iterdir())}
+def file_name(meter: str) -> str:
+    """Return the name of a meter's file."""
+    return f"{meter}.parquet"
 
 
-def place(folder: Path, meter: str) -> Path:
-    """Return the path of a meter's Parquet file in `folder`."""
-    return folder / FOLDER / f"{meter}.parquet"
-
-
-@contextmanager
-def written(several: bool, *paths: Path) -> Iterator[list[Place]]:
-    """Yield, for each of `paths`, a function that returns where to write a meter's file.
-
-    A single meter is written to the path itself. Several meters are written to a folder that
-    replaces the path on success.
-    """
-    if not several:
-        yield [_always(path) for path in paths]
-        return
-    with ExitStack() as stack:
-        folders = [stack.enter_context(files.atomic_folder(path)) for path in paths]
-        for folder in folders:
-            (folder / FOLDER).mkdir()
-        yield [_in(folder) for folder in folders]
-
-
-def _always(path: Path) -> Place:
-    return lambda _: path
-
-
-def _in(folder: Path) -> Place:
-    return lambda meter: place(folder, meter)
-
-
-def each(
-    function: Callable[[Job], Made], jobs: Mapping[str, Job], *, skip: bool, doing: str
-) -> tuple[dict[str, Made], dict[str, str]]:
-    """Apply `function` to the job of each meter.
+def map_meters(
+    function: Callable[[str], Result], meters: Sequence[str], *, skip: bool, desc: str
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """Apply `function` to the name of each meter, in parallel if there are many.
 
     Args:
         function: What to do for a meter.
-        jobs: Its argument, by meter.
+        meters: The names of the meters.
         skip: Whether to skip meters for which `function` raises UserError.
-        doing: The name of the stage in messages and progress.
+        desc: The name of the stage in messages and progress.
 
     Returns:
         The results by meter, and the reasons by skipped meter.
@@ -78,12 +41,12 @@ def each(
     Raises:
         UserError: `function` failed for a meter and `skip` is False, or no meter is left.
     """
-    if list(jobs) == [ONE]:
-        return {ONE: function(jobs[ONE])}, {}
-    results: dict[str, Made] = {}
+    if len(meters) == 1:
+        return {meter: function(meter) for meter in meters}, {}
+    results: dict[str, Result] = {}
     skipped: dict[str, str] = {}
-    attempts = parallel.map_items(partial(_tried, function), list(jobs.values()), doing)
-    for meter, result in zip(jobs, attempts, strict=True):
+    attempts = parallel.map_items(partial(_result_or_error, function), meters, desc)
+    for meter, result in zip(meters, attempts, strict=True):
         if isinstance(result, UserError) and not skip:
             raise UserError(
                 f"meter {meter}: {result} (set on_error to skip to leave this meter out)"
@@ -94,15 +57,15 @@ def each(
             results[meter] = result
     if not results:
         meter, reason = next(iter(skipped.items()))
-        raise UserError(f"all {len(jobs):,} meters failed; {meter}: {reason}")
+        raise UserError(f"all {len(meters):,} meters failed; {meter}: {reason}")
     for meter, reason in skipped.items():
-        print(f"{doing}: skipped meter {meter}: {reason}")
+        print(f"{desc}: skipped meter {meter}: {reason}")
     return results, skipped
 
 
-def _tried(function: Callable[[Job], Made], job: Job) -> Made | UserError:
+def _result_or_error(function: Callable[[str], Result], meter: str) -> Result | UserError:
     """Return the result of `function`, or its UserError, so that the other meters are done."""
     try:
-        return function(job)
-    except UserError as failure:
-        return failure
+        return function(meter)
+    except UserError as error:
+        return error

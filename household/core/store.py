@@ -1,7 +1,7 @@
-"""Store the parsed minutes as Parquet: one file a month in a folder, or one file.
+"""Store the parsed minutes of a meter in a folder, one Parquet file a month.
 
 The file of a month does not depend on the months around it. A new month therefore adds only its own
-file to DVC's cache and to a remote. In a single file, each month is a row group.
+file to DVC's cache and to a remote.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,38 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from household.core import arrow, files, schema
+from household.core import arrow, files
 
 
-def write_months(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Write `tables` of schema.SCHEMA, in time order, to a folder; yield each written month."""
+def write_months(folder: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Write `tables` of schema.SCHEMA, in time order, to `folder`; yield each written month."""
     for month, table in split_by_month(tables):
-        files.write_table(path / f"{month}.parquet", table)
+        files.write_table(folder / f"{month}.parquet", table)
         yield table
 
 
-def write_file(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Write `tables` of schema.SCHEMA, in time order, to one file; yield each month."""
-    with (
-        files.atomic_write(path) as partial,
-        pq.ParquetWriter(partial, schema.SCHEMA, **files.parquet_options(schema.SCHEMA)) as parquet,
-    ):
-        for _, table in split_by_month(tables):
-            parquet.write_table(table)
-            yield table
-
-
-def iter_months(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the months at `path` in time order, or some of their columns."""
-    for month in _files(path):
+def iter_months(folder: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the months in `folder` in time order, or some of their columns."""
+    for month in _files(folder):
         with pq.ParquetFile(month) as file:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=columns)
 
 
-def read_metadata(path: Path) -> list[pq.FileMetaData]:
-    """Return the Parquet metadata of each file at `path`."""
-    return [pq.read_metadata(month) for month in _files(path)]
+def read_metadata(folder: Path) -> list[pq.FileMetaData]:
+    """Return the Parquet metadata of each month in `folder`."""
+    return [pq.read_metadata(month) for month in _files(folder)]
 
 
 def split_by_month(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
@@ -61,7 +50,5 @@ def split_by_month(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]
         yield str(month), pa.concat_tables(pieces).combine_chunks()
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return sorted(path.glob("*.parquet"), key=lambda month: np.datetime64(month.stem))
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"), key=lambda month: np.datetime64(month.stem))

@@ -95,7 +95,7 @@ def in_memory(values: Values, starts: Starts) -> WindowDataset:
 
 
 def load_datasets(
-    path: Path, parts: Sequence[Path], shape: WindowShape, before: int
+    folder: Path, splits: Sequence[Path], shape: WindowShape, before: int
 ) -> list[WindowDataset]:
     """Return the windows of several splits of the split stage.
 
@@ -103,23 +103,20 @@ def load_datasets(
     `from_files`.
 
     Args:
-        path: The series.
-        parts: The window starts of each split.
+        folder: The series of each meter.
+        splits: The window starts of each meter, a folder for each split.
         shape: The shape of the windows.
         before: How many minutes before the first window of a piece to read as well.
     """
-    minutes = meters.held(path)
-    if meters.several(path):
-        return [
-            from_files(
-                [(minutes[meter], starts) for meter, starts in meters.held(part).items()],
-                shape,
-                before,
-            )
-            for part in parts
-        ]
-    values = series.to_array(files.read_table(path))
-    return [in_memory(values, windows.read_starts(part)) for part in parts]
+    minutes, starts = meters.by_name(folder), [meters.by_name(split) for split in splits]
+    if len(minutes) == 1:
+        ((meter, path),) = minutes.items()
+        values = series.to_array(files.read_table(path))
+        return [in_memory(values, windows.read_starts(split[meter])) for split in starts]
+    return [
+        from_files([(minutes[meter], path) for meter, path in split.items()], shape, before)
+        for split in starts
+    ]
 
 
 def from_files(

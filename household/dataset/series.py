@@ -10,30 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from household.core import arrow, files, schema, store
+from household.core import arrow, files, meters, schema, store
 from household.core.errors import UserError
 from household.core.parallel import prefetch
 from household.core.params import WindowParams
 from household.core.schema import TARGET
 from household.dataset import windows
-
-
-class Job(NamedTuple):
-    """Describe a meter whose windows are to be found.
-
-    Attributes:
-        parsed: The parsed minutes.
-        series: The file to write the complete minutes to.
-        windows: The file to write the starts of the windows to.
-        features: The columns that every minute must have.
-        settings: The parameters of the window stage.
-    """
-
-    parsed: Path
-    series: Path
-    windows: Path
-    features: list[str]
-    settings: WindowParams
 
 
 class WindowCounts(NamedTuple):
@@ -43,39 +25,55 @@ class WindowCounts(NamedTuple):
     windows: int
 
 
-def build_windows(job: Job) -> WindowCounts:
+def build_windows(
+    meter: str,
+    *,
+    parsed: Path,
+    series: Path,
+    starts: Path,
+    features: list[str],
+    settings: WindowParams,
+) -> WindowCounts:
     """Write the complete minutes and the starts of the windows of a meter; count both.
+
+    Args:
+        meter: The name of the meter.
+        parsed: Where the meter's folder of parsed minutes is.
+        series: Where to write the meter's file of complete minutes.
+        starts: Where to write the meter's file of window starts.
+        features: The columns that every minute must have.
+        settings: The parameters of the window stage.
 
     Raises:
         UserError: There is no window.
     """
-    finder, window = windows.WindowFinder(), job.settings
+    finder = windows.WindowFinder()
 
     # One month at a time, since decades of minutes do not fit into a laptop's memory.
     def tables() -> Iterator[pa.Table]:
-        return store.iter_months(job.parsed, ["timestamp", *job.features])
+        return store.iter_months(parsed / meter, ["timestamp", *features])
 
-    with files.atomic_write(job.series) as partial:
-        columns = schema.schema(job.features)
+    with files.atomic_write(series / meters.file_name(meter)) as partial:
+        columns = schema.schema(features)
         with pq.ParquetWriter(partial, columns, **files.parquet_options(columns)) as parquet:
-            for table in prefetch(complete_minutes(tables, job.features, window.use_fraction)):
+            for table in prefetch(complete_minutes(tables, features, settings.use_fraction)):
                 finder.add(arrow.to_numpy(table["timestamp"]))
                 parquet.write_table(table)
-        if TARGET not in job.features or not finder.minutes:
-            missing = " and ".join(job.features or window.features)
-            raise UserError(f"{job.parsed}: no minute has a value for {missing}")
-        starts = finder.starts(
-            windows.WindowShape(window.lookback, window.horizon), window.across_gaps
+        if TARGET not in features or not finder.minutes:
+            missing = " and ".join(features or settings.features)
+            raise UserError(f"{parsed / meter}: no minute has a value for {missing}")
+        found = finder.starts(
+            windows.WindowShape(settings.lookback, settings.horizon), settings.across_gaps
         )
-        if not len(starts):
+        if not len(found):
             raise UserError(
-                f"no window of window.lookback {window.lookback} and window.horizon "
-                f"{window.horizon} in {finder.minutes:,} minutes"
-                f"{'' if window.across_gaps else ' without crossing a gap'}; shorten them, or use "
-                "more minutes (window.use_fraction, fetch.source)"
+                f"no window of window.lookback {settings.lookback} and window.horizon "
+                f"{settings.horizon} in {finder.minutes:,} minutes"
+                f"{'' if settings.across_gaps else ' without crossing a gap'}; shorten them, or "
+                "use more minutes (window.use_fraction, fetch.source)"
             )
-    windows.write_starts(job.windows, starts)
-    return WindowCounts(finder.minutes, len(starts))
+    windows.write_starts(starts / meters.file_name(meter), found)
+    return WindowCounts(finder.minutes, len(found))
 
 
 def available_features(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:

@@ -1,12 +1,13 @@
 """Split the windows into training, validation and test splits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from household.core import meters
 from household.core.errors import UserError
 from household.core.params import SplitParams
 from household.dataset import windows
@@ -69,11 +70,11 @@ def split_windows(starts: Starts, shape: WindowShape, settings: SplitParams, see
     return Splits(train, validation, test)
 
 
-def holdout_meters(meters: Sequence[str], settings: SplitParams, seed: int) -> set[str]:
+def holdout_meters(names: Sequence[str], settings: SplitParams, seed: int) -> set[str]:
     """Draw the meters that are tested but not trained on.
 
     Args:
-        meters: The names of all meters.
+        names: The names of all meters.
         settings: The parameters of the split stage.
         seed: Seeds the draw.
 
@@ -81,47 +82,42 @@ def holdout_meters(meters: Sequence[str], settings: SplitParams, seed: int) -> s
         UserError: The asked share is none of the meters, or all of them.
     """
     share = settings.holdout_meters
-    count = round(share * len(meters))
-    if share and not 0 < count < len(meters):
+    count = round(share * len(names))
+    if share and not 0 < count < len(names):
         raise UserError(
-            f"split.holdout_meters: {share:.0%} of {len(meters):,} meters is "
+            f"split.holdout_meters: {share:.0%} of {len(names):,} meters is "
             f"{'all' if count else 'none'}; use another share, or 0 to train on all meters"
         )
-    return set(np.random.default_rng(seed).permutation(sorted(meters))[:count].tolist())
+    return set(np.random.default_rng(seed).permutation(sorted(names))[:count].tolist())
 
 
-class Job(NamedTuple):
-    """Describe a meter whose windows are split.
+def split_meter(
+    meter: str,
+    *,
+    starts: Path,
+    folders: Mapping[str, Path],
+    shape: WindowShape,
+    settings: SplitParams,
+    seed: int,
+    holdout: Container[str],
+) -> dict[str, int]:
+    """Write the splits of a meter; return the number of windows in each.
 
-    Attributes:
-        windows: The file of its windows.
-        train: The file of training windows to write, unless the meter is unseen.
-        validation: The file of validation windows to write, unless the meter is unseen.
-        test: The file of test windows to write.
+    Args:
+        meter: The name of the meter.
+        starts: Where the meter's file of window starts is.
+        folders: Where to write the meter's file of each split, by split.
         shape: The shape of the windows.
         settings: The parameters of the split stage.
         seed: Seeds the shuffle.
-        unseen: Whether the meter is tested only.
-    """
-
-    windows: Path
-    train: Path
-    validation: Path
-    test: Path
-    shape: WindowShape
-    settings: SplitParams
-    seed: int
-    unseen: bool
-
-
-def split_meter(job: Job) -> dict[str, int]:
-    """Write the splits of a meter; return the number of windows in each.
+        holdout: The meters of which only the test split is written.
 
     Raises:
         UserError: As in `split_windows`.
     """
-    parts = split_windows(windows.read_starts(job.windows), job.shape, job.settings, job.seed)
-    written = {"test": parts.test} if job.unseen else parts._asdict()
-    for name, starts in written.items():
-        windows.write_starts(getattr(job, name), starts)
-    return {name: len(starts) for name, starts in written.items()}
+    all_starts = windows.read_starts(starts / meters.file_name(meter))
+    splits = split_windows(all_starts, shape, settings, seed)
+    written = {"test": splits.test} if meter in holdout else splits._asdict()
+    for name, split_starts in written.items():
+        windows.write_starts(folders[name] / meters.file_name(meter), split_starts)
+    return {name: len(split_starts) for name, split_starts in written.items()}

@@ -117,7 +117,7 @@ def last_row(starts: Any, shape: WindowShape) -> Any:
     return starts + (shape.length - 1)
 
 
-def evaluation_stride(count: int, horizon: int, *, several: bool = False) -> int:
+def evaluation_stride(count: int, horizon: int, *, pooled: bool = False) -> int:
     """Return the stride between scored windows that keeps at most SCORED targets.
 
     Windows with a long horizon share nearly all targets with their neighbours, so a part of them is
@@ -127,9 +127,9 @@ def evaluation_stride(count: int, horizon: int, *, several: bool = False) -> int
     Args:
         count: The number of windows, one a minute.
         horizon: The number of target minutes of each.
-        several: Whether the windows are of several meters.
+        pooled: Whether the windows are of several meters.
     """
-    keep_all = horizon == 1 and not several
+    keep_all = horizon == 1 and not pooled
     stride = 1 if keep_all else max(1, math.ceil(count * horizon / MAX_SCORED_TARGETS))
     while math.gcd(stride, 1440) > 1:
         stride += 1

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.core import arrow, files
-from household.dataset import series, windows
+from household.core import arrow, files, meters
+from household.core.params import EvaluateParams
+from household.dataset import windows
+from household.dataset.series import to_array
 from household.evaluation import baselines, metrics, predictions, significance
 from household.evaluation.predictions import ForecastSet
 from household.model import inference, intervals, saved_model
@@ -34,34 +36,6 @@ SCHEMA = pa.schema(
 )
 
 
-class Job(NamedTuple):
-    """Describe a meter on which a model is scored.
-
-    Attributes:
-        meter: Its name.
-        series: The file of its series.
-        train: The file of its training windows; None if the model was not trained on it.
-        validation: The file of its validation windows; None likewise.
-        test: The file of its test windows.
-        graph: The network as ONNX.
-        intervals: The prediction intervals.
-        with_trees: Whether to score LightGBM as well.
-        previous_model: The folder of a previous model to score as well.
-        kept: The stride of the windows that enter the metrics of all meters together.
-    """
-
-    meter: str
-    series: Path
-    train: Path | None
-    validation: Path | None
-    test: Path
-    graph: Path
-    intervals: Path
-    with_trees: bool
-    previous_model: str | None
-    kept: int
-
-
 class MeterScore(NamedTuple):
     """Hold the scores of a meter.
 
@@ -76,35 +50,55 @@ class MeterScore(NamedTuple):
     stride: int
 
 
-def score_meter(job: Job) -> MeterScore:
+def score_meter(
+    meter: str,
+    *,
+    series: Path,
+    splits: Mapping[str, Path],
+    graph: Path,
+    interval_file: Path,
+    settings: EvaluateParams,
+    pooled_stride: int,
+) -> MeterScore:
     """Score a model on one meter.
+
+    Args:
+        meter: The name of the meter.
+        series: Where the meter's series is.
+        splits: Where the meter's window starts are, by split. There is only a test split if the
+            model was not trained on the meter.
+        graph: The network as ONNX.
+        interval_file: The prediction intervals.
+        settings: The parameters of the evaluate stage.
+        pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
         UserError: As in `predictions.run_forecasters`.
     """
-    session = inference.load_session(job.graph)
-    minutes = files.read_table(job.series)
-    shape, test = inference.window_shape(session), windows.read_starts(job.test)
-    train, validation = (
-        NONE if path is None else windows.read_starts(path) for path in (job.train, job.validation)
-    )
-    stride = windows.evaluation_stride(len(test), shape.horizon)
+    session = inference.load_session(graph)
+    minutes = files.read_table(series / meters.file_name(meter))
+    paths = {name: folder / meters.file_name(meter) for name, folder in splits.items()}
+    starts = {
+        name: windows.read_starts(path) if path.is_file() else NONE for name, path in paths.items()
+    }
+    shape = inference.window_shape(session)
+    stride = windows.evaluation_stride(len(starts["test"]), shape.horizon)
     forecasts = predictions.run_forecasters(
         session,
-        intervals.read(job.intervals),
+        intervals.read(interval_file),
         baselines.ForecastContext(
-            series.to_array(minutes), arrow.to_numpy(minutes["timestamp"]), train, shape
+            to_array(minutes), arrow.to_numpy(minutes["timestamp"]), starts["train"], shape
         ),
         minutes.column_names[1:],
-        validation,
-        test[::stride],
-        job.with_trees,
-        saved_model.load(Path(job.previous_model).expanduser(), saved_model.GRAPH)
-        if job.previous_model
+        starts["validation"],
+        starts["test"][::stride],
+        settings.lightgbm,
+        saved_model.load(Path(settings.previous_model).expanduser(), saved_model.GRAPH)
+        if settings.previous_model
         else None,
     )
-    row = {"meter": job.meter, "in_training": job.train is not None} | _row(forecasts, stride)
-    thinning = max(1, job.kept // stride)
+    row = {"meter": meter, "in_training": paths["train"].is_file()} | _row(forecasts, stride)
+    thinning = max(1, pooled_stride // stride)
     return MeterScore(row, forecasts.thin(thinning), stride * thinning)
 
 

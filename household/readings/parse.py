@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
-from household.core import store
-from household.core.errors import UserError
+from household.core import files, store
 from household.core.parallel import prefetch
 from household.core.params import ParseParams
 from household.readings import archive, quality
@@ -74,38 +73,24 @@ class MeterReader:
         return sum((reader.skipped for reader in self._readers), Counter())
 
 
-class Job(NamedTuple):
-    """Describe a meter to be parsed.
+def parse_meter(
+    meter: str, raw: Path, parsed: Path, settings: ParseParams, *, skip: bool
+) -> dict[str, Any]:
+    """Write the minutes of a meter; return the record of their quality.
 
-    Attributes:
-        raw: A zip, or a folder of zips that are merged by time.
-        parsed: The file to write; the folder to fill if `raw` is a folder.
+    Args:
+        meter: The name of the meter.
+        raw: Where the meter's folder of zips is. The zips are merged by time.
+        parsed: Where to write the meter's folder of months.
         settings: The parameters of the parse stage.
         skip: Whether to skip bad lines instead of raising UserError.
-    """
-
-    raw: Path
-    parsed: Path
-    settings: ParseParams
-    skip: bool
-
-
-def parse_meter(job: Job) -> dict[str, Any]:
-    """Write the minutes of a meter; return the record of their quality.
 
     Raises:
         UserError: The text is not a series of minutes. No file is left then.
     """
     report = quality.QualityReport()
-    is_folder = job.raw.is_dir()
-    zips = sorted(job.raw.glob("*.zip")) if is_folder else [job.raw]
-    records = MeterReader(zips, job.settings, skip=job.skip)
-    write = store.write_months if is_folder else store.write_file
-    for month in write(job.parsed, prefetch(iter(records))):
-        report.add(month)
-    try:
+    records = MeterReader(sorted((raw / meter).glob("*.zip")), settings, skip=skip)
+    with files.atomic_folder(parsed / meter) as folder:
+        for month in store.write_months(folder, prefetch(iter(records))):
+            report.add(month)
         return report.to_dict(records.skipped, records.name, records.entities)
-    except UserError:
-        if job.parsed.is_file():
-            job.parsed.unlink()
-        raise

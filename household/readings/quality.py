@@ -136,17 +136,19 @@ class QualityReport:
 
 
 def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
-    """Combine the records of several meters.
+    """Combine the records of all meters.
 
     Args:
         records: The record of each meter, by meter.
         left_out: The reason for each skipped meter.
 
     Returns:
-        A record of all meters together; in addition `meters`, their own records without the gaps by
-        day, and `left_out`.
+        The record of a single meter as it is. Otherwise a record of all meters together; in
+        addition `meters`, their own records without the gaps by day, and `left_out`.
     """
     all_records = list(records.values())
+    if len(records) + len(left_out) == 1:
+        return all_records[0]
     by_day: Counter[str] = Counter()
     for record in all_records:
         by_day.update(record["gaps"]["by_day"])

@@ -38,11 +38,11 @@ LINE_BYTES = 200  # more than any line of the simulated text
 
 
 def fetch(settings: FetchParams, folder: Path) -> dict[str, Any]:
-    """Write the zips of `fetch.source` to `folder` and verify them.
+    """Write the zips of `fetch.source` to a folder for each meter and verify them.
 
     Args:
         settings: The parameters of the fetch stage.
-        folder: Where to write the zips.
+        folder: Where to write the folders.
 
     Returns:
         The record of the source: addresses, sizes, hashes and licence.
@@ -57,15 +57,15 @@ def fetch(settings: FetchParams, folder: Path) -> dict[str, Any]:
         raise UserError(
             f"fetch.sha256: checks one zip, but fetch.source gives {len(sources)}; set it to null"
         )
-    if settings.one_meter_per_file or settings.sample.meters > 1:
-        folder /= meters.FOLDER
+    one_meter_per_file = settings.one_meter_per_file or settings.sample.meters > 1
     parts: dict[str, dict[str, Any]] = {}
     uci = False
     for source, household in sources:
         name = zip_name(source if household is None else f"{source}_{household:04}")
         if name in parts:
             raise UserError(f"fetch.source: two files are named {name}; rename one")
-        with files.atomic_write(folder / name) as path:
+        meter = Path(name).stem if one_meter_per_file else meters.ONE
+        with files.atomic_write(folder / meter / name) as path:
             address = fetch_one(source, settings.sample, path, household or 0)
             archive.verify(path, address)
             is_uci = archive.is_uci(path)

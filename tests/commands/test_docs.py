@@ -67,8 +67,8 @@ MISTAKES = {
         "rm -r .dvc/cache; sed -i '/steps:/s/100/50/' params.yaml; dvc repro plot; "
         "dvc plots diff; git checkout --quiet ."
     ),
-    "Parameters 'window.lookback' are missing from 'params.yaml'": (
-        "sed -i '/  lookback:/d' params.yaml; dvc repro; git checkout --quiet ."
+    "Parameters 'seed' are missing from 'params.yaml'": (
+        "sed -i '/^seed:/d' params.yaml; dvc repro; git checkout --quiet ."
     ),
     "ERROR: failed to reproduce 'parse'": (
         "sed -i 's/delimiter: ;/delimiter: .../' params.yaml; dvc repro; git checkout --quiet ."

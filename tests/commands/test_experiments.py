@@ -32,7 +32,17 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     assert wait == f"{alone} -j 2"
     # Of the three one is enough, beside one that ends soon: two run at once.
     type_command(clone, queue.replace("[32],[64],[50", "[50"))
-    dvc(clone, "exp", "run", "--queue", "--name", "soon", "--set-param", "split.train=0.7", "split")
+    dvc(
+        clone,
+        "exp",
+        "run",
+        "--queue",
+        "--name",
+        "soon",
+        "--set-param",
+        "split.train_fraction=0.7",
+        "split",
+    )
     # It has not the epochs of the one before.
     assert re.findall(r"epoch \d+/\d+", type_command(clone, wait)) == ["epoch 1/1"]
     dvc(clone, "exp", "remove", "soon")

@@ -33,7 +33,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 def stage(line: str) -> Callable[[Path], None]:
     """Return an edit that makes the window stage run `line` first."""
-    start = "    window, parsed = params.window, meters.held(paths.PARSED)\n"
+    start = "    window, parsed = params.window, meters.by_name(paths.PARSED)\n"
     return edited("stages/window.py", start, f"    {line}\n{start}")
 
 
@@ -42,7 +42,7 @@ def declared(old: str, new: str) -> Callable[[Path], None]:
 
 
 CODE = "      - stages/window.py\n"
-PARAMS = "      - window.features\n"
+PARAMS = "    params: [on_error, window]\n"
 BROKEN = [
     (stage("open('README.md').close()"), "opens README.md, which is none of its deps"),
     (
@@ -60,7 +60,7 @@ BROKEN = [
         "reads the parameter plot.steps, which is none of its params",
     ),
     (
-        declared(PARAMS, f"{PARAMS}      - plot.steps\n"),
+        declared(PARAMS, PARAMS.replace("window", "plot.steps, window")),
         "never reads the parameter plot.steps, one of its params",
     ),
     (

@@ -147,7 +147,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (clone / "models/lstm").rename(folder / "lstm")
-    minutes = pq.read_table(clone / "data/windowed/series.parquet").to_pandas()
+    minutes = pq.read_table(clone / "data/series/power.parquet").to_pandas()
     predictions = pq.read_table(clone / "reports/predictions.parquet").to_pandas()
     before = minutes[minutes["timestamp"] < predictions["timestamp"].iloc[-1]]
     before.to_csv(folder / "readings.csv", index=False)

@@ -64,7 +64,7 @@ from household.model import tensorflow
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-tensorflow.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+tensorflow.distribution_strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 from household.core import params
 from stages import train
 train.main(params.load())
@@ -75,12 +75,12 @@ import os, signal
 from household.model import loop
 from household.core import params
 from stages import train
-begin_epoch = loop._Progress.begin_epoch
+begin_epoch = loop.TrainingProgress.begin_epoch
 def begin_or_die(epochs):
     if epochs.done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     begin_epoch(epochs)
-loop._Progress.begin_epoch = begin_or_die
+loop.TrainingProgress.begin_epoch = begin_or_die
 train.main(params.load())
 """
 
@@ -89,7 +89,7 @@ train.main(params.load())
 def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
     clone: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts = windows.read_starts(clone / paths.TRAIN)
+    starts = windows.read_starts(clone / paths.TRAIN / "power.parquet")
     stretches = len(windows.chunk_starts(starts, 48))
     # The last batch has one row, which leaves the second rank without any.
     size = next(size for size in range(5, 99) if stretches % size == 1)

@@ -34,6 +34,7 @@ from tests.project import SHIPPED, changed
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
+ZIPS = paths.RAW / "power"
 OLD = b"the zip of an earlier run"
 HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
@@ -68,7 +69,7 @@ def recorded() -> dict[str, Any]:
 
 def only() -> Path:
     """Return the only zip."""
-    (path,) = paths.RAW.iterdir()
+    (path,) = ZIPS.iterdir()
     return path
 
 
@@ -88,8 +89,8 @@ def said_of(
 
 def refused(given: Params) -> str:
     """Return the error of a run after an earlier good one, whose files must stay."""
-    paths.RAW.mkdir(parents=True, exist_ok=True)
-    (paths.RAW / "old.zip").write_bytes(OLD)
+    ZIPS.mkdir(parents=True, exist_ok=True)
+    (ZIPS / "old.zip").write_bytes(OLD)
     paths.SOURCE.write_bytes(OLD)
     with pytest.raises(UserError) as caught:
         fetch.main(given)
@@ -239,9 +240,9 @@ def test_the_zips_and_texts_of_a_folder_are_copied_and_no_other_files() -> None:
     (folder / "notes.md").write_bytes(b"no record")
     fetch.main(with_fetch(source=["mine"]))
     names = ["2007-02.zip", "2007-03.zip", "2007_01.zip"]
-    assert sorted(path.name for path in paths.RAW.iterdir()) == names
-    assert (paths.RAW / "2007_01.zip").read_bytes() == GOOD
-    with archive.open_text(paths.RAW / "2007-03.zip") as text:
+    assert sorted(path.name for path in ZIPS.iterdir()) == names
+    assert (ZIPS / "2007_01.zip").read_bytes() == GOOD
+    with archive.open_text(ZIPS / "2007-03.zip") as text:
         assert text.read() == b"a text"
     found = recorded()
     assert found["source"] == ["mine"]
@@ -260,7 +261,7 @@ def test_a_list_of_sources_is_fetched_each_and_replaces_what_was_there(server: S
     Path("b.zip").write_bytes(GOOD)
     given = [f"{server.root}/a.zip?of=2007", "b.zip"]
     fetch.main(with_fetch(source=given))
-    assert {path.name: path.read_bytes() for path in paths.RAW.iterdir()} == {
+    assert {path.name: path.read_bytes() for path in ZIPS.iterdir()} == {
         "a.zip": other,
         "b.zip": GOOD,
     }

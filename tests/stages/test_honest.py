@@ -32,7 +32,7 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
     stamps = np.datetime64("2007-01-01", "ms") + steps * np.timedelta64(1, "m")
     columns = [pa.array(stamps), *(pa.array(column) for column in values.T)]
     table = pa.table(columns, schema=schema.SCHEMA)
-    list(store.write_months(paths.PARSED, iter([table])))
+    list(store.write_months(paths.PARSED / "power", iter([table])))
     files.write_json(paths.SOURCE, {"simulated": False})
     for stage in ("window", "split", "train"):
         importlib.import_module(f"stages.{stage}").main(changed(SMALL | parameters))
@@ -43,11 +43,17 @@ def trained_on_other_test_values(tmp_path: Path, parameters: dict[str, Any]) -> 
     draw = np.random.default_rng(0)
     values = draw.random((MINUTES, len(schema.NAMES)), np.float32)
     train(tmp_path / "one", values, parameters)
-    test = windows.read_starts(paths.TEST)
+    test = windows.read_starts(paths.TEST / "power.parquet")
     assert len(test) > 50
     values[test.min() :] += 1 + draw.random(values[test.min() :].shape, np.float32)
     train(tmp_path / "other", values, parameters)
-    names = [paths.TRAIN, paths.VALIDATION, paths.SCALING, paths.NETWORK, paths.HISTORY]
+    names = [
+        paths.TRAIN / "power.parquet",
+        paths.VALIDATION / "power.parquet",
+        paths.SCALING,
+        paths.NETWORK,
+        paths.HISTORY,
+    ]
     return {
         name.name
         for name in names

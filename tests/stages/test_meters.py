@@ -41,7 +41,7 @@ def contents(folder: Path = Path("data")) -> dict[str, bytes]:
 
 def spoil(meter: str) -> None:
     """Replace the zip of a meter by one without a header."""
-    with zipfile.ZipFile(paths.RAW / meters.FOLDER / f"{meter}.zip", "w") as zipped:
+    with zipfile.ZipFile(paths.RAW / meter / f"{meter}.zip", "w") as zipped:
         zipped.writestr(archive.TEXT_NAME, "nothing\n")
 
 
@@ -49,15 +49,15 @@ def test_each_simulated_household_is_a_meter_of_its_own_with_other_habits() -> N
     run(changed(SMALL), *DATA)
     names = [f"sample_{number:04}" for number in range(4)]
     for path in (paths.RAW, paths.PARSED, paths.SERIES, paths.WINDOWS, paths.TRAIN, paths.TEST):
-        assert list(meters.held(path)) == names, path
+        assert list(meters.by_name(path)) == names, path
     assert list(files.read_json(paths.SOURCE)["parts"]) == [f"{name}.zip" for name in names]
     power = [
         pq.read_table(path)["global_active_power"].to_numpy()
-        for path in meters.held(paths.PARSED).values()
+        for path in meters.by_name(paths.PARSED).values()
     ]
     assert len({np.nanmean(each) for each in power}) == 4
     # The first is the one that there is alone.
-    first = pq.read_table(paths.PARSED / meters.FOLDER / "sample_0000.parquet")
+    first = pq.read_table(paths.PARSED / "sample_0000")
     run(changed({"fetch.sample.days": 1}), "fetch", "parse")
     assert pq.read_table(paths.PARSED).equals(first)
 
@@ -65,7 +65,9 @@ def test_each_simulated_household_is_a_meter_of_its_own_with_other_habits() -> N
 def test_a_folder_of_zips_and_a_pattern_are_each_meters() -> None:
     run(changed(SMALL), "fetch")
     here = Path("meters")
-    shutil.copytree(paths.RAW / meters.FOLDER, here)
+    here.mkdir()
+    for path in paths.RAW.glob("*/*.zip"):
+        shutil.copy(path, here)
     Path("meters/notes.md").touch()
     held = contents(paths.RAW)
     for source in (
@@ -101,7 +103,7 @@ def test_the_quality_has_a_row_a_meter_and_their_sums() -> None:
     power = np.concatenate(
         [
             pq.read_table(path)["global_active_power"].drop_null().to_numpy()
-            for path in meters.held(paths.PARSED).values()
+            for path in meters.by_name(paths.PARSED).values()
         ]
     )
     extent = record["columns"]["global_active_power"]
@@ -124,7 +126,7 @@ def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
     assert "skipped meter sample_0002" in capsys.readouterr().out
     record = files.read_json(paths.QUALITY)
     assert list(record["left_out"]) == ["sample_0002"]
-    assert list(meters.held(paths.TEST)) == ["sample_0000", "sample_0001", "sample_0003"]
+    assert list(meters.by_name(paths.TEST)) == ["sample_0000", "sample_0001", "sample_0003"]
     for name in ("sample_0000", "sample_0001", "sample_0003"):
         spoil(name)
     with pytest.raises(UserError, match="all 4 meters failed; sample_0000"):
@@ -133,13 +135,13 @@ def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
 
 def test_a_meter_without_a_window_is_named_or_skipped() -> None:
     run(changed(SMALL), "fetch", "parse")
-    path = meters.held(paths.PARSED)["sample_0001"]
+    (path,) = (paths.PARSED / "sample_0001").iterdir()
     files.write_table(path, pq.read_table(path)[:30])
     with pytest.raises(UserError, match=r"^meter sample_0001: no window of .* in 30 minutes"):
         run(changed(SMALL), "window")
     assert not paths.SERIES.exists()
     run(changed(SMALL | {"on_error": "skip"}), "window", "split")
-    assert list(meters.held(paths.SERIES)) == ["sample_0000", "sample_0002", "sample_0003"]
+    assert list(meters.by_name(paths.SERIES)) == ["sample_0000", "sample_0002", "sample_0003"]
 
 
 @pytest.mark.parametrize("window", [{}, {"scaling.center": "all"}, {"scaling.center": "none"}])
@@ -152,10 +154,10 @@ def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any
             [
                 windows.inputs(
                     pq.read_table(path).to_pandas().to_numpy()[:, 1:].astype(np.float64),
-                    windows.read_starts(meters.held(part)[meter]),
+                    windows.read_starts(meters.by_name(part)[meter]),
                     shape.length,
                 ).reshape(-1, 7)
-                for meter, path in meters.held(paths.SERIES).items()
+                for meter, path in meters.by_name(paths.SERIES).items()
             ]
         )
         for kind, part in {"train": paths.TRAIN, "all": paths.WINDOWS}.items()
@@ -173,8 +175,8 @@ def test_households_that_training_does_not_see_are_tested_alone() -> None:
     given = changed(SMALL | {"split.holdout_meters": 0.25})
     run(given, "split")
     assert contents(paths.TEST) == before
-    assert len(meters.held(paths.TRAIN)) == len(meters.held(paths.VALIDATION)) == 3
-    assert set(meters.held(paths.TRAIN)) < set(meters.held(paths.TEST))
+    assert len(meters.by_name(paths.TRAIN)) == len(meters.by_name(paths.VALIDATION)) == 3
+    assert set(meters.by_name(paths.TRAIN)) < set(meters.by_name(paths.TEST))
     assert paths.SCALING.read_bytes() != scale
     with pytest.raises(UserError, match=r"split.holdout_meters: 10% of 4 meters is none; use"):
         run(changed(SMALL | {"split.holdout_meters": 0.1}), "split")
@@ -185,7 +187,7 @@ def test_from_one_meter_to_several_and_back() -> None:
     run(one, *DATA)
     first = contents()
     run(changed(SMALL), *DATA)
-    assert meters.several(paths.TEST)
+    assert len(meters.by_name(paths.TEST)) > 1
     run(one, *DATA)
     assert contents() == first
     assert json.loads(paths.QUALITY.read_text())["rows"] == 1440
@@ -211,12 +213,12 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
     assert {name: (paths.NETWORK.parent / name).read_bytes() for name in model} == model
     record = files.read_json(paths.FORECASTER)["trained_on"]
     assert record["meters"] == 3
-    sizes = [files.row_count(path) for path in meters.held(paths.TRAIN).values()]
+    sizes = [files.row_count(path) for path in meters.by_name(paths.TRAIN).values()]
     assert record["windows"] == sum(sizes)
 
     rows = pa.csv.read_csv(paths.METERS).to_pylist()
-    assert [row["meter"] for row in rows] == list(meters.held(paths.TEST))
-    assert [row["meter"] for row in rows if row["in_training"]] == list(meters.held(paths.TRAIN))
+    assert [row["meter"] for row in rows] == list(meters.by_name(paths.TEST))
+    assert [row["meter"] for row in rows if row["in_training"]] == list(meters.by_name(paths.TRAIN))
     predictions = pq.read_table(paths.PREDICTIONS).to_pandas()
     for row in rows:
         own = predictions[predictions["meter"] == row["meter"]]
@@ -251,5 +253,5 @@ def test_of_a_search_and_a_run_in_memory_several_meters_are_known() -> None:
 
 def test_a_model_of_several_meters_is_used_like_any_other() -> None:
     run(changed(SMALL | MODEL), *DATA, "train")
-    readings = pq.read_table(meters.held(paths.PARSED)["sample_0002"]).to_pandas()
+    readings = pq.read_table(meters.by_name(paths.PARSED)["sample_0002"]).to_pandas()
     assert len(household.predict(paths.NETWORK.parent, readings))

@@ -39,7 +39,7 @@ def put(power: Sequence[float | None]) -> None:
     power_kw = pa.array(power, pa.float32())
     columns = [pa.array(stamps), *[power_kw] * len(schema.NAMES)]
     table = pa.table(columns, schema=schema.SCHEMA)
-    list(store.write_months(paths.PARSED, iter([table])))
+    list(store.write_months(paths.PARSED / "power", iter([table])))
     found = quality.QualityReport()
     found.add(table)
     files.write_json(paths.QUALITY, found.to_dict({}, "mine.txt", {}))
@@ -92,7 +92,7 @@ def test_too_few_windows_to_split_write_nothing() -> None:
     run(with_window(), "window")
     with pytest.raises(UserError, match="1 windows are too few"):
         run(with_window(), "split")
-    assert not paths.TRAIN.parent.exists()
+    assert not paths.TRAIN.exists()
 
 
 @pytest.mark.parametrize("lookback", [1, 49])
@@ -241,7 +241,10 @@ def refusal(minutes: int) -> str:
         run(changed({"fetch.sample.days": minutes / 1440}), "fetch", "parse", "window", "split")
     except UserError as failure:
         return str(failure)
-    assert all(files.row_count(path) for path in (paths.TRAIN, paths.VALIDATION, paths.TEST))
+    assert all(
+        files.row_count(path / "power.parquet")
+        for path in (paths.TRAIN, paths.VALIDATION, paths.TEST)
+    )
     return ""
 
 

@@ -262,7 +262,9 @@ def test_a_stage_that_ran_on_a_cluster_is_up_to_date_without_one(
     assert len((clone / "reports/search/trials.csv").read_text().splitlines()) >= 1 + 2
     assert (clone / "dvc.lock").read_bytes() == lock
     assert {path: path.read_bytes() for path in made} == made
-    assert list(meters.held(clone / paths.TEST)) == [f"sample_{number:04}" for number in range(3)]
+    assert list(meters.by_name(clone / paths.TEST)) == [
+        f"sample_{number:04}" for number in range(3)
+    ]
     assert files.read_json(clone / paths.METRICS)["meters"]["in_training"]["meters"] == 3
 
 
@@ -271,7 +273,7 @@ import sys
 from tests.household.core.test_parallel import ITEMS, fails
 from household.core import parallel
 parallel.CONNECT_SECONDS = float(sys.argv[1])
-print(list(parallel.each(fails, ITEMS[:5], "test")))
+print(list(parallel.map_items(fails, ITEMS[:5], "test")))
 """
 
 

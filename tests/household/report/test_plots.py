@@ -108,7 +108,7 @@ def test_a_picture_does_not_depend_on_the_zone_of_the_machine() -> None:
         "from tests.household.report.example_results import predictions, results; "
         "(plot,) = (plot for plot in plots.CHARTS if plot.name == 'forecast'); "
         "table = plot.table(results(predictions(400, horizon=2))).assign(household='a'); "
-        "print(hashlib.md5(plot.picture(table)).hexdigest())"
+        "print(hashlib.md5(plot.to_png(table)).hexdigest())"
     )
     zones = ("UTC", "America/Mexico_City", "Asia/Tokyo")
     assert len({printed(code, TZ=zone) for zone in zones}) == 1
