@@ -97,7 +97,14 @@ def default(data: Given) -> Iterator[Reached]:
         times: list[float] = []
         parts = (batches.in_memory(data.values, of) for of in (data.train, data.validation))
         learnt = loop.TrainingData(data.scaled, *parts)
-        loop.fit(model, learnt, data.settings.train, data.settings.seed, kept, note)
+        loop.fit(
+            model,
+            learnt,
+            data.settings.train,
+            seed=data.settings.seed,
+            checkpoint_path=kept,
+            on_epoch_end=note,
+        )
         reached.append((times[-1], best(kept)))
     for seconds, weights in reached:
         model.set_weights(weights)
@@ -178,7 +185,9 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     )
     booster = lightgbm.train(known, lambda _: times.append(time.perf_counter() - begin))
     for count in range(50, lightgbm.ROUNDS + 1, 50):
-        yield Reached(times[count - 1], lightgbm.forecast(booster, known, data.test, count)[:, 0])
+        yield Reached(
+            times[count - 1], lightgbm.forecast(booster, known, data.test, rounds=count)[:, 0]
+        )
 
 
 PEERS = {

@@ -80,7 +80,7 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     kept = pa.concat_tables(complete)
     values = series.to_array(kept)
     starts = windows.find_starts(kept["timestamp"].to_numpy(), shape, window.across_gaps)
-    splits = split.split_windows(starts, shape, settings.split, seed)
+    splits = split.split_windows(starts, shape, settings.split, seed=seed)
     counted = scaling.MeterWindows(
         kept.column, *scaling.windows_to_use(settings.scaling, starts, splits.train)
     )
@@ -96,7 +96,14 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
         learnt = (batches.in_memory(values, part) for part in (splits.train, splits.validation))
         data = loop.TrainingData(scaled, *learnt)
         state = Path(folder) / "checkpoint.npz"
-        loop.fit(model, data, settings.train, seed, state, lambda _: None)
+        loop.fit(
+            model,
+            data,
+            settings.train,
+            seed=seed,
+            checkpoint_path=state,
+            on_epoch_end=lambda _: None,
+        )
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
     # The training knows the loss of each member, and not that of their mean.

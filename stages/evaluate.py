@@ -48,7 +48,7 @@ def main(params: Params) -> None:
     files.write_csv(paths.COVERAGE, scored.coverage)
     files.write_table(paths.PREDICTIONS, table)
     simulated = files.read_json(paths.SOURCE)["simulated"]
-    for line in verdict.summary_lines(metrics, scored.windows, horizon, simulated):
+    for line in verdict.summary_lines(metrics, scored.windows, horizon, simulated=simulated):
         print(f"evaluate: {line}")
     if warning := verdict.drift_warning(metrics["verdict"]):
         print(f"evaluate: warning: {warning}")

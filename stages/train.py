@@ -26,7 +26,10 @@ def main(params: Params) -> None:
     data = loop.TrainingData(
         earlier.scaling if earlier else scaling.read(paths.SCALING, features),
         *batches.load_datasets(
-            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.chunk_length(params.train)
+            paths.SERIES,
+            [paths.TRAIN, paths.VALIDATION],
+            shape,
+            before=network.chunk_length(params.train),
         ),
     )
     model = trainer.build_or_warm_start(params, data, earlier)
@@ -51,10 +54,10 @@ def main(params: Params) -> None:
             model,
             data,
             params.train,
-            params.seed,
-            paths.CHECKPOINT,
-            report,
-            warm=bool(earlier),
+            seed=params.seed,
+            checkpoint_path=paths.CHECKPOINT,
+            on_epoch_end=report,
+            warm_start=bool(earlier),
             strategy=strategy,
         )
     if workers.index:
@@ -65,11 +68,19 @@ def main(params: Params) -> None:
         stamps = arrow.to_numpy(table["timestamp"])
         extents.append(
             saved_model.training_extent(
-                stamps, series.to_array(table), windows.read_starts(starts), shape
+                stamps, series.to_array(table), windows.read_starts(starts), shape=shape
             )
         )
     source = files.read_json(paths.SOURCE)
-    trained = trainer.package(model, params, data, features, extents, source, earlier)
+    trained = trainer.package(
+        model,
+        params,
+        data,
+        features=features,
+        trained_on=extents,
+        source=source,
+        warm_start_model=earlier,
+    )
     trained.write(paths.NETWORK.parent)
     paths.CHECKPOINT.unlink()
 

@@ -53,7 +53,7 @@ class Forecaster:
 
     def stream(self, text: FollowedFile, name: str) -> Iterator[pa.Table]:
         """Yield the readings of a text as they arrive; see `input.stream_readings`."""
-        return stream_readings(text, name, self.features, self._layout)
+        return stream_readings(text, name, self.features, layout=self._layout)
 
     def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
         """Forecast the `horizon` minutes after the last reading.
@@ -124,7 +124,7 @@ class Forecaster:
         power = inference.predict(self._session, values, starts)
         if self._intervals is None:  # trained without a validation split
             return {"power_kw": power}
-        bounds = self._intervals.bounds(values, starts, self.shape.lookback, power)
+        bounds = self._intervals.bounds(values, starts, self.shape.lookback, forecast=power)
         return {"power_kw": power} | intervals.named_bounds(*bounds, "_kw")
 
 

@@ -60,23 +60,23 @@ def read_readings(name: str, features: Sequence[str], layout: TextFormat = UCI_F
         if start.startswith(b"PK"):
             archive.verify(path, name)
             with archive.open_text(path) as text:
-                table = _text(text, features, layout, name)
+                table = _text(text, features, layout, name=name)
         elif start == b"PAR1":
             try:
                 table = pq.read_table(file)
             except pa.ArrowInvalid as error:
                 raise UserError(f"{name}: truncated or damaged Parquet file ({error})") from None
         elif start.strip():
-            table = _text(file, features, layout, name)
+            table = _text(file, features, layout, name=name)
         else:
             raise UserError(f"{name}: empty; use readings, one minute a line")
     return select_columns(table, features, name)
 
 
-def _text(file: IO[bytes], features: Sequence[str], layout: TextFormat, name: str) -> pa.Table:
+def _text(file: IO[bytes], features: Sequence[str], layout: TextFormat, *, name: str) -> pa.Table:
     header = file.readline(lines.BLOCK_BYTES)
     file.seek(0)
-    tables = _tables(file, header, features, layout, name=name, skip=False)
+    tables = _tables(file, header, features, layout=layout, name=name, skip=False)
     table = pa.concat_tables(tables)
     if not tables.offset:
         return table
@@ -97,7 +97,7 @@ def _seekable(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
 
 
 def stream_readings(
-    text: FollowedFile, name: str, features: Sequence[str], layout: TextFormat
+    text: FollowedFile, name: str, features: Sequence[str], *, layout: TextFormat
 ) -> Iterator[pa.Table]:
     """Yield the readings of a text as they arrive: tables (timestamp, features) in time order.
 
@@ -114,7 +114,7 @@ def stream_readings(
     """
     header = text.readline(lines.BLOCK_BYTES)
     text.unread(header)
-    for table in _tables(text, header, features, layout, name=name, skip=True):
+    for table in _tables(text, header, features, layout=layout, name=name, skip=True):
         yield select_columns(table, features, name)
 
 
@@ -122,8 +122,8 @@ def _tables(
     text: lines.Text,
     header: bytes,
     features: Sequence[str],
-    layout: TextFormat,
     *,
+    layout: TextFormat,
     name: str,
     skip: bool,
 ) -> uci.UciReader | delimited.DelimitedReader:
@@ -136,7 +136,7 @@ def _tables(
     own_layout = OWN._replace(columns={feature: feature for feature in features})
     found, absent = delimited.parse_header(header, own_layout)
     if absent:
-        raise _missing(name, absent, features, found)
+        raise _missing(name, absent, features, found=found)
     return delimited.DelimitedReader(text, own_layout, hints={}, **options)
 
 
@@ -148,7 +148,7 @@ def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Ta
     """
     missing = [column for column in ("timestamp", *features) if column not in table.column_names]
     if missing:
-        raise _missing(name, missing, features, table.column_names)
+        raise _missing(name, missing, features, found=table.column_names)
     columns = {}
     for column in ("timestamp", *features):
         values = table[column]
@@ -166,7 +166,7 @@ def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Ta
 
 
 def _missing(
-    name: str, missing: Sequence[str], features: Sequence[str], found: Sequence[str]
+    name: str, missing: Sequence[str], features: Sequence[str], *, found: Sequence[str]
 ) -> UserError:
     # A header with another delimiter than a comma is read as one column.
     delimiter = next(
@@ -234,13 +234,14 @@ def validate(
         [table[column].to_numpy(zero_copy_only=False) for column in table.column_names[1:]]
     )
     for column, column_values in zip(table.column_names[1:], values.T, strict=True):
-        _check_unit(name, column, column_values[np.isfinite(column_values)], *ranges[column])
+        _check_unit(name, column, column_values[np.isfinite(column_values)], bounds=ranges[column])
     return stamps, values.astype(np.float32)
 
 
 def _check_unit(
-    name: str, column: str, values: npt.NDArray[np.floating], low: float, high: float
+    name: str, column: str, values: npt.NDArray[np.floating], *, bounds: Sequence[float]
 ) -> None:
+    low, high = bounds
     # A column that was 0 in training, such as an oven, has no typical size.
     if low <= 0 or not len(values):
         return

@@ -84,7 +84,7 @@ class Run:
         predicted = self.results.windows("timestamp")
         simulated = self.results.source["simulated"]
         return verdict.summary_lines(
-            self.results.metrics, len(predicted), self.results.horizon, simulated
+            self.results.metrics, len(predicted), self.results.horizon, simulated=simulated
         )
 
     def plot(self, name: str) -> Picture:
@@ -132,8 +132,10 @@ def run(
         else:
             minutes = _taken(data)
             record = data.attrs.get(SOURCE, UNKNOWN)
-            checked = _measure_quality(minutes, {}, "data", {})
-        return _run(given, started, minutes, record, checked, folder / "checkpoint.npz")
+            checked = _measure_quality(minutes, {}, "data", entities={})
+        return _run(
+            given, started, minutes, record=record, checked=checked, kept=folder / "checkpoint.npz"
+        )
 
 
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
@@ -143,6 +145,7 @@ def _run(
     given: Params,
     started: Params,
     minutes: pa.Table,
+    *,
     record: dict[str, Any],
     checked: dict[str, Any],
     kept: Path,
@@ -159,7 +162,7 @@ def _run(
     values, stamps = series.to_array(known), arrow.to_numpy(known["timestamp"])
     shape = windows.WindowShape(window.lookback, window.horizon)
     starts = windows.find_starts(stamps, shape, window.across_gaps)
-    splits = split.split_windows(starts, shape, given.split, given.seed)
+    splits = split.split_windows(starts, shape, given.split, seed=given.seed)
     centered, scaled = scaling.windows_to_use(given.scaling, starts, splits.train)
 
     earlier = saved_model.warm_start(started, features)
@@ -176,24 +179,40 @@ def _run(
     interrupted = False
     try:
         loop.fit(
-            network, learnt, given.train, given.seed, kept, reported.append, warm=bool(earlier)
+            network,
+            learnt,
+            given.train,
+            seed=given.seed,
+            checkpoint_path=kept,
+            on_epoch_end=reported.append,
+            warm_start=bool(earlier),
         )
     except KeyboardInterrupt:
         interrupted = True
         print("run: interrupted; kept the best epoch so far")
-    seen = saved_model.training_extent(stamps, values, splits.train, shape)
-    made = trainer.package(network, given, learnt, features, [seen], record, earlier)
+    seen = saved_model.training_extent(stamps, values, splits.train, shape=shape)
+    made = trainer.package(
+        network,
+        given,
+        learnt,
+        features=features,
+        trained_on=[seen],
+        source=record,
+        warm_start_model=earlier,
+    )
     previous = given.evaluate.previous_model
     every = windows.evaluation_stride(len(splits.test), shape.horizon)
     forecasts = predictions.run_forecasters(
         inference.create_session(onnx_export.serialize(made.graph)),
         made.intervals,
         baselines.ForecastContext(values, stamps, splits.train, shape),
-        features,
-        splits.validation,
-        splits.test[::every],
-        given.evaluate.lightgbm,
-        saved_model.load(Path(previous).expanduser(), saved_model.GRAPH) if previous else None,
+        features=features,
+        validation=splits.validation,
+        test=splits.test[::every],
+        with_lightgbm=given.evaluate.lightgbm,
+        previous=saved_model.load(Path(previous).expanduser(), saved_model.GRAPH)
+        if previous
+        else None,
     )
     scored = evaluate.evaluate(forecasts, every)
     frame = minutes.to_pandas().set_index("timestamp")
@@ -215,6 +234,7 @@ def _measure_quality(
     minutes: pa.Table,
     skipped: Mapping[str, int],
     name: str,
+    *,
     entities: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     found = quality.QualityReport()
@@ -233,7 +253,7 @@ def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dic
         sorted(meter_folder.glob("*.zip")), given.parse, skip=given.on_error == "skip"
     )
     minutes = pa.concat_tables(records).combine_chunks()
-    checked = _measure_quality(minutes, records.skipped, records.name, records.entities)
+    checked = _measure_quality(minutes, records.skipped, records.name, entities=records.entities)
     return minutes, record, checked
 
 

@@ -156,7 +156,10 @@ def read(given: Params, tried: Space) -> Data:
     learnt = loop.TrainingData(
         scaling.read(paths.SCALING, pq.read_schema(minutes).names[1:]),
         *batches.load_datasets(
-            paths.SERIES, [paths.TRAIN, paths.VALIDATION], shape, network.chunk_length(given.train)
+            paths.SERIES,
+            [paths.TRAIN, paths.VALIDATION],
+            shape,
+            before=network.chunk_length(given.train),
         ),
     )
     if not learnt.validation.size:
@@ -193,14 +196,14 @@ def open_study(seed: int = 0) -> optuna.Study:
     return study
 
 
-def run_worker(given: Params, tried: Space, trials: int, worker: int = 0) -> None:
+def run_worker(worker: int, *, given: Params, tried: Space, trials: int) -> None:
     """Run trials until the study has enough.
 
     Args:
+        worker: The index of this worker.
         given: The parameters.
         tried: The values to try.
         trials: How many trials the study shall have.
-        worker: The index of this worker.
 
     Raises:
         UserError: The study has other data, parameters or values to try.
@@ -244,7 +247,14 @@ def train(given: Params, learnt: Any, trial: optuna.Trial) -> tuple[float | None
         kept = Path(folder) / "checkpoint.npz"
         try:
             model = trainer.build_or_warm_start(settings, learnt)
-            loop.fit(model, learnt, settings.train, settings.seed, kept, report)
+            loop.fit(
+                model,
+                learnt,
+                settings.train,
+                seed=settings.seed,
+                checkpoint_path=kept,
+                on_epoch_end=report,
+            )
         except optuna.TrialPruned:
             return None, TrialState.PRUNED
         except UserError:  # the training diverged
@@ -445,28 +455,25 @@ def _main(options: argparse.Namespace) -> None:
     if options.apply is not None:
         sys.exit(apply(options.apply))
     given, tried = params.load(), space(options.space or list(SPACE))
+    work = partial(run_worker, given=given, tried=tried, trials=options.trials)
     if options.workers == 1 and not os.environ.get(parallel.CLUSTER):
-        run_worker(given, tried, options.trials)
+        work(0)
     else:
-        run_workers(given, tried, options)
+        run_workers(work, options.workers)
     print(report(open_study()))
     print(f"search: wrote {FOLDER}/report.md; run --apply TRIAL for an experiment with its values")
 
 
-def run_workers(given: Params, tried: Space, options: argparse.Namespace) -> None:
-    """Run several workers on the study, on a cluster or with a share of the cores each."""
+def run_workers(work: Callable[[int], None], count: int) -> None:
+    """Run `work` in several processes, on a cluster or with a share of the cores each."""
     if os.environ.get(parallel.CLUSTER):
-        share = partial(run_worker, given, tried, options.trials)
-        list(parallel.map_items(share, range(options.workers), "search"))
+        list(parallel.map_items(work, range(count), "search"))
         return
-    cores = max(1, (os.cpu_count() or 1) // options.workers)
+    cores = max(1, (os.cpu_count() or 1) // count)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     # TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_worker, args=(given, tried, options.trials, number))
-        for number in range(options.workers)
-    ]
+    processes = [context.Process(target=_worker, args=(work, number)) for number in range(count)]
     for process in processes:
         process.start()
     for process in processes:
@@ -475,8 +482,8 @@ def run_workers(given: Params, tried: Space, options: argparse.Namespace) -> Non
         sys.exit(1)
 
 
-def _worker(given: Params, tried: Space, trials: int, number: int) -> None:
-    told(lambda: run_worker(given, tried, trials, number))
+def _worker(work: Callable[[int], None], number: int) -> None:
+    told(lambda: work(number))
 
 
 def told(act: Callable[[], None]) -> None:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 state = f"{live.summary()}\n{live.error}"
                 screen.update(Text.from_ansi(f"{options.file}\n{drawn}\n{state}"), refresh=True)
 
-            _follow(options.file, options.speed, forecaster, live, show)
+            _follow(options.file, options.speed, forecaster, live=live, show=show)
     print(live.summary())
 
 
@@ -70,6 +70,7 @@ def _follow(
     file: Path,
     speed: float | None,
     forecaster: Forecaster,
+    *,
     live: LiveForecast,
     show: Callable[[], None],
 ) -> None:
@@ -79,7 +80,7 @@ def _follow(
         try:
             with FollowedFile(file, wait=speed is None) as text:
                 for table in forecaster.stream(text, str(file)):
-                    _take(table, speed, live, show)
+                    _take(table, speed, live, show=show)
                 return
         except FileReplacedError:
             live.error = f"{file} was replaced; reading it from its start"
@@ -91,7 +92,7 @@ def _follow(
 
 
 def _take(
-    table: pa.Table, speed: float | None, live: LiveForecast, show: Callable[[], None]
+    table: pa.Table, speed: float | None, live: LiveForecast, *, show: Callable[[], None]
 ) -> None:
     # Of a file that already holds years, only the last minutes are needed.
     first = max(0, table.num_rows - live.kept) if speed is None else 0

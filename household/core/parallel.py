@@ -36,7 +36,7 @@ LIBRARIES = ("numpy", "onnxruntime", "pandas", "pyarrow")
 
 
 def map_items(
-    function: Callable[[Item], Result], items: Sequence[Item], doing: str
+    function: Callable[[Item], Result], items: Sequence[Item], desc: str
 ) -> Iterator[Result]:
     """Yield `function` of each of `items`, in their order.
 
@@ -46,7 +46,7 @@ def map_items(
     Args:
         function: What to compute.
         items: Its arguments.
-        doing: The name of the work in the progress bar.
+        desc: The name of the work in the progress bar.
 
     Raises:
         UserError: A process died, or the cluster cannot be used. Exceptions of `function` pass
@@ -60,7 +60,7 @@ def map_items(
         results = map(function, items)
     else:
         results = _in_processes(function, items, processes)
-    yield from _with_progress(results, len(items), doing)
+    yield from _with_progress(results, len(items), desc)
 
 
 def _in_processes(

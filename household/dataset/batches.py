@@ -95,7 +95,7 @@ def in_memory(values: Values, starts: Starts) -> WindowDataset:
 
 
 def load_datasets(
-    folder: Path, splits: Sequence[Path], shape: WindowShape, before: int
+    folder: Path, splits: Sequence[Path], shape: WindowShape, *, before: int
 ) -> list[WindowDataset]:
     """Return the windows of several splits of the split stage.
 
@@ -136,7 +136,9 @@ def from_files(
         for piece_starts in np.split(sorted_starts, boundaries):
             if len(piece_starts):
                 first, last = int(piece_starts[0]), int(piece_starts[-1])
-                read = partial(_read_shard, path, starts, first, last, shape, before)
+                read = partial(
+                    _read_shard, path, starts, first, last=last, shape=shape, before=before
+                )
                 pieces.append(ShardRef(len(piece_starts), first, last, read))
     return WindowDataset(
         pieces,
@@ -145,7 +147,7 @@ def from_files(
 
 
 def _read_shard(
-    path: Path, starts: Path, first: int, last: int, shape: WindowShape, before: int
+    path: Path, starts: Path, first: int, *, last: int, shape: WindowShape, before: int
 ) -> Shard:
     """Return the windows that begin from `first` to `last`, and their part of the series."""
     begin = max(0, first - before)
@@ -234,36 +236,41 @@ def input_length(shape: WindowShape, minutes: int) -> int:
 
 
 def iter_batches(
-    part: WindowDataset, shape: WindowShape, minutes: int, size: int, shuffle: Shuffle | None = None
+    dataset: WindowDataset,
+    shape: WindowShape,
+    chunk_length: int,
+    *,
+    batch_size: int,
+    shuffle: Shuffle | None = None,
 ) -> Iterator[Batch]:
     """Yield all windows of a split in batches.
 
-    With `minutes` 1 a chunk is a window. With more, a chunk holds the last input minutes of as many
-    consecutive windows, and their targets. A window that crosses a gap or belongs to another split
-    has weight 0.
+    With `chunk_length` 1 a chunk is a window. With more, a chunk holds the last input minutes of as
+    many consecutive windows, and their targets. A window that crosses a gap or belongs to another
+    split has weight 0.
 
     Args:
-        part: The split.
+        dataset: The split.
         shape: The shape of the windows.
-        minutes: The length of a chunk.
-        size: The number of chunks in a batch.
+        chunk_length: The length of a chunk in minutes.
+        batch_size: The number of chunks in a batch.
         shuffle: Shuffles the pieces, and then the chunks of those that are in memory together,
             after shifting their boundaries. By default all stay in order.
     """
-    order = np.arange(len(part.pieces), dtype=np.int32)
+    order = np.arange(len(dataset.pieces), dtype=np.int32)
     if shuffle and len(order) > 1:
         order = shuffle(order, -1, 1)
     pending: list[Batch] = []
-    n_missing = size  # chunks that the next batch lacks
-    for i, pool in enumerate(_buffers([part.pieces[j] for j in order], shape, minutes)):
-        firsts = shuffle(pool.n_chunks, i, minutes) if shuffle else pool.n_chunks
+    n_missing = batch_size  # chunks that the next batch lacks
+    for i, pool in enumerate(_buffers([dataset.pieces[j] for j in order], shape, chunk_length)):
+        firsts = shuffle(pool.n_chunks, i, chunk_length) if shuffle else pool.n_chunks
         while len(firsts):
             firsts_of_batch, firsts = firsts[:n_missing], firsts[n_missing:]
             pending.append(pool.batch(firsts_of_batch))
             n_missing -= len(firsts_of_batch)
             if not n_missing:
                 yield _concat(pending)
-                pending, n_missing = [], size
+                pending, n_missing = [], batch_size
     if pending:
         yield _concat(pending)
 

@@ -22,7 +22,9 @@ class Splits(NamedTuple):
     test: Starts
 
 
-def split_windows(starts: Starts, shape: WindowShape, settings: SplitParams, seed: int) -> Splits:
+def split_windows(
+    starts: Starts, shape: WindowShape, settings: SplitParams, *, seed: int
+) -> Splits:
     """Split windows in time order. With the settings of the tutorial, split them as it does.
 
     The first round(train_fraction * n) windows are for training, the rest for the test. The last
@@ -116,7 +118,7 @@ def split_meter(
         UserError: As in `split_windows`.
     """
     all_starts = windows.read_starts(starts / meters.file_name(meter))
-    splits = split_windows(all_starts, shape, settings, seed)
+    splits = split_windows(all_starts, shape, settings, seed=seed)
     written = {"test": splits.test} if meter in holdout else splits._asdict()
     for name, split_starts in written.items():
         windows.write_starts(folders[name] / meters.file_name(meter), split_starts)

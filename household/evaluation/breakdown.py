@@ -32,6 +32,7 @@ def score_by_group(
     timestamps: npt.NDArray[np.datetime64],
     actual: Power,
     forecasts: Mapping[str, Power],
+    *,
     scale: float,
 ) -> pa.Table:
     """Score each forecaster by month, hour, weekday and step, and with and without switching.
@@ -79,6 +80,7 @@ def intervals_by_group(
     timestamps: npt.NDArray[np.datetime64],
     actual: Power,
     reference: Power,
+    *,
     ends: Mapping[str, tuple[Power, Power]],
 ) -> pa.Table:
     """Score the prediction intervals of each forecaster, overall and by group.
@@ -102,7 +104,7 @@ def intervals_by_group(
                 scores_of_one = {
                     "coverage": metrics.coverage(power, low, high),
                     "width_kw": metrics.mean_width(low, high),
-                    "winkler_kw": metrics.winkler_score(power, low, high, level),
+                    "winkler_kw": metrics.winkler_score(power, low, high, level=level),
                 }
                 row = {"by": by, "group": group, "minutes": power.size, "forecaster": name}
                 rounded = {

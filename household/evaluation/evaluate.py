@@ -13,7 +13,7 @@ from household.model import inference, intervals
 
 
 def compare_with_baselines(
-    actual: Power, forecasts: Mapping[str, Power], name: str, every: int = 1
+    actual: Power, forecasts: Mapping[str, Power], name: str, *, stride: int = 1
 ) -> dict[str, Any]:
     """Compare the forecaster `name` with persistence and with the best baseline.
 
@@ -21,7 +21,7 @@ def compare_with_baselines(
         actual: The actual power.
         forecasts: The forecasts by forecaster.
         name: The forecaster to judge.
-        every: The stride of the windows in minutes.
+        stride: The stride of the windows in minutes.
 
     Returns:
         `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
@@ -43,9 +43,11 @@ def compare_with_baselines(
     for prefix, other in pairs.items():
         reference = forecasts[other]
         interval = significance.skill_ci(
-            actual, forecasts[name], reference, significance.windows_per_day(every)
+            actual, forecasts[name], reference, block=significance.windows_per_day(stride)
         ) or (None, None)
-        equal_error = significance.diebold_mariano(actual, forecasts[name], reference, every) or (
+        equal_error = significance.diebold_mariano(
+            actual, forecasts[name], reference, stride=stride
+        ) or (
             None,
             None,
         )
@@ -76,9 +78,9 @@ class Evaluation(NamedTuple):
 def evaluate(results: ForecastSet, every: int) -> Evaluation:
     """Score forecasts of windows with a stride of `every` minutes."""
     stamps, actual, by_name, ends, scale, learnt_from = results
-    coverage = breakdown.intervals_by_group(stamps, actual, by_name[metrics.PERSISTENCE], ends)
-    by_group = breakdown.score_by_group(stamps, actual, by_name, scale)
-    comparison = compare_with_baselines(actual, by_name, inference.NAME, every) | learnt_from
+    coverage = breakdown.intervals_by_group(stamps, actual, by_name[metrics.PERSISTENCE], ends=ends)
+    by_group = breakdown.score_by_group(stamps, actual, by_name, scale=scale)
+    comparison = compare_with_baselines(actual, by_name, inference.NAME, stride=every) | learnt_from
     comparison |= breakdown.latest_month_skill(by_group, inference.NAME)
     bounds = intervals.named_bounds(*ends[inference.NAME]) if inference.NAME in ends else {}
     return Evaluation(

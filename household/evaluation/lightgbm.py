@@ -85,7 +85,9 @@ def train(given: ForecastContext, after_each: Callable[[Any], None] = lambda _: 
     return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
 
 
-def forecast(booster: Any, given: ForecastContext, starts: Starts, rounds: int = ROUNDS) -> Power:
+def forecast(
+    booster: Any, given: ForecastContext, starts: Starts, *, rounds: int = ROUNDS
+) -> Power:
     """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
 
     Args:

@@ -89,11 +89,11 @@ def score_meter(
         baselines.ForecastContext(
             to_array(minutes), arrow.to_numpy(minutes["timestamp"]), starts["train"], shape
         ),
-        minutes.column_names[1:],
-        starts["validation"],
-        starts["test"][::stride],
-        settings.lightgbm,
-        saved_model.load(Path(settings.previous_model).expanduser(), saved_model.GRAPH)
+        features=minutes.column_names[1:],
+        validation=starts["validation"],
+        test=starts["test"][::stride],
+        with_lightgbm=settings.lightgbm,
+        previous=saved_model.load(Path(settings.previous_model).expanduser(), saved_model.GRAPH)
         if settings.previous_model
         else None,
     )
@@ -113,7 +113,7 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
     }
     best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
     day = significance.windows_per_day(stride)
-    ci = significance.skill_ci(actual, forecasts[inference.NAME], reference, day)
+    ci = significance.skill_ci(actual, forecasts[inference.NAME], reference, block=day)
     low, high = ci or (None, None)
     mase = (
         None

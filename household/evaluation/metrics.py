@@ -87,7 +87,7 @@ def mean_width(lower: Float, upper: Float) -> float:
     return float(np.mean(np.subtract(upper, lower, dtype=np.float64)))
 
 
-def winkler_score(actual: Power, lower: Float, upper: Float, level: float) -> float:
+def winkler_score(actual: Power, lower: Float, upper: Float, *, level: float) -> float:
     """Return the mean Winkler score in kW. Lower is better, and the true quantiles score best.
 
     The score of a minute is the width, plus 2 / (1 - level) times the distance outside the

@@ -89,60 +89,65 @@ def concat(by_meter: Sequence[ForecastSet]) -> ForecastSet:
 
 def run_forecasters(
     session: "onnxruntime.InferenceSession",
-    own: ConformalIntervals | None,
-    given: ForecastContext,
+    conformal: ConformalIntervals | None,
+    context: ForecastContext,
+    *,
     features: list[str],
     validation: Starts,
     test: Starts,
-    with_trees: bool = False,
+    with_lightgbm: bool = False,
     previous: SavedModel | None = None,
 ) -> ForecastSet:
     """Forecast the test windows of a meter by the network, the baselines and a previous model.
 
     Args:
         session: The network.
-        own: Its prediction intervals.
-        given: The series and the training windows; without training windows only the baselines that
-            need none are run.
+        conformal: Its prediction intervals.
+        context: The series and the training windows; without training windows only the baselines
+            that need none are run.
         features: The columns of the series.
         validation: The starts of the validation windows.
         test: The starts of the test windows.
-        with_trees: Whether LightGBM is one of the baselines.
+        with_lightgbm: Whether LightGBM is one of the baselines.
         previous: A previous model.
 
     Raises:
         UserError: The windows lack what the previous model reads, or LightGBM is not installed.
     """
     baselines_to_run = baselines.BASELINES | (
-        {lightgbm.NAME: lightgbm.lightgbm_forecast} if with_trees else {}
+        {lightgbm.NAME: lightgbm.lightgbm_forecast} if with_lightgbm else {}
     )
-    if not len(given.train):
+    if not len(context.train):
         baselines_to_run = baselines.NAIVE
-    by_name = {inference.NAME: inference.predict(session, given.values, test)} | {
-        name: baseline(given, test) for name, baseline in baselines_to_run.items()
+    by_name = {inference.NAME: inference.predict(session, context.values, test)} | {
+        name: baseline(context, test) for name, baseline in baselines_to_run.items()
     }
-    stamps = given.timestamps[windows.target_rows(test, given.shape)]
+    stamps = context.timestamps[windows.target_rows(test, context.shape)]
     training_overlap = {}
     if previous:
-        by_name[metrics.PREVIOUS] = previous.forecast(features, given.values, test, given.shape)
+        by_name[metrics.PREVIOUS] = previous.forecast(
+            features, context.values, test, shape=context.shape
+        )
         training_overlap["previous_training_overlap"] = previous.count_training_overlap(stamps)
-    intervals_by_name = {inference.NAME: own}
-    if len(given.train):
+    intervals_by_name = {inference.NAME: conformal}
+    if len(context.train):
         intervals_by_name[metrics.PERSISTENCE] = intervals.fit(
-            batches.in_memory(given.values, given.train),
-            batches.in_memory(given.values, validation),
-            given.shape,
-            lambda values, starts: baselines.persistence(given._replace(values=values), starts),
+            batches.in_memory(context.values, context.train),
+            batches.in_memory(context.values, validation),
+            context.shape,
+            forecast=lambda values, starts: baselines.persistence(
+                context._replace(values=values), starts
+            ),
         )
     return ForecastSet(
         stamps,
-        windows.targets(given.values, test, given.shape),
+        windows.targets(context.values, test, context.shape),
         by_name,
         {
-            name: bands.bounds(given.values, test, given.shape.lookback, by_name[name])
+            name: bands.bounds(context.values, test, context.shape.lookback, forecast=by_name[name])
             for name, bands in intervals_by_name.items()
             if bands
         },
-        baselines.mase_scale(given) if len(given.train) else float("nan"),
+        baselines.mase_scale(context) if len(context.train) else float("nan"),
         training_overlap,
     )

@@ -32,6 +32,7 @@ def skill_ci(
     actual: Power,
     forecast: Power,
     reference: Power,
+    *,
     block: int = DAY,
     seed: int = 0,
 ) -> ConfidenceInterval | None:
@@ -52,13 +53,13 @@ def skill_ci(
     if len(actual) < 2 * block or np.array_equal(actual, reference):
         return None
     low, high = np.percentile(
-        bootstrap_skills(actual, forecast, reference, block, seed), [2.5, 97.5]
+        bootstrap_skills(actual, forecast, reference, block=block, seed=seed), [2.5, 97.5]
     )
     return ConfidenceInterval(float(low), float(high))
 
 
 def bootstrap_skills(
-    actual: Power, forecast: Power, reference: Power, block: int, seed: int
+    actual: Power, forecast: Power, reference: Power, *, block: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Return the skill in each of `RESAMPLES` moving-block bootstrap samples of the windows.
 
@@ -99,7 +100,7 @@ class DieboldMariano(NamedTuple):
 
 
 def diebold_mariano(
-    actual: Power, forecast: Power, reference: Power, every: int = 1
+    actual: Power, forecast: Power, reference: Power, *, stride: int = 1
 ) -> DieboldMariano | None:
     """Test whether two forecasts have the same mean squared error.
 
@@ -114,14 +115,14 @@ def diebold_mariano(
         actual: The actual power.
         forecast: The forecast.
         reference: The forecast to compare with.
-        every: The stride of the windows in minutes.
+        stride: The stride of the windows in minutes.
 
     Returns:
         The test; None if the errors always differ by the same amount.
     """
     differences = _squares(actual, reference) - _squares(actual, forecast)
     n = len(differences)
-    shared = math.ceil(actual[0].size / every) - 1
+    shared = math.ceil(actual[0].size / stride) - 1
     lags = min(max(math.floor(4 * (n / 100) ** (2 / 9)), shared), n - 1)
     deviations = differences - differences.mean()
     variance = deviations @ deviations / n

@@ -86,7 +86,7 @@ class ConformalIntervals(NamedTuple):
     lower_limit: float
 
     def bounds(
-        self, values: Values, starts: Starts, lookback: int, forecast: Power
+        self, values: Values, starts: Starts, lookback: int, *, forecast: Power
     ) -> tuple[Float, Float]:
         """Return the lower and upper bounds in kW: (levels, windows, horizon) each.
 
@@ -96,23 +96,23 @@ class ConformalIntervals(NamedTuple):
             lookback: Their number of input minutes.
             forecast: Their forecasts in kW: (windows, horizon).
         """
-        bins = _bin_index(state(values, starts, lookback, forecast), self.cuts)
+        bins = _bin_index(state(values, starts, lookback, forecast=forecast), self.cuts)
         lower, upper = forecast + self.below[:, bins], forecast + self.above[:, bins]
         return np.maximum(lower, np.float32(self.lower_limit)), upper
 
 
 def sample(
-    values: Values, starts: Starts, shape: WindowShape, forecast: Power
+    values: Values, starts: Starts, shape: WindowShape, *, forecast: Power
 ) -> CalibrationSample:
     """Return the windows at `starts` with their forecasts and actual power."""
     return CalibrationSample(
-        state(values, starts, shape.lookback, forecast),
+        state(values, starts, shape.lookback, forecast=forecast),
         forecast,
         windows.targets(values, starts, shape),
     )
 
 
-def state(values: Values, starts: Starts, lookback: int, forecast: Power) -> Float:
+def state(values: Values, starts: Starts, lookback: int, *, forecast: Power) -> Float:
     """Return the three features of the state of each window, in kW: (windows, 3).
 
     They are the mean absolute change in the last minutes, the last value and the mean absolute
@@ -131,6 +131,7 @@ def fit(
     train: WindowSource,
     validation: WindowSource,
     shape: WindowShape,
+    *,
     forecast: Callable[[Values, Starts], Power],
 ) -> ConformalIntervals | None:
     """Fit prediction intervals to the forecasts of `forecast`; see `calibrate`.
@@ -147,20 +148,24 @@ def fit(
     if not validation.size:
         return None
     return calibrate(
-        _subsample(train, shape, forecast, MAX_TRAIN_WINDOWS),
-        _subsample(validation, shape, forecast, MAX_CALIBRATION_WINDOWS),
+        _subsample(train, shape, forecast, size=MAX_TRAIN_WINDOWS),
+        _subsample(validation, shape, forecast, size=MAX_CALIBRATION_WINDOWS),
     )
 
 
 def _subsample(
-    part: WindowSource, shape: WindowShape, forecast: Callable[[Values, Starts], Power], size: int
+    part: WindowSource,
+    shape: WindowShape,
+    forecast: Callable[[Values, Starts], Power],
+    *,
+    size: int,
 ) -> CalibrationSample:
     """Forecast about `size` windows, evenly spaced over `part`."""
     stride = max(1, part.size // size)
     samples = []
     for values, starts in part.read():
         selected = np.sort(starts)[::stride]
-        samples.append(sample(values, selected, shape, forecast(values, selected)))
+        samples.append(sample(values, selected, shape, forecast=forecast(values, selected)))
     return CalibrationSample(*map(np.concatenate, zip(*samples, strict=True)))
 
 

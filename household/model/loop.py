@@ -46,18 +46,20 @@ def fit(
     model: keras.Model,
     data: TrainingData,
     settings: TrainParams,
+    *,
     seed: int,
-    kept: Path,
-    report: Report,
-    warm: bool = False,
+    checkpoint_path: Path,
+    on_epoch_end: Report,
+    warm_start: bool = False,
     strategy: tf.distribute.Strategy | None = None,
 ) -> None:
     """Train `model` in place.
 
     The weights of the epoch with the lowest validation loss are kept; the last ones if there is no
-    validation split. After each epoch the state is written to `kept`. A training of the same data,
-    settings and code that finds it there resumes from it and gives the same weights. Ctrl-C leaves
-    `model` with the best weights so far, or the last ones before the first validation.
+    validation split. After each epoch the state is written to `checkpoint_path`. A training of the
+    same data, settings and code that finds it there resumes from it and gives the same weights.
+    Ctrl-C leaves `model` with the best weights so far, or the last ones before the first
+    validation.
 
     With several replicas each batch is divided among them. The weights equal those of one process
     except for rounding and for dropout, which each replica draws separately. Only the first worker
@@ -68,9 +70,9 @@ def fit(
         data: The scaling and the splits.
         settings: The parameters of the train stage.
         seed: Seeds the shuffle.
-        kept: The path of the checkpoint.
-        report: Called after each epoch with the losses so far, rows (epoch, split, loss).
-        warm: Whether to keep the initial weights if no epoch has a lower validation loss.
+        checkpoint_path: The path of the checkpoint.
+        on_epoch_end: Called after each epoch with the losses so far, rows (epoch, split, loss).
+        warm_start: Whether to keep the initial weights if no epoch has a lower validation loss.
         strategy: How the training is distributed; by default on one device.
 
     Raises:
@@ -81,36 +83,45 @@ def fit(
     minutes = network.chunk_length(settings)
     count = -(-data.train.n_chunks(minutes) // size)
     with strategy.scope():
-        learner = network.build_training_model(shape, data.scaling, settings, minutes)
+        learner = network.build_training_model(shape, data.scaling, settings, minutes=minutes)
         learner.set_weights(model.get_weights())
-        steps = TrainStep(learner, settings, count * epochs, strategy)
+        steps = TrainStep(learner, settings, count * epochs, strategy=strategy)
 
     def validation() -> float | None:
         if not data.validation.size:
             return None
-        return steps.evaluate(prefetch(batches.iter_batches(data.validation, shape, minutes, size)))
+        return steps.evaluate(
+            prefetch(batches.iter_batches(data.validation, shape, minutes, batch_size=size))
+        )
 
-    own_fingerprint = fingerprint(model, data, settings, seed)
-    keep: Callable[[TrainingState], None] = partial(checkpoint.write, kept, own_fingerprint)
+    own_fingerprint = fingerprint(model, data, settings, seed=seed)
+    keep: Callable[[TrainingState], None] = partial(
+        checkpoint.write, checkpoint_path, own_fingerprint
+    )
     if distributed.workers_from_env().index:
-        keep = report = _ignore
-    progress = TrainingProgress(steps, count, settings, keep, report)
-    state = checkpoint.read(kept, own_fingerprint)
+        keep = on_epoch_end = _ignore
+    progress = TrainingProgress(steps, count, settings, save_state=keep, on_epoch_end=on_epoch_end)
+    state = checkpoint.read(checkpoint_path, own_fingerprint)
     if strategy.num_replicas_in_sync > 1:
         _check_workers_agree(strategy, own_fingerprint, state.epochs if state else 0)
     if state is not None:
         progress.restore(state)
         # DVC has removed the losses of the interrupted training.
-        report(progress.losses())
-        print(f"train: resuming after epoch {state.epochs} of {epochs} ({kept})", flush=True)
-    elif warm and (initial_loss := validation()) is not None:
+        on_epoch_end(progress.losses())
+        print(
+            f"train: resuming after epoch {state.epochs} of {epochs} ({checkpoint_path})",
+            flush=True,
+        )
+    elif warm_start and (initial_loss := validation()) is not None:
         progress.start_from(initial_loss)
     try:
         with _as_failure(strategy):
             while not progress.is_over:
                 shuffle = network.epoch_shuffle(seed, progress.done)
                 progress.begin_epoch()
-                shuffled = batches.iter_batches(data.train, shape, minutes, size, shuffle)
+                shuffled = batches.iter_batches(
+                    data.train, shape, minutes, batch_size=size, shuffle=shuffle
+                )
                 for group in prefetch(_group_by_size(shuffled)):
                     progress.add(steps.train_batches(group), group)
                 progress.end_epoch(validation())
@@ -156,7 +167,7 @@ def _group_by_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
             yield group
 
 
-def fingerprint(model: keras.Model, data: TrainingData, settings: TrainParams, seed: int) -> str:
+def fingerprint(model: keras.Model, data: TrainingData, settings: TrainParams, *, seed: int) -> str:
     """Return a fingerprint of everything that determines the trained weights."""
     record = [
         settings.model_dump(),
@@ -180,8 +191,9 @@ class TrainingProgress:
         steps: TrainStep,
         count: int,
         settings: TrainParams,
-        keep: Callable[[TrainingState], None],
-        report: Report,
+        *,
+        save_state: Callable[[TrainingState], None],
+        on_epoch_end: Report,
     ) -> None:
         self.done = 0
         self.best: list[Any] = []
@@ -192,7 +204,7 @@ class TrainingProgress:
         self._count, self._settings = count, settings
         # Rows for each epoch, of equally many steps, since a shorter last row would be noisier.
         self._rows_an_epoch = max(1, min(count, HISTORY_ROWS // settings.epochs))
-        self._keep, self._report = keep, report
+        self._keep, self._report = save_state, on_epoch_end
 
     @property
     def is_over(self) -> bool:

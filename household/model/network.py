@@ -85,7 +85,7 @@ def build_model(shape: WindowShape, scaling: Scaler, settings: TrainParams) -> k
         settings: The parameters of the train stage.
     """
     layers = _Layers(keras.layers.LSTM, keras.layers.Dense, keras.layers.Average)
-    model = _network(shape, scaling, settings, 1, layers)
+    model = _network(shape, scaling, settings, minutes=1, layers=layers)
     for layer in model.layers:
         if isinstance(layer, keras.layers.LSTM):
             kernel, recurrent, bias = layer.get_weights()
@@ -106,7 +106,7 @@ def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
 
 
 def build_training_model(
-    shape: WindowShape, scaling: Scaler, settings: TrainParams, minutes: int
+    shape: WindowShape, scaling: Scaler, settings: TrainParams, *, minutes: int
 ) -> keras.Model:
     """Build the training model: the same weights in the same order, with an output for each member.
 
@@ -123,7 +123,7 @@ def build_training_model(
     layers = _Layers(FusedLSTM, BatchedDense, keras.layers.Concatenate)
     if tf.config.get_visible_devices("GPU"):  # on which Keras uses the LSTM of cuDNN
         layers = layers._replace(lstm=keras.layers.LSTM, dense=keras.layers.Dense)
-    return _network(shape, scaling, settings, minutes, layers)
+    return _network(shape, scaling, settings, minutes=minutes, layers=layers)
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -187,6 +187,7 @@ def _network(
     shape: WindowShape,
     scaling: Scaler,
     settings: TrainParams,
+    *,
     minutes: int,
     layers: _Layers,
 ) -> keras.Model:
@@ -202,7 +203,7 @@ def _network(
     if settings.difference_inputs:
         scaled = _with_changes(scaled)
     members = [
-        _member(scaled, shape.horizon, settings, minutes, layers, member)
+        _member(scaled, shape.horizon, settings, minutes=minutes, layers=layers, number=member)
         for member in range(1, settings.ensemble_size + 1)
     ]
     linear = layers.joined(name="members")(members) if len(members) > 1 else members[0]
@@ -217,6 +218,7 @@ def _member(
     inputs: keras.KerasTensor,
     horizon: int,
     settings: TrainParams,
+    *,
     minutes: int,
     layers: _Layers,
     number: int,

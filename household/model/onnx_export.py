@@ -27,7 +27,7 @@ Weights = Mapping[str, Sequence[npt.NDArray[np.float32]]]
 
 
 def to_onnx(
-    shape: WindowShape, scaling: Scaler, settings: TrainParams, weights: Weights
+    shape: WindowShape, scaling: Scaler, settings: TrainParams, *, weights: Weights
 ) -> onnx.ModelProto:
     """Return the network of `household.model.network.build_model` as ONNX, from readings to kW.
 
@@ -46,20 +46,20 @@ def to_onnx(
     scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
     scaled = graph.add("Add", scaled, graph.array("center_over_scale", offset))
     if settings.difference_inputs:
-        now, before = graph.cut(scaled, 1, 1, None), graph.cut(scaled, 1, 0, -1)
+        now, before = graph.cut(scaled, 1, 1, end=None), graph.cut(scaled, 1, 0, end=-1)
         pads = graph.array("first_minute", [0, 1, 0, 0, 0, 0])
         changes = graph.add("Pad", graph.add("Sub", now, before), pads)
         scaled = graph.add("Concat", scaled, changes, axis=2)
     # The LSTM operation expects the minutes as the first axis.
     by_minute = graph.add("Transpose", scaled, perm=[1, 0, 2])
     members = [
-        _member(graph, by_minute, member, len(settings.units), weights)
+        _member(graph, by_minute, member, depth=len(settings.units), weights=weights)
         for member in range(1, settings.ensemble_size + 1)
     ]
     linear = graph.add("Mean", *members)
     kilowatts = graph.add("Mul", linear, graph.array("target_scale", scaling.scale[:1]))
     if settings.target == "difference":
-        last = graph.cut(graph.cut(READINGS, 1, -1, None), 2, 0, 1)
+        last = graph.cut(graph.cut(READINGS, 1, -1, end=None), 2, 0, end=1)
         start = graph.add("Squeeze", last, graph.array("of_features", [2]))
     else:
         start = graph.array("target_center", scaling.center[:1])
@@ -110,7 +110,7 @@ class _GraphBuilder:
         self.arrays.append(numpy_helper.from_array(array.astype(kind), name))
         return name
 
-    def cut(self, tensor: str, axis: int, begin: int, end: int | None) -> str:
+    def cut(self, tensor: str, axis: int, begin: int, *, end: int | None) -> str:
         """Add a slice from `begin` to `end` along an axis; return the name of its output."""
         end = np.iinfo(np.int64).max if end is None else end
         name = f"slice_{len(self.nodes)}"
@@ -121,7 +121,7 @@ class _GraphBuilder:
         return self.add("Slice", tensor, *bounds)
 
 
-def _member(graph: _GraphBuilder, inputs: str, number: int, depth: int, weights: Weights) -> str:
+def _member(graph: _GraphBuilder, inputs: str, number: int, *, depth: int, weights: Weights) -> str:
     """Add the layers of an ensemble member; return the name of its output."""
     hidden = inputs
     for layer in range(1, depth + 1):

@@ -55,7 +55,7 @@ class SavedModel(NamedTuple):
         return [latest, *self.record["lineage"]]
 
     def forecast(
-        self, features: list[str], values: Values, starts: Starts, shape: WindowShape
+        self, features: list[str], values: Values, starts: Starts, *, shape: WindowShape
     ) -> Power:
         """Return its forecasts for windows, in kW: (windows, horizon).
 
@@ -168,7 +168,7 @@ class TrainingExtent(NamedTuple):
 
 
 def training_extent(
-    stamps: Any, values: Values, train: Starts, shape: WindowShape
+    stamps: Any, values: Values, train: Starts, *, shape: WindowShape
 ) -> TrainingExtent:
     """Return the extent of the training data of a meter.
 
@@ -189,6 +189,7 @@ def build_metadata(
     params: "Params",
     features: list[str],
     scaling: Scaler,
+    *,
     source: Mapping[str, Any],
     trained_on: Sequence[TrainingExtent],
     levels: Sequence[float],

@@ -55,6 +55,7 @@ class TrainStep:
         learner: keras.Model,
         settings: TrainParams,
         steps: int,
+        *,
         strategy: tf.distribute.Strategy,
     ) -> None:
         """Prepare the steps of a training.
@@ -126,11 +127,11 @@ class TrainStep:
 
     def _shared(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         total = tf.reduce_sum(weights)
-        parts = self._strategy.run(self._part, (inputs, targets, weights, total))
+        parts = self._strategy.run(self._part, (inputs, targets, weights), {"total": total})
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
 
     def _part(
-        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, *, total: tf.Tensor
     ) -> tf.Tensor:
         """Take a step on one of several replicas, with its share of the rows."""
         replica = tf.distribute.get_replica_context()
@@ -146,7 +147,7 @@ class TrainStep:
         return part
 
     def _weighted_loss(
-        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, training: bool = False
+        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, *, training: bool = False
     ) -> tf.Tensor:
         """Return the sum of the losses, each times its weight."""
         outputs = self.learner(inputs, training=training)

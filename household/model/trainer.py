@@ -44,14 +44,16 @@ class TrainedModel(NamedTuple):
 
 
 def build_or_warm_start(
-    params: Params, data: TrainingData, earlier: SavedModel | None = None
+    params: Params, data: TrainingData, warm_start_model: SavedModel | None = None
 ) -> Model:
-    """Return the network to train on `data`, with the weights of `earlier` for a warm start."""
+    """Return the network to train on `data`, with the weights of a warm start if there is one."""
     shape = windows.WindowShape(params.window.lookback, params.window.horizon)
     network.set_determinism(params.seed, shape, params.train)
     model = network.build_model(shape, data.scaling, params.train)
-    if earlier:
-        model.set_weights(keras_file.load(earlier.folder / saved_model.NETWORK).get_weights())
+    if warm_start_model:
+        model.set_weights(
+            keras_file.load(warm_start_model.folder / saved_model.NETWORK).get_weights()
+        )
     return model
 
 
@@ -59,10 +61,11 @@ def package(
     model: Model,
     params: Params,
     data: TrainingData,
+    *,
     features: list[str],
     trained_on: Sequence[saved_model.TrainingExtent],
     source: Mapping[str, Any],
-    earlier: SavedModel | None = None,
+    warm_start_model: SavedModel | None = None,
 ) -> TrainedModel:
     """Package a trained network with its ONNX graph, prediction intervals and record.
 
@@ -73,20 +76,22 @@ def package(
         features: The columns of the series.
         trained_on: What it saw of each meter.
         source: The record of the fetch stage.
-        earlier: The model of a warm start.
+        warm_start_model: The model of a warm start.
     """
     shape = network.window_shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    onnx_model = onnx_export.to_onnx(shape, data.scaling, params.train, weights)
+    onnx_model = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
     session = inference.create_session(onnx_export.serialize(onnx_model))
-    bands = intervals.fit(data.train, data.validation, shape, partial(inference.predict, session))
+    bands = intervals.fit(
+        data.train, data.validation, shape, forecast=partial(inference.predict, session)
+    )
     record = saved_model.build_metadata(
         params,
         features,
         data.scaling,
-        source,
-        trained_on,
-        LEVELS if bands else (),
-        earlier.lineage if earlier else (),
+        source=source,
+        trained_on=trained_on,
+        levels=LEVELS if bands else (),
+        lineage=warm_start_model.lineage if warm_start_model else (),
     )
     return TrainedModel(model, onnx_model, bands, record)

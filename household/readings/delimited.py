@@ -156,7 +156,7 @@ class DelimitedReader:
         columns = [*layout.time_columns, *layout.columns.values()]
         others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
         entities = [name for name in others if name not in columns]
-        rows, malformed = self._rows(block, header, [*columns, *entities], line)
+        rows, malformed = self._rows(block, header, [*columns, *entities], line=line)
         for column in entities:
             names = pc.utf8_trim_whitespace(rows[column]).unique().to_pylist()
             known = self.entities.setdefault(column, [])
@@ -165,7 +165,7 @@ class DelimitedReader:
         for row in malformed:
             if row.text.strip():
                 reason = f"{row.actual_columns} fields, expected {len(header)}"
-                self._reject("fields", line + row.number - 1, reason, row.text.encode())
+                self._reject("fields", line + row.number - 1, reason, text=row.text.encode())
         texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time_columns), " ")
         stamps = parse_timestamps(texts, layout.time_format)
         numbers = [
@@ -184,7 +184,7 @@ class DelimitedReader:
                 i, kind = int(line_numbers[row]), str(kinds[row])
                 expected = FORMATS.get(layout.time_format, f"in the format {layout.time_format}")
                 reason = REASONS[kind].format(expected)
-                self._reject(kind, line + i, reason, lines[i])
+                self._reject(kind, line + i, reason, text=lines[i])
         stamps = stamps[good]
         values = np.column_stack([values for values, _ in numbers])[good]
         if len(stamps):
@@ -195,7 +195,7 @@ class DelimitedReader:
         return stamps, values
 
     def _rows(
-        self, block: bytes, header: list[str], columns: list[str], line: int
+        self, block: bytes, header: list[str], columns: list[str], *, line: int
     ) -> tuple[pa.Table, list[Any]]:
         """Return `columns` as strings, and the rows with a wrong number of fields."""
         malformed: list[Any] = []
@@ -246,7 +246,7 @@ class DelimitedReader:
         kinds[np.any(wrong, axis=0)] = "number"
         return kinds
 
-    def _reject(self, kind: str, line: int, reason: str, text: bytes) -> None:
+    def _reject(self, kind: str, line: int, reason: str, *, text: bytes) -> None:
         if not self._skip:
             hint = f"{self._hints[kind]}, or " if kind in self._hints else ""
             raise UserError(

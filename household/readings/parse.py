@@ -74,7 +74,7 @@ class MeterReader:
 
 
 def parse_meter(
-    meter: str, raw: Path, parsed: Path, settings: ParseParams, *, skip: bool
+    meter: str, raw: Path, parsed: Path, *, settings: ParseParams, skip: bool
 ) -> dict[str, Any]:
     """Write the minutes of a meter; return the record of their quality.
 

@@ -159,10 +159,10 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> S
     cold, busy = seasons(n, start, next(draws))
     meters = np.zeros((4, n), np.int32)
     for appliance in household_habits.appliances:
-        meters[appliance.meter] += appliance_load(appliance, n, cold, busy, next(draws))
+        meters[appliance.meter] += appliance_load(appliance, n, cold, busy=busy, draw=next(draws))
     fridge = fridge_cycles(n, next(draws))
     meters[LAUNDRY] += fridge * household_habits.fridge
-    meters[ELSEWHERE] += household_habits.standby + piecewise_noise(n, 180, 40, next(draws))
+    meters[ELSEWHERE] += household_habits.standby + piecewise_noise(n, 180, 40, draw=next(draws))
     add_jitter(meters, next(draws))
 
     # UCI writes even watts. No sub-meter measures the remainder.
@@ -203,6 +203,7 @@ def appliance_load(
     appliance: Appliance,
     n: int,
     cold: npt.NDArray[np.float64],
+    *,
     busy: npt.NDArray[np.float64],
     draw: np.random.Generator,
 ) -> Integers:
@@ -219,9 +220,9 @@ def appliance_load(
     begins, ends = drop_overlapping(begins, begins + durations.astype(np.int64))
     watts = draw.integers(*appliance.watts, len(begins), endpoint=True)
     if appliance.on[1]:
-        begins, ends, run = duty_cycles(begins, ends, appliance, draw)
+        begins, ends, run = duty_cycles(begins, ends, appliance, draw=draw)
         watts = watts[run]
-    return mean_watts(begins, ends, watts, n)
+    return mean_watts(begins, ends, watts, n=n)
 
 
 def drop_overlapping(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
@@ -235,7 +236,7 @@ def drop_overlapping(begins: Seconds, ends: Seconds) -> tuple[Seconds, Seconds]:
 
 
 def duty_cycles(
-    begins: Seconds, ends: Seconds, appliance: Appliance, draw: np.random.Generator
+    begins: Seconds, ends: Seconds, appliance: Appliance, *, draw: np.random.Generator
 ) -> tuple[Seconds, Seconds, Seconds]:
     """Return the phases in which a run is switched on: begins, ends and the run of each phase.
 
@@ -260,7 +261,7 @@ def duty_cycles(
     return first[run, phase], np.minimum(first + on, ends[:, np.newaxis])[run, phase], run
 
 
-def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, n: int) -> Integers:
+def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, *, n: int) -> Integers:
     """Return the mean power in each of `n` minutes, in W.
 
     Args:
@@ -290,7 +291,7 @@ def fridge_cycles(n: int, draw: np.random.Generator) -> Integers:
     return np.tile(np.array([1, 0], np.int32), cycles).repeat(lengths)[:n]
 
 
-def piecewise_noise(n: int, minutes: int, swing: int, draw: np.random.Generator) -> Integers:
+def piecewise_noise(n: int, minutes: int, swing: int, *, draw: np.random.Generator) -> Integers:
     """Return a line through random levels in each of `n` minutes.
 
     Args:
@@ -318,7 +319,7 @@ def reactive_power(fridge: Integers, active: Integers, draw: np.random.Generator
     """Return the reactive power in var: motors and electronics, 0 below what UCI's meter shows."""
     n = len(active)
     reactive = 20 + 100 * fridge + active // 25
-    reactive += piecewise_noise(n, 120, 130, draw) + piecewise_noise(n, 8, 40, draw)
+    reactive += piecewise_noise(n, 120, 130, draw=draw) + piecewise_noise(n, 8, 40, draw=draw)
     return np.where(reactive < 46, 0, reactive // 2 * 2).astype(np.int32)
 
 
@@ -327,7 +328,7 @@ def voltage(active: Integers, draw: np.random.Generator) -> Integers:
     n = len(active)
     hours = np.arange(n) // 60 % 24
     base = 100 * np.array(GRID_VOLTS)[hours] + 70
-    drift = piecewise_noise(n, 360, 480, draw) + piecewise_noise(n, 20, 180, draw)
+    drift = piecewise_noise(n, 360, 480, draw=draw) + piecewise_noise(n, 20, 180, draw=draw)
     flicker = draw.integers(-70, 71, n)
     return (base + drift + flicker - active * VOLTS_LOST_A_KILOWATT // 10).astype(np.int32)
 

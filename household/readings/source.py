@@ -66,7 +66,7 @@ def fetch(settings: FetchParams, folder: Path) -> dict[str, Any]:
             raise UserError(f"fetch.source: two files are named {name}; rename one")
         meter = Path(name).stem if one_meter_per_file else meters.ONE
         with files.atomic_write(folder / meter / name) as path:
-            address = fetch_one(source, settings.sample, path, household or 0)
+            address = fetch_one(source, settings.sample, path, household=household or 0)
             archive.verify(path, address)
             is_uci = archive.is_uci(path)
             if source == "uci" and not is_uci:
@@ -130,7 +130,7 @@ def zip_name(source: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
 
 
-def fetch_one(source: str, sample: SampleParams, zip_path: Path, household: int = 0) -> str:
+def fetch_one(source: str, sample: SampleParams, zip_path: Path, *, household: int = 0) -> str:
     """Write the zip of `source` to `zip_path`.
 
     Args:
@@ -171,7 +171,9 @@ def simulate(sample: SampleParams, zip_path: Path, household: int = 0) -> str:
     # Stored, since builds of zlib compress to different bytes.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
         max_bytes = len(minutes.missing) * LINE_BYTES
-        _write_member(zipped, archive.TEXT_NAME, simulator.to_uci_text(minutes), max_bytes)
+        _write_member(
+            zipped, archive.TEXT_NAME, simulator.to_uci_text(minutes), max_bytes=max_bytes
+        )
     suffix = f" {household}" if household else ""
     return (
         f"simulated household{suffix}, seed {sample.seed}, {sample.days:g} days from {sample.start}"
@@ -257,14 +259,14 @@ def copy_or_zip(source: str, zip_path: Path) -> str:
     if path.suffix.lower() in archive.TEXTS:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
             blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
-            _write_member(zipped, path.name, blocks, path.stat().st_size)
+            _write_member(zipped, path.name, blocks, max_bytes=path.stat().st_size)
     else:
         shutil.copyfile(path, zip_path)
     return source
 
 
 def _write_member(
-    zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], max_bytes: int
+    zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], *, max_bytes: int
 ) -> None:
     """Write `blocks`, at most `max_bytes` bytes, as the member `name`, dated at zip's epoch.
 

@@ -209,7 +209,7 @@ def _verdict(results: Results) -> dict[str, str]:
         results.metrics,
         len(results.windows(ACTUAL)),
         results.horizon,
-        results.source["simulated"],
+        simulated=results.source["simulated"],
     )
     # If persistence is the best baseline, there is no separate sentence on the best baseline.
     names = ["against persistence", "against the best baseline"]

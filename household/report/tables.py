@@ -38,7 +38,7 @@ def scores(results: Results) -> pd.DataFrame:
                 actual,
                 results.windows(name),
                 reference,
-                significance.windows_per_day(results.stride),
+                block=significance.windows_per_day(results.stride),
             )
         low, high = ci or (math.nan, math.nan)
         skill = results.metrics[name]["skill"]
@@ -156,7 +156,7 @@ def gain_by_month(results: Results) -> pd.DataFrame:
     for month in np.unique(window_months):
         actual, lstm, persistence = (values[window_months == month] for values in power.values())
         day = significance.windows_per_day(results.stride)
-        low, high = significance.skill_ci(actual, lstm, persistence, day) or (
+        low, high = significance.skill_ci(actual, lstm, persistence, block=day) or (
             math.nan,
             math.nan,
         )

@@ -10,7 +10,7 @@ CALLED = {"in_training": "meters", "held_out": "meters not used for training"}
 
 
 def summary_lines(
-    metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, simulated: bool
+    metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, *, simulated: bool
 ) -> list[str]:
     """Compare the LSTM with persistence, the best baseline and a previous model, a line each.
 

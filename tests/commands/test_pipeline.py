@@ -366,7 +366,7 @@ def test_a_backtest_is_a_training_up_to_each_cut(
         (rev,) = experiment["revs"]
         scores = rev["data"]["metrics"]["reports/metrics.json"]["data"]
         params = rev["data"]["params"]["params.yaml"]["data"]
-        cut = params["split"]["train"] * params["window"]["fraction"]
+        cut = params["split"]["train_fraction"] * params["window"]["use_fraction"]
         assert by_cut.pop(f"first {cut:.0%}") == pytest.approx(
             [scores[of][key] for of in ("LSTM", "persistence") for key in ("rmse_kw", "mae_kw")],
             abs=6e-5,

@@ -1,5 +1,6 @@
 """Storage that speaks S3, by a server of the test's own and the commands that people type."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -81,6 +82,15 @@ def outputs(folder: Path) -> dict[str, bytes]:
     }
 
 
+def object_key(md5: str) -> str:
+    return f"dvc/files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def read_object(client: BaseClient, md5: str) -> bytes:
+    data: bytes = client.get_object(Bucket=BUCKET, Key=object_key(md5))["Body"].read()
+    return data
+
+
 @pytest.mark.slow
 def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
     pushed_clone: Path, s3_client: BaseClient, tmp_path: Path
@@ -96,13 +106,14 @@ def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
 
     lock = YAML(typ="safe").load(pushed_clone / "dvc.lock")["stages"]
     (md5,) = (out["md5"] for out in lock["split"]["outs"] if out["path"] == str(paths.TEST))
-    key = f"dvc/files/md5/{md5[:2]}/{md5[2:]}"
-    good = s3_client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    (entry,) = json.loads(read_object(s3_client, md5))
+    key = object_key(entry["md5"])
+    good = read_object(s3_client, entry["md5"])
     s3_client.put_object(Bucket=BUCKET, Key=key, Body=bytes(len(good)))
     run(tmp_path, "git", "clone", "--quiet", str(pushed_clone), "three")
     said = dvc(tmp_path / "three", "pull", fails=True)
     assert str(paths.TEST) in said
-    assert not (tmp_path / "three" / paths.TEST).exists()
+    assert not (tmp_path / "three" / paths.TEST / entry["relpath"]).exists()
     # What is there of the rest makes it again, with the same bytes.
     assert "split" in stages_run(dvc(tmp_path / "three", "repro"))
     assert outputs(tmp_path / "three") == outputs(pushed_clone)

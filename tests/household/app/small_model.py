@@ -51,7 +51,7 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     shape = WindowShape(LOOKBACK, horizon)
     scaling = Scaler(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
     onnx_export.write(
-        folder / "model.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights)
+        folder / "model.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights=weights)
     )
     session = inference.load_session(folder / "model.onnx")
     known = np.arange(400, dtype=np.int32)
@@ -59,7 +59,7 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         batches.in_memory(values, known[:300]),
         batches.in_memory(values, known[300:]),
         shape,
-        partial(inference.predict, session),
+        forecast=partial(inference.predict, session),
     )
     assert found is not None
     intervals.write(folder / "intervals.npz", found)
@@ -68,9 +68,9 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         given,
         FEATURES,
         scaling,
-        SAMPLE,
-        [saved_model.training_extent(stamps, values, train, shape)],
-        schema.LEVELS,
+        source=SAMPLE,
+        trained_on=[saved_model.training_extent(stamps, values, train, shape=shape)],
+        levels=schema.LEVELS,
     )
     files.write_json(folder / "metadata.json", record)
     seal(folder)

@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,13 +78,13 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         *([4.0, 3, 2], [2.0, 1, 0.5], [math.nan]),
     ]
 
-    def fit(*given: Any, **_: Any) -> None:
+    def fit(*_: Any, on_epoch_end: Callable[[pa.Table], None], **__: Any) -> None:
         rows: list[dict[str, Any]] = []
         for epoch, loss in enumerate(due[trial.number], 1):
             if math.isnan(loss):
                 raise UserError("the loss is no longer a number")
             rows += [{"epoch": epoch, "split": split, "loss": loss} for split in loop.SPLITS]
-            given[-1](pa.Table.from_pylist(rows))
+            on_epoch_end(pa.Table.from_pylist(rows))
 
     monkeypatch.setattr(loop, "fit", fit)
     monkeypatch.setattr(trainer, "build_or_warm_start", lambda *_: None)
@@ -145,7 +146,7 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     before = read(clone)
     assert 3 <= len(before) <= 4  # both may have begun the last
     monkeypatch.chdir(clone)
-    search.run_worker(params.load(), search.space(list(SPACE)), trials=5)
+    search.run_worker(0, given=params.load(), tried=search.space(list(SPACE)), trials=5)
     search.report(search.open_study())
     after = read(clone)
     assert len(after) == 5
@@ -192,7 +193,7 @@ def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     with pytest.raises(
         UserError, match=r"was created with other data, parameters or values; delete"
     ):
-        search.run_worker(changed({}), {}, trials=9)
+        search.run_worker(0, given=changed({}), tried={}, trials=9)
     with pytest.raises(UserError, match=r"; it has 0$"):
         search.apply(99)
 

@@ -89,7 +89,7 @@ def test_every_window_comes_once_with_its_own_minutes(
         part = batches.from_files(written(tmp_path, given), shape, minutes)
         assert part.size == sum(expected.values())
         order = network.epoch_shuffle(0, 1) if shuffle else None
-        made = list(batches.iter_batches(part, shape, minutes, size, order))
+        made = list(batches.iter_batches(part, shape, minutes, batch_size=size, shuffle=order))
     assert counted(made, minutes) == expected
     sizes = [len(batch.inputs) for batch in made]
     assert sum(sizes) == part.n_chunks(minutes)
@@ -111,7 +111,11 @@ def test_no_more_minutes_are_in_memory_than_a_pool_holds(
         return pool(read, *others)
 
     monkeypatch.setattr(batches, "ShuffleBuffer", noted)
-    list(batches.iter_batches(part, WindowShape(LOOKBACK, 2), 5, 4, network.epoch_shuffle(0, 0)))
+    list(
+        batches.iter_batches(
+            part, WindowShape(LOOKBACK, 2), 5, batch_size=4, shuffle=network.epoch_shuffle(0, 0)
+        )
+    )
     assert len(held) > 10
     assert max(held) < 100 + 20 + LOOKBACK + 2 + 5
 
@@ -120,7 +124,9 @@ def test_a_batch_holds_windows_of_several_meters(tmp_path: Path) -> None:
     meters = written(tmp_path, [(300, list(range(290)), 999)] * 5)
     part = batches.from_files(meters, WindowShape(LOOKBACK, 2), 1)
     first = next(
-        batches.iter_batches(part, WindowShape(LOOKBACK, 2), 1, 40, network.epoch_shuffle(0, 0))
+        batches.iter_batches(
+            part, WindowShape(LOOKBACK, 2), 1, batch_size=40, shuffle=network.epoch_shuffle(0, 0)
+        )
     )
     assert len(set((first.inputs[:, 0, 0] // 1000).tolist())) == 5
 
@@ -135,7 +141,9 @@ def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
             batches.in_memory(values, np.sort(windows.read_starts(both[1]))),
         ]
         of_each = [
-            batches.iter_batches(part, shape, minutes, 8, network.epoch_shuffle(3, 2))
+            batches.iter_batches(
+                part, shape, minutes, batch_size=8, shuffle=network.epoch_shuffle(3, 2)
+            )
             for part in parts
         ]
         for one, other in zip(*of_each, strict=True):
@@ -156,5 +164,5 @@ def test_intervals_are_learnt_from_some_windows_of_each_meter(
         asked.append(len(starts))
         return windows.targets(values, starts, shape)
 
-    assert intervals.fit(part, part, shape, forecast) is not None
+    assert intervals.fit(part, part, shape, forecast=forecast) is not None
     assert asked == [21, 21, 21, 290, 290, 290]

@@ -26,7 +26,7 @@ SIZES = st.integers(30, 400)
 
 def cut(n: int, seed: int = 0, shape: WindowShape = SHAPE, **changed: Any) -> Splits:
     starts = np.arange(n, dtype=np.int32)
-    return split_windows(starts, shape, TUTORIAL.model_copy(update=changed), seed)
+    return split_windows(starts, shape, TUTORIAL.model_copy(update=changed), seed=seed)
 
 
 @given(SIZES, st.floats(0.5, 0.9), st.floats(0.05, 0.4))
@@ -94,7 +94,7 @@ def test_purging_keeps_random_validation_windows_away_from_the_test() -> None:
 
 def test_purging_drops_no_windows_across_a_gap() -> None:
     starts = np.array([*range(90), *range(90 + LENGTH, 100 + LENGTH)], np.int32)
-    parts = split_windows(starts, SHAPE, TUTORIAL.model_copy(update={"purge": True}), 0)
+    parts = split_windows(starts, SHAPE, TUTORIAL.model_copy(update={"purge": True}), seed=0)
     assert len(parts.train) + len(parts.validation) == 90
 
 

@@ -71,7 +71,7 @@ def test_the_interval_by_loops(minutes: int, block: int, seed: int) -> None:
         rows = [row for first in firsts for row in range(first, first + block)]
         rmse = metrics.rmse(actual[rows], forecast[rows])
         skills.append(metrics.skill(rmse, metrics.rmse(actual[rows], reference[rows])))
-    assert significance.bootstrap_skills(actual, forecast, reference, block, seed)[
+    assert significance.bootstrap_skills(actual, forecast, reference, block=block, seed=seed)[
         :50
     ] == pytest.approx(skills, rel=1e-6)
 
@@ -175,7 +175,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
     off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
     ends = {"LSTM": (forecast - off, forecast + off)}
-    table = breakdown.intervals_by_group(clock.reshape(-1, 2), actual, reference, ends)
+    table = breakdown.intervals_by_group(clock.reshape(-1, 2), actual, reference, ends=ends)
     groups = {
         "all": ["all"] * 1000,
         "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
@@ -206,7 +206,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
 def test_without_an_interval_there_is_a_table_without_rows() -> None:
     actual, _, reference = pair(10, 0.1, 0)
     clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
-    table = breakdown.intervals_by_group(clock, actual, reference, {})
+    table = breakdown.intervals_by_group(clock, actual, reference, ends={})
     assert table.num_rows == 0
     assert "coverage" in table.column_names
     assert breakdown.overall_intervals(table) == {}

@@ -84,7 +84,7 @@ def test_power_that_was_never_negative_is_never_expected_to_be() -> None:
     cuts = np.zeros((3, 3), np.float32)
     for least, expected in ((0.0, 0.0), (-math.inf, -4.9)):
         lower, upper = ConformalIntervals(cuts, -wide, wide, least).bounds(
-            values, starts, 3, forecast
+            values, starts, 3, forecast=forecast
         )
         assert lower.tolist() == pytest.approx(np.full((2, 1, 1), expected))
         assert upper.tolist() == pytest.approx(np.full((2, 1, 1), 5.1))
@@ -107,7 +107,7 @@ def test_the_state_reads_the_last_minutes_of_the_lookback_and_the_forecast(
     values = np.column_stack([power, draw.normal(size=100)]).astype(np.float32)
     starts = np.array([3, 11, 40], np.int32)
     forecast = draw.uniform(0, 5, (3, horizon)).astype(np.float32)
-    found = intervals.state(values, starts, lookback, forecast)
+    found = intervals.state(values, starts, lookback, forecast=forecast)
     for start, ahead, of in zip(starts, forecast.tolist(), found.tolist(), strict=True):
         read = power[start : start + lookback].tolist()[-16:]
         moves = [abs(b - a) for a, b in itertools.pairwise(read)] or [0.0]
@@ -135,7 +135,7 @@ def test_the_scores_are_their_definitions(rows: list[tuple[int, int, int]]) -> N
         )
     assert metrics.coverage(actual, lower, upper) == pytest.approx(inside / n)
     assert metrics.mean_width(lower, upper) == pytest.approx(wide / n)
-    assert metrics.winkler_score(actual, lower, upper, 0.8) == pytest.approx(score / n)
+    assert metrics.winkler_score(actual, lower, upper, level=0.8) == pytest.approx(score / n)
 
 
 def test_few_windows_to_validate_give_no_interval() -> None:
@@ -146,7 +146,10 @@ def test_few_windows_to_validate_give_no_interval() -> None:
     starts = np.arange(20, dtype=np.int32)
     nothing = np.array([], np.int32)
     known, none = (batches.in_memory(values, part) for part in (starts, nothing))
-    assert intervals.fit(known, none, WindowShape(3, 1), lambda _, chosen: values[chosen]) is None
+    assert (
+        intervals.fit(known, none, WindowShape(3, 1), forecast=lambda _, chosen: values[chosen])
+        is None
+    )
 
 
 def test_a_series_that_never_changes_has_the_narrowest_interval() -> None:

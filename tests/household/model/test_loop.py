@@ -54,7 +54,15 @@ def train(
 
     parts = (batches.in_memory(values, starts) for starts in (STARTS[:3], STARTS[3:]))
     data = loop.TrainingData(SCALING, *parts)
-    loop.fit(model, data, settings, seed, kept, both, warm=weights is not None)
+    loop.fit(
+        model,
+        data,
+        settings,
+        seed=seed,
+        checkpoint_path=kept,
+        on_epoch_end=both,
+        warm_start=weights is not None,
+    )
     return model, reported[-1].to_pylist()
 
 
@@ -226,10 +234,10 @@ def test_everything_that_a_training_depends_on_changes_its_key(
     learnt, validation = (batches.in_memory(VALUES, starts) for starts in (STARTS[:3], STARTS[3:]))
     data = loop.TrainingData(SCALING, learnt, validation)
     keys = [
-        loop.fingerprint(model, data, TINY, 0),
-        loop.fingerprint(longer, data, TINY, 0),
-        loop.fingerprint(model, data, TINY.model_copy(update={"epochs": 9}), 0),
-        loop.fingerprint(model, data, TINY, 1),
+        loop.fingerprint(model, data, TINY, seed=0),
+        loop.fingerprint(longer, data, TINY, seed=0),
+        loop.fingerprint(model, data, TINY.model_copy(update={"epochs": 9}), seed=0),
+        loop.fingerprint(model, data, TINY, seed=1),
     ]
     others: list[dict[str, Any]] = [
         {"scaling": SCALING._replace(center=SCALING.center + 1)},
@@ -238,11 +246,11 @@ def test_everything_that_a_training_depends_on_changes_its_key(
         {"train": batches.in_memory(VALUES, STARTS[:2])},
         {"validation": batches.in_memory(VALUES, STARTS[2:])},
     ]
-    keys += [loop.fingerprint(model, data._replace(**other), TINY, 0) for other in others]
+    keys += [loop.fingerprint(model, data._replace(**other), TINY, seed=0) for other in others]
     code = tmp_path / "network.py"
     code.write_text("other")
     monkeypatch.setattr(network, "__file__", str(code))
-    keys.append(loop.fingerprint(model, data, TINY, 0))
+    keys.append(loop.fingerprint(model, data, TINY, seed=0))
     assert len(set(keys)) == len(keys)
 
 

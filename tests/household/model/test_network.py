@@ -42,7 +42,7 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(batches.iter_batches(batches.in_memory(VALUES, STARTS), SHAPE, 1, 2))
+    given = list(batches.iter_batches(batches.in_memory(VALUES, STARTS), SHAPE, 1, batch_size=2))
     assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
     inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
     assert inputs.tolist() == inputs_at(STARTS.tolist())
@@ -95,7 +95,7 @@ def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> N
     # What follows the last target belongs to another part.
     values[max(starts) + LOOKBACK + horizon :] = np.nan
     part = batches.in_memory(values, chosen)
-    made = list(batches.iter_batches(part, WindowShape(LOOKBACK, horizon), minutes, 3))
+    made = list(batches.iter_batches(part, WindowShape(LOOKBACK, horizon), minutes, batch_size=3))
     assert sorted(counted(made, minutes, horizon)) == sorted(starts)
     assert not any(np.isnan(array).any() for batch in made for array in batch)
 
@@ -106,7 +106,9 @@ def epochs(seed: int, minutes: int, numbers: Iterable[int] = range(3)) -> list[l
     part = batches.in_memory(values, starts)
     return [
         counted(
-            batches.iter_batches(part, SHAPE, minutes, 16, network.epoch_shuffle(seed, number)),
+            batches.iter_batches(
+                part, SHAPE, minutes, batch_size=16, shuffle=network.epoch_shuffle(seed, number)
+            ),
             minutes,
         )
         for number in numbers
@@ -133,7 +135,7 @@ def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
     cuts = set()
     for number in range(9):
         shuffle = network.epoch_shuffle(0, number)
-        ((inputs, _, _),) = batches.iter_batches(part, SHAPE, 7, 100, shuffle)
+        ((inputs, _, _),) = batches.iter_batches(part, SHAPE, 7, batch_size=100, shuffle=shuffle)
         cuts.add(tuple(sorted(inputs[:, -1, 0])))
     assert len(cuts) > 3
 

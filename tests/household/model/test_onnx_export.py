@@ -30,7 +30,7 @@ def written(
     draw = np.random.default_rng(0)
     model.set_weights([draw.normal(0, 0.5, each.shape) for each in model.get_weights()])
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    onnx_export.write(path, onnx_export.to_onnx(shape, scaling, settings, weights))
+    onnx_export.write(path, onnx_export.to_onnx(shape, scaling, settings, weights=weights))
     return model
 
 

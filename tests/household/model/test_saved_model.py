@@ -162,7 +162,7 @@ def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_co
     shape = WindowShape(LOOKBACK + 3, 1)
     starts = np.arange(20, dtype=np.int32)
     features = [FEATURES[0], "global_intensity", FEATURES[1]]
-    found = earlier.forecast(features, more, starts, shape)
+    found = earlier.forecast(features, more, starts, shape=shape)
     session = inference.load_session(model_folder / "model.onnx")
     assert found.tolist() == inference.predict(session, values, starts + np.int32(3)).tolist()
     # Both are of the same minutes.
@@ -183,7 +183,9 @@ def test_windows_that_lack_what_it_reads_are_refused(
 ) -> None:
     values = np.zeros((60, len(features)), np.float32)
     with pytest.raises(UserError, match="reads 5 minutes of global_active_power, voltage and"):
-        saved_model.load(model_folder).forecast(features, values, np.array([0], np.int32), shape)
+        saved_model.load(model_folder).forecast(
+            features, values, np.array([0], np.int32), shape=shape
+        )
 
 
 def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:

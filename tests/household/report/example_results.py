@@ -88,7 +88,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
     off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
     ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
-    covered = breakdown.intervals_by_group(stamps, actual, power["persistence"], ends)
+    covered = breakdown.intervals_by_group(stamps, actual, power["persistence"], ends=ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
@@ -96,13 +96,13 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         given,
         list(schema.NAMES),
         Scaler(np.zeros(7), np.ones(7)),
-        SAMPLE,
-        [
+        source=SAMPLE,
+        trained_on=[
             saved_model.training_extent(
-                clock, values, np.arange(952, dtype=np.int32), WindowShape(49, horizon)
+                clock, values, np.arange(952, dtype=np.int32), shape=WindowShape(49, horizon)
             )
         ],
-        schema.LEVELS,
+        levels=schema.LEVELS,
     )
     return Results(
         predictions=made,

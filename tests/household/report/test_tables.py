@@ -341,7 +341,7 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(hori
     windows = [column.reshape(-1, horizon) for column in columns]
     # Those of more than one target begin 7 minutes apart, so that a day holds fewer.
     block = 1440 if horizon == 1 else 1440 // 7
-    found = significance.skill_ci(windows[0], windows[1], windows[2], block)
+    found = significance.skill_ci(windows[0], windows[1], windows[2], block=block)
     assert found is not None
     assert list(table.loc["LSTM", ["ci_low", "ci_high"]]) == pytest.approx(list(found), abs=1e-5)
     ends = list(table.loc["LSTM", ["ratio_low", "ratio_high"]])
