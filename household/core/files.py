@@ -49,7 +49,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     The existing folder is kept until the block succeeds, and for good if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".partial-{path.name}-*"):
+    # Exactly its own, since the folder of 2007-03 may be written beside that of 2007.
+    for leftover in path.parent.glob(f".partial-{path.name}-{'[0-9a-f]' * 32}"):
         shutil.rmtree(leftover, ignore_errors=True)
     # A unique name, since a remote worker of an earlier run may still be writing to its own folder.
     partial = path.with_name(f".partial-{path.name}-{uuid4().hex}")

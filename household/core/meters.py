@@ -15,8 +15,9 @@ Result = TypeVar("Result")
 
 
 def by_name(folder: Path) -> dict[str, Path]:
-    """Return the path of each meter in `folder` by the meter's name, sorted by name."""
-    return {path.stem: path for path in sorted(folder.iterdir(), key=lambda path: path.stem)}
+    """Return the path of each meter in `folder` by name, sorted; hidden files are none."""
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.stem: path for path in sorted(visible, key=lambda path: path.stem)}
 
 
 def file_name(meter: str) -> str:

@@ -330,7 +330,7 @@ def test_a_new_zip_replaces_the_earlier_one(server: Server) -> None:
 
 def test_the_partial_file_of_a_killed_run_is_not_taken_for_the_download(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
-    partial = paths.RAW.with_name(f".partial-{paths.RAW.name}-0")
+    partial = paths.RAW.with_name(f".partial-{paths.RAW.name}-{'0' * 32}")
     partial.mkdir(parents=True)
     for name in ("power.zip", ".partial-power.zip"):
         (partial / name).write_bytes(zipped(seed=1))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household.core import files
+from household.core import files, meters
 
 RAISED = [ValueError("x"), OSError("disk full"), KeyboardInterrupt(), SystemExit(1)]
 
@@ -197,3 +197,21 @@ def test_csv_is_the_same_bytes_every_time_and_quotes_texts_alone(tmp_path: Path)
     assert path.read_bytes() == first
     assert first.decode().splitlines()[1:] == ['"LSTM",0.5', '"a, ""b""",']
     assert names(tmp_path) == [path.name]
+
+
+def test_a_folder_is_written_beside_one_whose_name_begins_with_its_own(tmp_path: Path) -> None:
+    with files.atomic_folder(tmp_path / "2007-03") as month:
+        (month / "a").touch()
+        with files.atomic_folder(tmp_path / "2007") as year:
+            (year / "b").touch()
+    assert (tmp_path / "2007-03/a").is_file()
+    assert (tmp_path / "2007/b").is_file()
+
+
+def test_the_folder_that_a_killed_run_left_is_removed_and_is_no_meter(tmp_path: Path) -> None:
+    left = tmp_path / f".partial-power-{'0' * 32}"
+    left.mkdir()
+    assert meters.by_name(tmp_path) == {}
+    with files.atomic_folder(tmp_path / "power"):
+        assert not left.exists()
+    assert meters.by_name(tmp_path) == {"power": tmp_path / "power"}
