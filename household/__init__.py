@@ -69,7 +69,7 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 def run(
     model: "str | Path | Run | None" = None, data: "pd.DataFrame | None" = None, **sections: Any
 ) -> "Run":
-    """Run the whole pipeline in memory: read, split, train and score. Writes no file.
+    """Run the stages from fetch to evaluate in a temporary folder, and return the results.
 
     Ctrl-C ends the training and keeps its best epoch so far. Needs the extra `pipeline`.
 
@@ -78,7 +78,8 @@ def run(
             from.
         data: Readings in the form of `Run.data`: one row a minute, with the power and any other
             columns by their names and in their units, and the time as the index or a column
-            `timestamp`. By default the readings of `fetch.source`.
+            `timestamp`. The index or a column `meter` names the meters if there are several. By
+            default the readings of `fetch.source`.
         **sections: Parameters that differ from params.yaml, such as `train={"epochs": 3}`.
 
     Raises:

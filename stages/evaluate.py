@@ -7,6 +7,7 @@ reports/predictions.parquet.
 """
 
 from functools import partial
+from pathlib import Path
 
 from household.core import files, meters, paths, stage
 from household.core.params import Params
@@ -16,18 +17,15 @@ from household.model import inference
 from household.report import verdict
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
-    test = meters.by_name(paths.TEST)
+def main(params: Params, root: Path = Path()) -> None:
+    """Run the stage on the files under `root`."""
+    test = meters.by_name(root / paths.TEST)
     several = len(test) > 1
-    horizon = inference.window_shape(inference.load_session(paths.GRAPH)).horizon
+    horizon = inference.window_shape(inference.load_session(root / paths.GRAPH)).horizon
     total = sum(files.row_count(path) for path in test.values())
     score_meter = partial(
         meter_scores.score_meter,
-        series=paths.SERIES,
-        splits={"train": paths.TRAIN, "validation": paths.VALIDATION, "test": paths.TEST},
-        graph=paths.GRAPH,
-        interval_file=paths.INTERVALS,
+        root=root,
         settings=params.evaluate,
         pooled_stride=windows.evaluation_stride(total, horizon, pooled=several),
     )
@@ -42,12 +40,12 @@ def main(params: Params) -> None:
     if several:
         metrics |= {"meters": meter_scores.summarize_by_training(rows)}
         table = meter_scores.add_meter_column(table, in_training, horizon)
-    files.write_json(paths.METRICS, metrics)
-    files.write_csv(paths.METERS, meter_scores.to_table(rows))
-    files.write_csv(paths.BREAKDOWN, scored.breakdown)
-    files.write_csv(paths.COVERAGE, scored.coverage)
-    files.write_table(paths.PREDICTIONS, table)
-    simulated = files.read_json(paths.SOURCE)["simulated"]
+    files.write_json(root / paths.METRICS, metrics)
+    files.write_csv(root / paths.METERS, meter_scores.to_table(rows))
+    files.write_csv(root / paths.BREAKDOWN, scored.breakdown)
+    files.write_csv(root / paths.COVERAGE, scored.coverage)
+    files.write_table(root / paths.PREDICTIONS, table)
+    simulated = files.read_json(root / paths.SOURCE)["simulated"]
     for line in verdict.summary_lines(metrics, scored.windows, horizon, simulated=simulated):
         print(f"evaluate: {line}")
     if warning := verdict.drift_warning(metrics["verdict"]):

@@ -4,6 +4,7 @@ Reads data/raw/<meter>/. Writes data/parsed/<meter>/, a file a month, and report
 """
 
 from functools import partial
+from pathlib import Path
 
 from household.core import files, meters, paths, stage
 from household.core.params import Params
@@ -11,18 +12,18 @@ from household.core.schema import TARGET
 from household.readings import parse, quality
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
+def main(params: Params, root: Path = Path()) -> None:
+    """Run the stage on the files under `root`."""
     skip = params.on_error == "skip"
-    with files.atomic_folder(paths.PARSED) as folder:
+    with files.atomic_folder(root / paths.PARSED) as folder:
         parse_meter = partial(
-            parse.parse_meter, raw=paths.RAW, parsed=folder, settings=params.parse, skip=skip
+            parse.parse_meter, raw=root / paths.RAW, parsed=folder, settings=params.parse, skip=skip
         )
         records, left_out = meters.map_meters(
-            parse_meter, list(meters.by_name(paths.RAW)), skip=skip, desc="parse"
+            parse_meter, list(meters.by_name(root / paths.RAW)), skip=skip, desc="parse"
         )
     record = quality.combine(records, left_out)
-    files.write_json(paths.QUALITY, record)
+    files.write_json(root / paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "
         f"{record['missing'][TARGET]:,} without a power value, "

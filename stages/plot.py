@@ -6,7 +6,8 @@ models/lstm/metadata.json. Writes reports/plots/*.csv, reports/summary/*.csv,
 reports/figures/*.png, reports/report.md and models/lstm/README.md.
 """
 
-import pandas as pd
+from pathlib import Path
+
 import pyarrow as pa
 
 from household.core import files, paths, stage
@@ -15,37 +16,26 @@ from household.report import facts, markdown, model_card, plots
 from household.report.results import Results
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
-    meters = pd.read_csv(paths.METERS)
-    results = Results(
-        predictions=files.read_table(paths.PREDICTIONS).to_pandas(),
-        coverage=pd.read_csv(paths.COVERAGE),
-        losses=pd.read_csv(paths.HISTORY),
-        metrics=files.read_json(paths.METRICS),
-        quality=files.read_json(paths.QUALITY),
-        source=files.read_json(paths.SOURCE),
-        forecaster=files.read_json(paths.FORECASTER),
-        params=params,
-        meters=meters if len(meters) > 1 else None,
-    )
+def main(params: Params, root: Path = Path()) -> None:
+    """Run the stage on the files under `root`."""
+    results = Results.read(params, root)
     household = facts.source_label(results.source)
     tables = {plot.name: plot.table(results).assign(household=household) for plot in plots.PLOTS}
     for plot in plots.PLOTS:
         if plot.written is None:
             table = pa.Table.from_pandas(tables[plot.name], preserve_index=False)
-            files.write_csv(plot.path, table)
+            files.write_csv(root / plot.path, table)
     # A new folder, so that pictures of removed plots disappear.
-    with files.atomic_folder(paths.FIGURES) as folder:
+    with files.atomic_folder(root / paths.FIGURES) as folder:
         for plot in plots.CHARTS:
             if plot.is_shown(tables[plot.name]):
                 with files.atomic_write(folder / f"{plot.name}.png") as partial:
                     partial.write_bytes(plot.to_png(tables[plot.name]))
-    with files.atomic_write(paths.REPORT) as partial:
+    with files.atomic_write(root / paths.REPORT) as partial:
         partial.write_text(markdown.render(tables), encoding="utf-8")
-    with files.atomic_write(paths.CARD) as partial:
+    with files.atomic_write(root / paths.CARD) as partial:
         partial.write_text(model_card.render(results, tables["scores"]), encoding="utf-8")
-    print(f"plot: wrote {paths.REPORT}; run `dvc plots show` for the interactive page")
+    print(f"plot: wrote {root / paths.REPORT}; run `dvc plots show` for the interactive page")
 
 
 if __name__ == "__main__":

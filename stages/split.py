@@ -11,6 +11,7 @@ training only have test windows.
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,19 +23,19 @@ from household.dataset import scaling, split, windows
 NONE = np.empty(0, np.int32)
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
+def main(params: Params, root: Path = Path()) -> None:
+    """Run the stage on the files under `root`."""
     shape = windows.WindowShape(params.window.lookback, params.window.horizon)
-    starts = meters.by_name(paths.WINDOWS)
+    starts = meters.by_name(root / paths.WINDOWS)
     holdout = split.holdout_meters(list(starts), params.split, params.seed)
     with (
-        files.atomic_folder(paths.TRAIN) as train,
-        files.atomic_folder(paths.VALIDATION) as validation,
-        files.atomic_folder(paths.TEST) as test,
+        files.atomic_folder(root / paths.TRAIN) as train,
+        files.atomic_folder(root / paths.VALIDATION) as validation,
+        files.atomic_folder(root / paths.TEST) as test,
     ):
         split_meter = partial(
             split.split_meter,
-            starts=paths.WINDOWS,
+            starts=root / paths.WINDOWS,
             folders={"train": train, "validation": validation, "test": test},
             shape=shape,
             settings=params.split,
@@ -44,7 +45,7 @@ def main(params: Params) -> None:
         sizes, _ = meters.map_meters(
             split_meter, list(starts), skip=params.on_error == "skip", desc="split"
         )
-    series, train_starts = meters.by_name(paths.SERIES), meters.by_name(paths.TRAIN)
+    series, train_starts = meters.by_name(root / paths.SERIES), meters.by_name(root / paths.TRAIN)
 
     def windows_of_meters() -> Iterator[scaling.MeterWindows]:
         for meter in sizes:
@@ -59,7 +60,9 @@ def main(params: Params) -> None:
             )
 
     features = pq.read_schema(series[next(iter(sizes))]).names[1:]
-    scaling.write(paths.SCALING, features, scaling.fit_scaler(features, windows_of_meters(), shape))
+    scaling.write(
+        root / paths.SCALING, features, scaling.fit_scaler(features, windows_of_meters(), shape)
+    )
     total = sum(map(Counter, sizes.values()), Counter())
     print(
         f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Splits._fields)}"

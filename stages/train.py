@@ -7,82 +7,55 @@ saves models/checkpoint.npz, from which an interrupted training resumes.
 
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
+from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from household.core import arrow, files, meters, paths, stage
+from household.core import files, paths, stage
 from household.core.params import Params
-from household.dataset import batches, scaling, series, windows
-from household.model import distributed, loop, network, saved_model, tensorflow, trainer
+from household.model import distributed, loop, saved_model, tensorflow, trainer
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
+def main(params: Params, root: Path = Path(), *, keep_interrupted: bool = False) -> bool:
+    """Run the stage on the files under `root`.
+
+    Args:
+        params: The parameters.
+        root: The folder of the pipeline.
+        keep_interrupted: Whether Ctrl-C ends the training and keeps its best epoch so far.
+
+    Returns:
+        Whether that happened.
+    """
     strategy, workers = tensorflow.distribution_strategy(), distributed.workers_from_env()
-    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
-    series_paths, train_paths = meters.by_name(paths.SERIES), meters.by_name(paths.TRAIN)
-    features = pq.read_schema(series_paths[next(iter(train_paths))]).names[1:]
-    earlier = saved_model.warm_start(params, features)
-    data = loop.TrainingData(
-        earlier.scaling if earlier else scaling.read(paths.SCALING, features),
-        *batches.load_datasets(
-            paths.SERIES,
-            [paths.TRAIN, paths.VALIDATION],
-            shape,
-            before=network.chunk_length(params.train),
-        ),
-    )
-    model = trainer.build_or_warm_start(params, data, earlier)
-    print(
-        f"train: {data.train.size:,} windows, {model.count_params():,} weights, "
-        f"on {tensorflow.device_name()}"
-        + (
-            f", worker {workers.index} of {len(workers.addresses)}"
-            if len(workers.addresses) > 1
-            else ""
-        )
-    )
-    difference = network.name_difference(shape, params.train)
-    if difference and not workers.index:
-        print(f"train: {difference}; another machine may give other bytes, scores within 1 %")
+    features, data = trainer.load_data(params, root)
+    earlier = saved_model.warm_start(params, features, root)
     if earlier:
-        print(f"train: warm start from {earlier.folder}")
-    report = partial(files.write_csv, paths.HISTORY)
+        data = data._replace(scaling=earlier.scaling)
+    model = trainer.build_or_warm_start(params, data, earlier)
+    for line in trainer.describe(model, params, data, warm_start_model=earlier):
+        print(f"train: {line}")
+    interrupted = False
     # All workers print the same lines from here on.
     with redirect_stdout(None) if workers.index else nullcontext():
-        loop.fit(
-            model,
-            data,
-            params.train,
-            seed=params.seed,
-            checkpoint_path=paths.CHECKPOINT,
-            on_epoch_end=report,
-            warm_start=bool(earlier),
-            strategy=strategy,
-        )
-    if workers.index:
-        return
-    extents = []
-    for meter, starts in train_paths.items():
-        table = files.read_table(series_paths[meter])
-        stamps = arrow.to_numpy(table["timestamp"])
-        extents.append(
-            saved_model.training_extent(
-                stamps, series.to_array(table), windows.read_starts(starts), shape=shape
+        try:
+            loop.fit(
+                model,
+                data,
+                params.train,
+                seed=params.seed,
+                checkpoint_path=root / paths.CHECKPOINT,
+                on_epoch_end=partial(files.write_csv, root / paths.HISTORY),
+                warm_start=bool(earlier),
+                strategy=strategy,
             )
-        )
-    source = files.read_json(paths.SOURCE)
-    trained = trainer.package(
-        model,
-        params,
-        data,
-        features=features,
-        trained_on=extents,
-        source=source,
-        warm_start_model=earlier,
-    )
-    trained.write(paths.NETWORK.parent)
-    paths.CHECKPOINT.unlink()
+        except KeyboardInterrupt:
+            if not keep_interrupted:
+                raise
+            interrupted = True
+            print("train: interrupted; kept the best epoch so far")
+    if not workers.index:
+        trainer.save(model, params, data, features=features, root=root, warm_start_model=earlier)
+        (root / paths.CHECKPOINT).unlink(missing_ok=interrupted)
+    return interrupted
 
 
 if __name__ == "__main__":

@@ -5,22 +5,26 @@ data/windows/<meter>.parquet, the start of each window in them.
 """
 
 from functools import partial
+from pathlib import Path
 
 from household.core import files, meters, paths, stage, store
 from household.core.params import Params
 from household.dataset import series
 
 
-def main(params: Params) -> None:
-    """Run the stage."""
-    window, parsed = params.window, meters.by_name(paths.PARSED)
+def main(params: Params, root: Path = Path()) -> None:
+    """Run the stage on the files under `root`."""
+    window, parsed = params.window, meters.by_name(root / paths.PARSED)
     features = series.available_features(
         (n for path in parsed.values() for n in store.read_metadata(path)), window.features
     )
-    with files.atomic_folder(paths.SERIES) as minutes, files.atomic_folder(paths.WINDOWS) as starts:
+    with (
+        files.atomic_folder(root / paths.SERIES) as minutes,
+        files.atomic_folder(root / paths.WINDOWS) as starts,
+    ):
         build_windows = partial(
             series.build_windows,
-            parsed=paths.PARSED,
+            parsed=root / paths.PARSED,
             series=minutes,
             starts=starts,
             features=features,

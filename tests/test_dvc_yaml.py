@@ -23,7 +23,7 @@ ROOMS = {
     "model": {"core", "dataset"},
     "evaluation": {"core", "dataset", "model"},
     "report": {"core", "evaluation"},
-    "app": {"core", "readings", "dataset", "model", "evaluation", "report"},
+    "app": {"core", "readings", "dataset", "model", "evaluation", "report", "stages"},
 }
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 

@@ -1,7 +1,8 @@
-"""Run the whole pipeline in memory, from readings to a trained model and its scores."""
+"""Run the whole pipeline in a temporary folder, from readings to a trained model and its scores."""
 
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from household.app.input import select_columns
-from household.core import arrow, meters, params, paths, schema
+from household.core import arrow, files, meters, params, paths, schema, store
 from household.core.errors import UserError
-from household.core.params import Params
 from household.core.schema import TARGET
-from household.dataset import batches, scaling, series, split, windows
-from household.evaluation import baselines, evaluate, predictions
-from household.model import inference, loop, onnx_export, saved_model, trainer
-from household.model.trainer import TrainedModel
-from household.readings import quality, source
-from household.readings.parse import MeterReader
+from household.model import keras_file, saved_model
+from household.readings import quality
 from household.report import facts, plots, verdict
 from household.report.results import Results
+from stages import evaluate, fetch, parse, split, train, window
 
 # The defaults are those of the project that contains the package.
 SHIPPED = Path(__file__).parents[2] / paths.PARAMS
 # The key of the record of the source in the `attrs` of a DataFrame.
 SOURCE = "source"
+UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
+MODEL_FILES = (saved_model.NETWORK, saved_model.GRAPH, saved_model.INTERVALS, saved_model.METADATA)
+# Names of meters are names of files.
+METER = re.compile("[A-Za-z0-9_-]+")
+NO_LOSSES = pa.table({"epoch": [], "split": [], "loss": []})
 
 
 class Picture(bytes):
@@ -46,21 +48,19 @@ class Run:
     """Hold the results of a run. A notebook shows the verdict.
 
     Attributes:
-        data: The readings by time, each column in its unit, NaN where missing.
+        data: The readings by time, or by meter and time if there are several meters; each column in
+            its unit, NaN where missing.
         interrupted: Whether the training was interrupted; its best epoch so far is kept then.
-        fitted: The trained model.
+        model: The Keras model: (windows, lookback, features) to (windows, horizon), in kW.
+        files: The contents of the files of the saved model, by name.
         results: The results that reports are made from.
     """
 
     data: pd.DataFrame
     interrupted: bool
-    trained: TrainedModel
+    model: Any
+    files: dict[str, bytes]
     results: Results
-
-    @property
-    def model(self) -> Any:
-        """Return the Keras model: (windows, lookback, features) to (windows, horizon), in kW."""
-        return self.trained.model
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -81,11 +81,15 @@ class Run:
     @property
     def verdict(self) -> list[str]:
         """Return whether the network wins, by how much and how sure that is, in a few lines."""
+        metrics, meters_table = self.results.metrics, self.results.meters
         predicted = self.results.windows("timestamp")
         simulated = self.results.source["simulated"]
-        return verdict.summary_lines(
-            self.results.metrics, len(predicted), self.results.horizon, simulated=simulated
+        lines = verdict.summary_lines(
+            metrics, len(predicted), self.results.horizon, simulated=simulated
         )
+        if meters_table is None:
+            return lines
+        return lines + verdict.meter_lines(metrics["meters"], meters_table.to_dict("records"))
 
     def plot(self, name: str) -> Picture:
         """Return a plot of the report by name, such as "scores".
@@ -102,7 +106,9 @@ class Run:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model to `folder`, for `household.predict`; return the folder."""
-        self.trained.write(Path(folder))
+        for name, content in self.files.items():
+            with files.atomic_write(Path(folder) / name) as partial:
+                partial.write_bytes(content)
         return Path(folder)
 
     def __repr__(self) -> str:
@@ -117,167 +123,97 @@ def run(
 ) -> Run:
     """Run the pipeline; see `household.run`."""
     shipped = params.load(SHIPPED if SHIPPED.exists() else paths.PARAMS)
-    given = params.with_overrides(shipped, sections)
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        started = given
+    settings = params.with_overrides(shipped, sections)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        training = settings
         if isinstance(model, Run):
-            # The record of the results must not name a temporary folder.
-            earlier = {"warm_start": str(model.save(folder / "earlier"))}
-            started = params.with_overrides(given, {"train": earlier})
+            earlier = {"warm_start": str(model.save(root / "earlier"))}
+            training = params.with_overrides(settings, {"train": earlier})
         elif model is not None:
-            started = given = params.with_overrides(given, {"train": {"warm_start": str(model)}})
+            earlier = {"warm_start": str(model)}
+            training = settings = params.with_overrides(settings, {"train": earlier})
         if data is None:
-            minutes, record, checked = _fetched(given, folder / "zips")
+            fetch.main(settings, root)
+            parse.main(settings, root)
         else:
-            minutes = _taken(data)
-            record = data.attrs.get(SOURCE, UNKNOWN)
-            checked = _measure_quality(minutes, {}, "data", entities={})
-        return _run(
-            given, started, minutes, record=record, checked=checked, kept=folder / "checkpoint.npz"
+            _write_parsed(data, root)
+        window.main(settings, root)
+        split.main(settings, root)
+        # A training that is interrupted in its first epoch writes none.
+        files.write_csv(root / paths.HISTORY, NO_LOSSES)
+        interrupted = train.main(training, root, keep_interrupted=True)
+        # The record must not name the temporary folder.
+        record = files.read_json(root / paths.FORECASTER)
+        record["parameters"]["train"] = settings.train.model_dump()
+        files.write_json(root / paths.FORECASTER, record)
+        evaluate.main(settings, root)
+        folder = (root / paths.NETWORK).parent
+        return Run(
+            data=_read_parsed(root),
+            interrupted=interrupted,
+            model=keras_file.load(root / paths.NETWORK),
+            files={name: (folder / name).read_bytes() for name in MODEL_FILES},
+            results=Results.read(settings, root),
         )
 
 
-UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
+def _read_parsed(root: Path) -> pd.DataFrame:
+    """Return the output of the parse stage by time, or by meter and time if there are several."""
+    frames = {
+        meter: pa.concat_tables(store.iter_months(folder)).to_pandas().set_index("timestamp")
+        for meter, folder in meters.by_name(root / paths.PARSED).items()
+    }
+    frame = pd.concat(frames, names=["meter"]) if len(frames) > 1 else next(iter(frames.values()))
+    frame.attrs[SOURCE] = files.read_json(root / paths.SOURCE)
+    return frame
 
 
-def _run(
-    given: Params,
-    started: Params,
-    minutes: pa.Table,
-    *,
-    record: dict[str, Any],
-    checked: dict[str, Any],
-    kept: Path,
-) -> Run:
-    """Run the stages after parse; `started` are the parameters with the model of a warm start."""
-    window = given.window
-    features: list[str] = [
-        name for name in window.features if minutes[name].null_count < len(minutes)
-    ]
-    if TARGET not in features:
-        raise UserError(f"no minute has a value for {TARGET}; use readings that have some")
-    complete = series.complete_minutes(lambda: iter([minutes]), features, window.use_fraction)
-    known = pa.concat_tables(complete).combine_chunks()
-    values, stamps = series.to_array(known), arrow.to_numpy(known["timestamp"])
-    shape = windows.WindowShape(window.lookback, window.horizon)
-    starts = windows.find_starts(stamps, shape, window.across_gaps)
-    splits = split.split_windows(starts, shape, given.split, seed=given.seed)
-    centered, scaled = scaling.windows_to_use(given.scaling, starts, splits.train)
-
-    earlier = saved_model.warm_start(started, features)
-    measured = scaling.fit_scaler(
-        features, [scaling.MeterWindows(known.column, centered, scaled)], shape
-    )
-    learnt = loop.TrainingData(
-        earlier.scaling if earlier else measured,
-        batches.in_memory(values, splits.train),
-        batches.in_memory(values, splits.validation),
-    )
-    network = trainer.build_or_warm_start(given, learnt, earlier)
-    reported = [pa.table({"epoch": [], "split": [], "loss": []})]
-    interrupted = False
-    try:
-        loop.fit(
-            network,
-            learnt,
-            given.train,
-            seed=given.seed,
-            checkpoint_path=kept,
-            on_epoch_end=reported.append,
-            warm_start=bool(earlier),
-        )
-    except KeyboardInterrupt:
-        interrupted = True
-        print("run: interrupted; kept the best epoch so far")
-    seen = saved_model.training_extent(stamps, values, splits.train, shape=shape)
-    made = trainer.package(
-        network,
-        given,
-        learnt,
-        features=features,
-        trained_on=[seen],
-        source=record,
-        warm_start_model=earlier,
-    )
-    previous = given.evaluate.previous_model
-    every = windows.evaluation_stride(len(splits.test), shape.horizon)
-    forecasts = predictions.run_forecasters(
-        inference.create_session(onnx_export.serialize(made.graph)),
-        made.intervals,
-        baselines.ForecastContext(values, stamps, splits.train, shape),
-        features=features,
-        validation=splits.validation,
-        test=splits.test[::every],
-        with_lightgbm=given.evaluate.lightgbm,
-        previous=saved_model.load(Path(previous).expanduser(), saved_model.GRAPH)
-        if previous
-        else None,
-    )
-    scored = evaluate.evaluate(forecasts, every)
-    frame = minutes.to_pandas().set_index("timestamp")
-    frame.attrs[SOURCE] = record
-    results = Results(
-        predictions=scored.predictions.to_pandas(),
-        coverage=scored.coverage.to_pandas(),
-        losses=reported[-1].to_pandas(),
-        metrics=scored.metrics,
-        quality=checked,
-        source=record,
-        forecaster=made.record,
-        params=given,
-    )
-    return Run(frame, interrupted, made, results)
-
-
-def _measure_quality(
-    minutes: pa.Table,
-    skipped: Mapping[str, int],
-    name: str,
-    *,
-    entities: Mapping[str, Sequence[str]],
-) -> dict[str, Any]:
-    found = quality.QualityReport()
-    found.add(minutes)
-    return found.to_dict(skipped, name, entities)
-
-
-def _fetched(given: Params, folder: Path) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
-    """Return the minutes of `fetch.source`, the record of the source and the quality record."""
-    record = source.fetch(given.fetch, folder)
-    zips = meters.by_name(folder)
-    if len(zips) > 1:
-        raise UserError("run needs one meter; use `dvc repro` for several")
-    (meter_folder,) = zips.values()
-    records = MeterReader(
-        sorted(meter_folder.glob("*.zip")), given.parse, skip=given.on_error == "skip"
-    )
-    minutes = pa.concat_tables(records).combine_chunks()
-    checked = _measure_quality(minutes, records.skipped, records.name, entities=records.entities)
-    return minutes, record, checked
-
-
-def _taken(data: pd.DataFrame) -> pa.Table:
-    """Return a DataFrame as a table of schema.SCHEMA.
+def _write_parsed(data: pd.DataFrame, root: Path) -> None:
+    """Write a DataFrame as the output of the fetch and the parse stage.
 
     Raises:
         UserError: It does not hold minutes in time order.
     """
     if not isinstance(data, pd.DataFrame):
         raise UserError(f"data: expected a pandas DataFrame, found {data!r:.80}; convert it to one")
-    frame = data if "timestamp" in data else data.rename_axis("timestamp").reset_index()
+    if data.empty:
+        raise UserError("data: no minutes; use readings that have some")
+    records = {}
+    for meter, table in _tables(data):
+        report = quality.QualityReport()
+        for month in store.write_months(root / paths.PARSED / meter, iter([table])):
+            report.add(month)
+        records[meter] = report.to_dict({}, "data", {})
+    files.write_json(root / paths.QUALITY, quality.combine(records, {}))
+    files.write_json(root / paths.SOURCE, data.attrs.get(SOURCE, UNKNOWN))
+
+
+def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the name of each meter and its readings, a table of schema.SCHEMA."""
+    if "timestamp" not in data:
+        names = data.index.names if data.index.nlevels > 1 else ["timestamp"]
+        data = data.rename_axis(names).reset_index()
+    for meter, frame in data.groupby("meter") if "meter" in data else [(meters.ONE, data)]:
+        if not METER.fullmatch(str(meter)):
+            raise UserError(f"data: meter {meter!r}: use letters, digits, - and _ in its name")
+        yield str(meter), _to_table(frame)
+
+
+def _to_table(frame: pd.DataFrame) -> pa.Table:
+    """Return the readings of a meter as a table of schema.SCHEMA."""
     given = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in schema.NAMES if name in given.column_names or name == TARGET]
     table = select_columns(given, columns, "data")
     if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
         table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
-    if table["timestamp"].null_count or not table.num_rows:
-        raise UserError("data: a minute has no timestamp, or there are no minutes")
+    if table["timestamp"].null_count:
+        raise UserError("data: a minute has no timestamp; drop it")
     steps = np.diff(arrow.to_numpy(table["timestamp"]))
     if (steps <= np.timedelta64(0, "m")).any():
         raise UserError("data: duplicate times or not in time order; sort the minutes, each once")
     absent = {
         name: pa.nulls(len(table), pa.float32()) for name in schema.NAMES if name not in columns
     }
-    held = {name: table[name] for name in table.column_names} | absent
-    return pa.table([held[name] for name in schema.SCHEMA.names], schema=schema.SCHEMA)
+    by_name = {name: table[name] for name in table.column_names} | absent
+    return pa.table([by_name[name] for name in schema.SCHEMA.names], schema=schema.SCHEMA)

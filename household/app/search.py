@@ -28,13 +28,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import vl_convert
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from household.app import command
-from household.core import files, meters, parallel, params, paths
+from household.core import files, parallel, params
 from household.core.errors import UserError
 from household.core.params import Params
 from household.report import markdown, plots
@@ -148,20 +147,9 @@ def read(given: Params, tried: Space) -> Data:
         UserError: There is no validation split.
     """
     # Imported here, since looking at a study does not need TensorFlow.
-    from household.dataset import batches, scaling, windows  # noqa: PLC0415
-    from household.model import checkpoint, loop, network  # noqa: PLC0415
+    from household.model import checkpoint, trainer  # noqa: PLC0415
 
-    shape = windows.WindowShape(given.window.lookback, given.window.horizon)
-    minutes = next(iter(meters.by_name(paths.SERIES).values()))
-    learnt = loop.TrainingData(
-        scaling.read(paths.SCALING, pq.read_schema(minutes).names[1:]),
-        *batches.load_datasets(
-            paths.SERIES,
-            [paths.TRAIN, paths.VALIDATION],
-            shape,
-            before=network.chunk_length(given.train),
-        ),
-    )
+    _, learnt = trainer.load_data(given)
     if not learnt.validation.size:
         raise UserError(
             "a search compares validation losses; set split.validation_fraction above 0"

@@ -12,7 +12,7 @@ from household.core.params import Params
 
 
 def run(
-    name: str, main: Callable[[Params], None], is_exclusive: Callable[[], bool] = lambda: True
+    name: str, main: Callable[[Params], object], is_exclusive: Callable[[], bool] = lambda: True
 ) -> None:
     """Run `main` with the validated parameters.
 

@@ -61,7 +61,7 @@ def build_windows(
                 parquet.write_table(table)
         if TARGET not in features or not finder.minutes:
             missing = " and ".join(features or settings.features)
-            raise UserError(f"{parsed / meter}: no minute has a value for {missing}")
+            raise UserError(f"no minute has a value for {missing}")
         found = finder.starts(
             windows.WindowShape(settings.lookback, settings.horizon), settings.across_gaps
         )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from household.core import arrow, files, meters
+from household.core import arrow, files, meters, paths
 from household.core.params import EvaluateParams
 from household.dataset import windows
 from household.dataset.series import to_array
@@ -52,11 +52,8 @@ class MeterScore(NamedTuple):
 
 def score_meter(
     meter: str,
+    root: Path,
     *,
-    series: Path,
-    splits: Mapping[str, Path],
-    graph: Path,
-    interval_file: Path,
     settings: EvaluateParams,
     pooled_stride: int,
 ) -> MeterScore:
@@ -64,40 +61,40 @@ def score_meter(
 
     Args:
         meter: The name of the meter.
-        series: Where the meter's series is.
-        splits: Where the meter's window starts are, by split. There is only a test split if the
-            model was not trained on the meter.
-        graph: The network as ONNX.
-        interval_file: The prediction intervals.
+        root: The folder of the pipeline. A meter that the model was not trained on only has a test
+            split there.
         settings: The parameters of the evaluate stage.
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
         UserError: As in `predictions.run_forecasters`.
     """
-    session = inference.load_session(graph)
-    minutes = files.read_table(series / meters.file_name(meter))
-    paths = {name: folder / meters.file_name(meter) for name, folder in splits.items()}
-    starts = {
-        name: windows.read_starts(path) if path.is_file() else NONE for name, path in paths.items()
-    }
+    name = meters.file_name(meter)
+    session = inference.load_session(root / paths.GRAPH)
+    minutes = files.read_table(root / paths.SERIES / name)
+    in_training = (root / paths.TRAIN / name).is_file()
+    train, validation = (
+        windows.read_starts(root / split / name) if in_training else NONE
+        for split in (paths.TRAIN, paths.VALIDATION)
+    )
+    test = windows.read_starts(root / paths.TEST / name)
     shape = inference.window_shape(session)
-    stride = windows.evaluation_stride(len(starts["test"]), shape.horizon)
+    stride = windows.evaluation_stride(len(test), shape.horizon)
     forecasts = predictions.run_forecasters(
         session,
-        intervals.read(interval_file),
+        intervals.read(root / paths.INTERVALS),
         baselines.ForecastContext(
-            to_array(minutes), arrow.to_numpy(minutes["timestamp"]), starts["train"], shape
+            to_array(minutes), arrow.to_numpy(minutes["timestamp"]), train, shape
         ),
         features=minutes.column_names[1:],
-        validation=starts["validation"],
-        test=starts["test"][::stride],
+        validation=validation,
+        test=test[::stride],
         with_lightgbm=settings.lightgbm,
         previous=saved_model.load(Path(settings.previous_model).expanduser(), saved_model.GRAPH)
         if settings.previous_model
         else None,
     )
-    row = {"meter": meter, "in_training": paths["train"].is_file()} | _row(forecasts, stride)
+    row = {"meter": meter, "in_training": in_training} | _row(forecasts, stride)
     thinning = max(1, pooled_stride // stride)
     return MeterScore(row, forecasts.thin(thinning), stride * thinning)
 

@@ -258,8 +258,13 @@ def build_metadata(
     }
 
 
-def warm_start(params: "Params", features: list[str]) -> SavedModel | None:
+def warm_start(params: "Params", features: list[str], root: Path = Path()) -> SavedModel | None:
     """Return the model of `train.warm_start`; None if it is null.
+
+    Args:
+        params: The parameters.
+        features: The columns of the series.
+        root: The folder of the pipeline, whose model will be overwritten.
 
     Raises:
         UserError: The folder does not hold a model, or one of another shape.
@@ -267,7 +272,7 @@ def warm_start(params: "Params", features: list[str]) -> SavedModel | None:
     if params.train.warm_start is None:
         return None
     folder = Path(params.train.warm_start).expanduser()
-    if folder.resolve() == paths.NETWORK.parent.resolve():
+    if folder.resolve() == (root / paths.NETWORK).parent.resolve():
         raise UserError(
             f"train.warm_start: this training will overwrite {folder}; copy the model to "
             "another folder, or get one by `dvc artifacts get`"

@@ -1,46 +1,42 @@
-"""Build the network to train, and package a trained one. Imports TensorFlow."""
+"""Build the network to train, and save a trained one. Imports TensorFlow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import onnx
+import pyarrow.parquet as pq
 
-from household.core import files
+from household.core import arrow, files, meters, paths
 from household.core.params import Params
 from household.core.schema import LEVELS
-from household.dataset import windows
-from household.model import inference, intervals, keras_file, network, onnx_export, saved_model
-from household.model.intervals import ConformalIntervals
+from household.dataset import batches, scaling, series, windows
+from household.dataset.windows import WindowShape
+from household.model import (
+    distributed,
+    inference,
+    intervals,
+    keras_file,
+    network,
+    onnx_export,
+    saved_model,
+    tensorflow,
+)
 from household.model.loop import TrainingData
 from household.model.network import Model
-from household.model.saved_model import SavedModel
+from household.model.saved_model import SavedModel, TrainingExtent
 
 
-class TrainedModel(NamedTuple):
-    """Hold a trained network and what is needed to use it.
-
-    Attributes:
-        model: The network as a Keras model.
-        graph: The same network as ONNX.
-        intervals: The prediction intervals; None if there were too few validation windows.
-        record: The contents of metadata.json, without the hashes of the other files.
-    """
-
-    model: Model
-    graph: onnx.ModelProto
-    intervals: ConformalIntervals | None
-    record: dict[str, Any]
-
-    def write(self, folder: Path) -> None:
-        """Write the model to `folder`, for `household.model.saved_model.load`."""
-        keras_file.save(self.model, folder / saved_model.NETWORK)
-        onnx_export.write(folder / saved_model.GRAPH, self.graph)
-        intervals.write(folder / saved_model.INTERVALS, self.intervals)
-        names = (saved_model.NETWORK, saved_model.GRAPH, saved_model.INTERVALS)
-        hashes = {name: files.sha256(folder / name) for name in names}
-        files.write_json(folder / saved_model.METADATA, self.record | {"sha256": hashes})
+def load_data(params: Params, root: Path = Path()) -> tuple[list[str], TrainingData]:
+    """Return the features and what a training learns from, as the split stage wrote it."""
+    first = next(iter(meters.by_name(root / paths.SERIES).values()))
+    features = pq.read_schema(first).names[1:]
+    splits = batches.load_datasets(
+        root / paths.SERIES,
+        [root / paths.TRAIN, root / paths.VALIDATION],
+        windows.WindowShape(params.window.lookback, params.window.horizon),
+        before=network.chunk_length(params.train),
+    )
+    return features, TrainingData(scaling.read(root / paths.SCALING, features), *splits)
 
 
 def build_or_warm_start(
@@ -57,41 +53,73 @@ def build_or_warm_start(
     return model
 
 
-def package(
+def describe(
+    model: Model, params: Params, data: TrainingData, *, warm_start_model: SavedModel | None
+) -> Iterator[str]:
+    """Yield what is trained, where, and from which weights, a line each."""
+    workers = distributed.workers_from_env()
+    count = len(workers.addresses)
+    yield (
+        f"{data.train.size:,} windows, {model.count_params():,} weights, "
+        f"on {tensorflow.device_name()}"
+        + (f", worker {workers.index} of {count}" if count > 1 else "")
+    )
+    difference = network.name_difference(network.window_shape(model), params.train)
+    if difference and not workers.index:
+        yield f"{difference}; another machine may give other bytes, scores within 1 %"
+    if warm_start_model:
+        yield f"warm start from {warm_start_model.folder}"
+
+
+def save(
     model: Model,
     params: Params,
     data: TrainingData,
     *,
     features: list[str],
-    trained_on: Sequence[saved_model.TrainingExtent],
-    source: Mapping[str, Any],
+    root: Path,
     warm_start_model: SavedModel | None = None,
-) -> TrainedModel:
-    """Package a trained network with its ONNX graph, prediction intervals and record.
+) -> None:
+    """Write a trained network, its ONNX graph, its prediction intervals and its record.
 
     Args:
         model: The trained network.
         params: The parameters.
         data: What it was trained on.
         features: The columns of the series.
-        trained_on: What it saw of each meter.
-        source: The record of the fetch stage.
+        root: The folder of the pipeline, with the output of the earlier stages.
         warm_start_model: The model of a warm start.
     """
     shape = network.window_shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    onnx_model = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
-    session = inference.create_session(onnx_export.serialize(onnx_model))
+    graph = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
+    session = inference.create_session(onnx_export.serialize(graph))
     bands = intervals.fit(
         data.train, data.validation, shape, forecast=partial(inference.predict, session)
     )
+    keras_file.save(model, root / paths.NETWORK)
+    onnx_export.write(root / paths.GRAPH, graph)
+    intervals.write(root / paths.INTERVALS, bands)
     record = saved_model.build_metadata(
         params,
         features,
         data.scaling,
-        source=source,
-        trained_on=trained_on,
+        source=files.read_json(root / paths.SOURCE),
+        trained_on=_training_extents(root, shape),
         levels=LEVELS if bands else (),
         lineage=warm_start_model.lineage if warm_start_model else (),
     )
-    return TrainedModel(model, onnx_model, bands, record)
+    written = (root / paths.NETWORK, root / paths.GRAPH, root / paths.INTERVALS)
+    hashes = {path.name: files.sha256(path) for path in written}
+    files.write_json(root / paths.FORECASTER, record | {"sha256": hashes})
+
+
+def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:
+    """Return the extent of the training data of each meter."""
+    extents = []
+    for meter, starts in meters.by_name(root / paths.TRAIN).items():
+        table = files.read_table(root / paths.SERIES / meters.file_name(meter))
+        stamps, values = arrow.to_numpy(table["timestamp"]), series.to_array(table)
+        train = windows.read_starts(starts)
+        extents.append(saved_model.training_extent(stamps, values, train, shape=shape))
+    return extents

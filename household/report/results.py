@@ -1,11 +1,13 @@
 """Hold the results of a run, from which reports are made."""
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from household.core import files, paths
 from household.core.params import Params
 from household.evaluation.metrics import PERSISTENCE
 
@@ -41,6 +43,22 @@ class Results(NamedTuple):
     forecaster: dict[str, Any]
     params: Params
     meters: pd.DataFrame | None = None
+
+    @classmethod
+    def read(cls, params: Params, root: Path) -> Self:
+        """Return the results that the stages have written under `root`."""
+        meters = pd.read_csv(root / paths.METERS)
+        return cls(
+            predictions=files.read_table(root / paths.PREDICTIONS).to_pandas(),
+            coverage=pd.read_csv(root / paths.COVERAGE),
+            losses=pd.read_csv(root / paths.HISTORY),
+            metrics=files.read_json(root / paths.METRICS),
+            quality=files.read_json(root / paths.QUALITY),
+            source=files.read_json(root / paths.SOURCE),
+            forecaster=files.read_json(root / paths.FORECASTER),
+            params=params,
+            meters=meters if len(meters) > 1 else None,
+        )
 
     @property
     def verdict(self) -> dict[str, Any]:

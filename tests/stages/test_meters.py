@@ -246,11 +246,6 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
     assert "Worst: sample_" in report
 
 
-def test_of_a_search_and_a_run_in_memory_several_meters_are_known() -> None:
-    with pytest.raises(UserError, match="run needs one meter"):
-        household.run(fetch={"sample": {"days": 1, "meters": 2}})
-
-
 def test_a_model_of_several_meters_is_used_like_any_other() -> None:
     run(changed(SMALL | MODEL), *DATA, "train")
     readings = pq.read_table(meters.by_name(paths.PARSED)["sample_0002"]).to_pandas()

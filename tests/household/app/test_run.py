@@ -1,4 +1,4 @@
-"""The pipeline in memory: it gives what the stages give, goes on, and keeps what there is."""
+"""household.run gives what the stages give, continues a model and keeps an interrupted one."""
 
 import importlib
 import sys
@@ -86,6 +86,18 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
     assert next(provenance.lines(saved, Path())) == "data: a frame"
 
 
+def test_run_takes_and_gives_several_meters() -> None:
+    several = SMALL | {"fetch": {"sample": {"days": 1, "meters": 3}}}
+    made = household.run(**several, split={"holdout_meters": 0.34})
+    assert list(made.data.groupby("meter").size()) == [1440] * 3
+    assert any(line.startswith("Better than persistence on") for line in made.verdict)
+    assert made.results.meters is not None
+    again = household.run(data=made.data, train=SMALL["train"], split={"holdout_meters": 0.34})
+    assert again.scores.equals(made.scores)
+    assert again.results.quality == made.results.quality
+    assert not list(Path.cwd().iterdir())
+
+
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_ctrl_c_keeps_what_there_is(
     first_run: run.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
@@ -137,10 +149,12 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         (POWER[::-1], "data: duplicate times or not in time order"),
         (pd.concat([POWER, POWER[-1:]]), "data: duplicate times or not in time order"),
         (POWER.rename(columns={"global_active_power": "kw"}), "data: no column global_active"),
-        (POWER[:0], "data: a minute has no timestamp, or there are no minutes"),
+        (POWER[:0], "data: no minutes; use readings that have some"),
+        (POWER.set_index(MINUTES.where(MINUTES[3] != MINUTES)), "data: a minute has no timestamp"),
+        (POWER.assign(meter="../escaped"), "data: meter '../escaped': use letters, digits, - and"),
         (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
         (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: rows are"),
-        (POWER[:40], "0 windows are too few"),
+        (POWER[:40], "no window of window.lookback 49 and window.horizon 1 in 40 minutes"),
         ("readings.csv", "data: expected a pandas DataFrame, found 'readings.csv'"),
     ],
 )
