@@ -1,11 +1,6 @@
-"""Parse the options of a command, and end it with one line if it fails."""
+"""Parse the options of a command."""
 
 import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from household.core.errors import UserError
 
 
 def make_parser(name: str, doc: str | None) -> argparse.ArgumentParser:
@@ -19,19 +14,3 @@ def make_parser(name: str, doc: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         f"python -m household {name}", description=summary, epilog=description
     )
-
-
-@contextmanager
-def exit_on_error(name: str, file: object = None) -> Iterator[None]:
-    """Report an error of the block in one line, and exit with status 1.
-
-    Args:
-        name: The name of the command.
-        file: The file to name if an error of the operating system does not name one.
-    """
-    try:
-        yield
-    except UserError as failure:
-        sys.exit(f"{name}: {failure}")
-    except OSError as error:
-        sys.exit(f"{name}: {error.filename or file or 'I/O error'}: {error.strerror or error}")

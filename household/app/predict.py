@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from household.app import command
-from household.core.errors import UserError
+from household.core.errors import UserError, exit_on_error
 
 try:
     import numpy as np
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # A reader such as head may close the pipe early; then end silently.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     options = _parse(arguments)
-    with command.exit_on_error("predict", options.readings):
+    with exit_on_error("predict", file=options.readings):
         forecaster = Forecaster(options.model)
         table = forecaster.read(options.readings)
         if options.max_age is not None:

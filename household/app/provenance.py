@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from household.app import command
-from household.core.errors import UserError
+from household.core.errors import UserError, exit_on_error
 from household.model import saved_model
 from household.model.saved_model import SavedModel
 
@@ -94,6 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="the project's folder; by default this one",
     )
     options = parser.parse_args(arguments)
-    with command.exit_on_error("provenance"):
+    with exit_on_error("provenance"):
         model = saved_model.load(options.model, saved_model.NETWORK)
         print("\n".join(lines(model, options.repository)))

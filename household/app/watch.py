@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from household.app import command
+from household.core.errors import exit_on_error
 
 try:
     import pyarrow as pa
@@ -41,7 +42,7 @@ SHOWN = 120
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = _parse(arguments)
-    with command.exit_on_error("watch", options.file), suppress(KeyboardInterrupt):
+    with exit_on_error("watch", file=options.file), suppress(KeyboardInterrupt):
         forecaster = Forecaster(options.model)
         live = LiveForecast(forecaster, SHOWN)
         console = Console()

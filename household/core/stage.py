@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from household.core import params, paths
-from household.core.errors import UserError
+from household.core.errors import exit_on_error
 from household.core.params import Params
 
 
@@ -27,20 +27,11 @@ def run(
     # Until here Ctrl-C ended the process silently; see stages/__init__.py.
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with _stage_lock(name) if is_exclusive() else nullcontext():
-            main(params.load())
-    except UserError as failure:
-        _exit(f"{name}: {failure}")
-    except OSError as error:
-        _exit(f"{name}: {error.filename or 'I/O error'}: {error.strerror or error}")
-    except MemoryError:
-        _exit(f"{name}: out of memory; free some or lower window.use_fraction")
-    except KeyboardInterrupt:
-        _exit(
-            f"{name}: interrupted; run `dvc repro` to resume",
-            status=130,
-        )
+    with (
+        exit_on_error(name, resume="run `dvc repro` to resume"),
+        _stage_lock(name) if is_exclusive() else nullcontext(),
+    ):
+        main(params.load())
 
 
 @contextmanager
@@ -58,8 +49,3 @@ def _stage_lock(name: str) -> Iterator[None]:
             print(f"{name}: waiting for a stage still running from an earlier run", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _exit(line: str, status: int = 1) -> None:
-    print(line, file=sys.stderr)
-    sys.exit(status)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from household.core.schema import LEVELS, Power
+from household.core.schema import LEVELS, Float, Power
 from household.evaluation import metrics
 
 # A change from the minute before of more than so many kW counts as switching.
@@ -81,7 +81,7 @@ def intervals_by_group(
     actual: Power,
     reference: Power,
     *,
-    ends: Mapping[str, tuple[Power, Power]],
+    ends: Mapping[str, Float],
 ) -> pa.Table:
     """Score the prediction intervals of each forecaster, overall and by group.
 
@@ -89,7 +89,7 @@ def intervals_by_group(
         timestamps: The time of each target minute: (windows, horizon).
         actual: The actual power.
         reference: Persistence.
-        ends: The lower and upper bounds by forecaster: (levels, windows, horizon) each.
+        ends: The lower and upper bounds by forecaster: (2, levels, windows, horizon).
 
     Returns:
         Rows (by, group, minutes, forecaster, level, coverage, width_kw, winkler_kw).

@@ -25,10 +25,8 @@ def compare_with_baselines(
 
     Returns:
         `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
-        the best baseline (`best_...`): the skill, the bounds `low` and `high` of its 95 %
-        confidence interval, the statistic `dm` of Diebold and Mariano and its `p`; None if not
-        defined. The same against a previous model (`previous_...`) if there is one, which does not
-        count as a baseline.
+        the best baseline (`best_...`): the figures of `significance.compare`. The same against a
+        previous model (`previous_...`) if there is one, which does not count as a baseline.
     """
     errors = {
         other: metrics.rmse(actual, each) for other, each in forecasts.items() if other != name
@@ -36,24 +34,14 @@ def compare_with_baselines(
     baselines = [other for other in errors if other != metrics.PREVIOUS]
     best = min(baselines, key=lambda other: errors[other])
     verdict: dict[str, Any] = {"best_baseline": best}
-    rmse = metrics.rmse(actual, forecasts[name])
     pairs = {"persistence": metrics.PERSISTENCE, "best": best}
     if metrics.PREVIOUS in errors:
         pairs["previous"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
-        reference = forecasts[other]
-        interval = significance.skill_ci(
-            actual, forecasts[name], reference, block=significance.windows_per_day(stride)
-        ) or (None, None)
-        equal_error = significance.diebold_mariano(
-            actual, forecasts[name], reference, stride=stride
-        ) or (
-            None,
-            None,
-        )
-        figures = (metrics.skill(rmse, errors[other]), *interval, *equal_error)
-        for key, figure in zip(("skill", "low", "high", "dm", "p"), figures, strict=True):
-            verdict[f"{prefix}_{key}"] = metrics.round_score(figure)
+        figures = significance.compare(actual, forecasts[name], forecasts[other], stride=stride)
+        verdict |= {
+            f"{prefix}_{key}": metrics.round_score(figure) for key, figure in figures.items()
+        }
     return verdict
 
 
@@ -75,12 +63,14 @@ class Evaluation(NamedTuple):
     windows: int
 
 
-def evaluate(results: ForecastSet, every: int) -> Evaluation:
-    """Score forecasts of windows with a stride of `every` minutes."""
-    stamps, actual, by_name, ends, scale, learnt_from = results
+def evaluate(results: ForecastSet, stride: int) -> Evaluation:
+    """Score forecasts of windows with a stride of `stride` minutes."""
+    stamps, actual, by_name, ends, scale, overlap = results
     coverage = breakdown.intervals_by_group(stamps, actual, by_name[metrics.PERSISTENCE], ends=ends)
     by_group = breakdown.score_by_group(stamps, actual, by_name, scale=scale)
-    comparison = compare_with_baselines(actual, by_name, inference.NAME, stride=every) | learnt_from
+    comparison = compare_with_baselines(actual, by_name, inference.NAME, stride=stride)
+    if overlap is not None:
+        comparison["previous_training_overlap"] = overlap
     comparison |= breakdown.latest_month_skill(by_group, inference.NAME)
     bounds = intervals.named_bounds(*ends[inference.NAME]) if inference.NAME in ends else {}
     return Evaluation(

@@ -109,9 +109,7 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
         if name not in (inference.NAME, metrics.PREVIOUS)
     }
     best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
-    day = significance.windows_per_day(stride)
-    ci = significance.skill_ci(actual, forecasts[inference.NAME], reference, block=day)
-    low, high = ci or (None, None)
+    against = significance.compare(actual, forecasts[inference.NAME], reference, stride=stride)
     mase = (
         None
         if np.isnan(results.scale)
@@ -121,9 +119,9 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
         "rmse_kw": rmse,
         "persistence_kw": baseline_rmse[metrics.PERSISTENCE],
         "mase": mase,
-        "skill": metrics.skill(rmse, baseline_rmse[metrics.PERSISTENCE]),
-        "ci_low": low,
-        "ci_high": high,
+        "skill": against["skill"],
+        "ci_low": against["low"],
+        "ci_high": against["high"],
         "skill_vs_best": metrics.skill(rmse, baseline_rmse[best]),
     }
     rounded = {name: metrics.round_score(figure) for name, figure in figures.items()}

@@ -26,18 +26,19 @@ class ForecastSet(NamedTuple):
         stamps: The time of each target minute: (windows, horizon).
         actual: The actual power in kW: (windows, horizon).
         forecasts: The forecast power in kW by forecaster: (windows, horizon).
-        ends: Lower and upper bounds of prediction intervals by forecaster: (levels, windows,
+        ends: Lower and upper bounds of prediction intervals by forecaster: (2, levels, windows,
             horizon).
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
-        training_overlap: The number of target minutes on which a previous model was trained.
+        overlap: The number of target minutes on which a previous model was trained; None without
+            one.
     """
 
     stamps: npt.NDArray[np.datetime64]
     actual: Power
     forecasts: dict[str, Power]
-    ends: dict[str, tuple[Float, Float]]
+    ends: dict[str, Float]
     scale: float
-    training_overlap: dict[str, int]
+    overlap: int | None
 
     def thin(self, number: int) -> "ForecastSet":
         """Return the forecasts of every `number`-th window, from the first."""
@@ -45,45 +46,30 @@ class ForecastSet(NamedTuple):
             stamps=self.stamps[::number],
             actual=self.actual[::number],
             forecasts={name: forecast[::number] for name, forecast in self.forecasts.items()},
-            ends={
-                name: (low[:, ::number], high[:, ::number])
-                for name, (low, high) in self.ends.items()
-            },
+            ends={name: bounds[:, :, ::number] for name, bounds in self.ends.items()},
         )
 
 
-def concat(by_meter: Sequence[ForecastSet]) -> ForecastSet:
-    """Concatenate the windows of all meters, with the forecasters that all of them have."""
-    first, *others = by_meter
-    if not others:
-        return first
+def concat(sets: Sequence[ForecastSet]) -> ForecastSet:
+    """Concatenate the windows of several meters, with the forecasters that all of them have."""
 
-    def shared(field: str) -> list[str]:
-        names: Mapping[str, Any] = getattr(first, field)
-        return [
-            name for name in names if all(name in getattr(forecasts, field) for forecasts in others)
-        ]
+    def join(arrays_by_name: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        names = [name for name in arrays_by_name[0] if all(name in each for each in arrays_by_name)]
+        return {
+            # In all arrays the windows are the second last axis.
+            name: np.concatenate([arrays[name] for arrays in arrays_by_name], axis=-2)
+            for name in names
+        }
 
-    sizes = [len(forecasts.actual) for forecasts in by_meter]
+    overlaps = [each.overlap for each in sets if each.overlap is not None]
+    sizes = [len(each.actual) for each in sets]
     return ForecastSet(
-        np.concatenate([forecasts.stamps for forecasts in by_meter]),
-        np.concatenate([forecasts.actual for forecasts in by_meter]),
-        {
-            name: np.concatenate([forecasts.forecasts[name] for forecasts in by_meter])
-            for name in shared("forecasts")
-        },
-        {
-            name: (
-                np.concatenate([forecasts.ends[name][0] for forecasts in by_meter], axis=1),
-                np.concatenate([forecasts.ends[name][1] for forecasts in by_meter], axis=1),
-            )
-            for name in shared("ends")
-        },
-        float(np.average([forecasts.scale for forecasts in by_meter], weights=sizes)),
-        {
-            name: sum(forecasts.training_overlap[name] for forecasts in by_meter)
-            for name in shared("training_overlap")
-        },
+        np.concatenate([each.stamps for each in sets]),
+        np.concatenate([each.actual for each in sets]),
+        join([each.forecasts for each in sets]),
+        join([each.ends for each in sets]),
+        float(np.average([each.scale for each in sets], weights=sizes)),
+        sum(overlaps) if overlaps else None,
     )
 
 
@@ -123,31 +109,41 @@ def run_forecasters(
         name: baseline(context, test) for name, baseline in baselines_to_run.items()
     }
     stamps = context.timestamps[windows.target_rows(test, context.shape)]
-    training_overlap = {}
     if previous:
         by_name[metrics.PREVIOUS] = previous.forecast(
             features, context.values, test, shape=context.shape
         )
-        training_overlap["previous_training_overlap"] = previous.count_training_overlap(stamps)
-    intervals_by_name = {inference.NAME: conformal}
-    if len(context.train):
-        intervals_by_name[metrics.PERSISTENCE] = intervals.fit(
-            batches.in_memory(context.values, context.train),
-            batches.in_memory(context.values, validation),
-            context.shape,
-            forecast=lambda values, starts: baselines.persistence(
-                context._replace(values=values), starts
-            ),
-        )
+    intervals_by_name = {
+        inference.NAME: conformal,
+        metrics.PERSISTENCE: _intervals_of_persistence(context, validation),
+    }
     return ForecastSet(
         stamps,
         windows.targets(context.values, test, context.shape),
         by_name,
         {
-            name: bands.bounds(context.values, test, context.shape.lookback, forecast=by_name[name])
+            name: np.stack(
+                bands.bounds(context.values, test, context.shape.lookback, forecast=by_name[name])
+            )
             for name, bands in intervals_by_name.items()
             if bands
         },
         baselines.mase_scale(context) if len(context.train) else float("nan"),
-        training_overlap,
+        previous.count_training_overlap(stamps) if previous else None,
+    )
+
+
+def _intervals_of_persistence(
+    context: ForecastContext, validation: Starts
+) -> ConformalIntervals | None:
+    """Return prediction intervals of persistence; None without training windows."""
+    if not len(context.train):
+        return None
+    return intervals.fit(
+        batches.in_memory(context.values, context.train),
+        batches.in_memory(context.values, validation),
+        context.shape,
+        forecast=lambda values, starts: baselines.persistence(
+            context._replace(values=values), starts
+        ),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core.schema import Power
+from household.evaluation import metrics
 
 DAY = 1440
 RESAMPLES = 2000
@@ -28,13 +29,42 @@ class ConfidenceInterval(NamedTuple):
     high: float
 
 
+class DieboldMariano(NamedTuple):
+    """Hold a test of the hypothesis that two forecasts have the same mean squared error.
+
+    Attributes:
+        statistic: Positive if the first forecast has the smaller error.
+        p: Probability of a statistic at least as large, of either sign, under the hypothesis.
+    """
+
+    statistic: float
+    p: float
+
+
+def compare(
+    actual: Power, forecast: Power, reference: Power, *, stride: int
+) -> dict[str, float | None]:
+    """Compare the errors of two forecasts.
+
+    Args:
+        actual: The actual power.
+        forecast: The forecast.
+        reference: The forecast to compare with.
+        stride: The stride of the windows in minutes.
+
+    Returns:
+        `skill`; the bounds `low` and `high` of its 95 % confidence interval; the statistic `dm` of
+        Diebold and Mariano and its `p`. What is not defined is None.
+    """
+    skill = metrics.skill(metrics.rmse(actual, forecast), metrics.rmse(actual, reference))
+    ci = skill_ci(actual, forecast, reference, block=windows_per_day(stride))
+    test = diebold_mariano(actual, forecast, reference, stride=stride)
+    figures = (skill, *(ci or (None, None)), *(test or (None, None)))
+    return dict(zip(("skill", "low", "high", "dm", "p"), figures, strict=True))
+
+
 def skill_ci(
-    actual: Power,
-    forecast: Power,
-    reference: Power,
-    *,
-    block: int = DAY,
-    seed: int = 0,
+    actual: Power, forecast: Power, reference: Power, *, block: int = DAY, seed: int = 0
 ) -> ConfidenceInterval | None:
     """Return the 95 % confidence interval of the skill of `forecast`.
 
@@ -85,18 +115,6 @@ def bootstrap_skills(
     )
     has_error = reference_errors > 0
     return 1 - np.sqrt(errors[has_error] / reference_errors[has_error])
-
-
-class DieboldMariano(NamedTuple):
-    """Hold a test of the hypothesis that two forecasts have the same mean squared error.
-
-    Attributes:
-        statistic: Positive if the first forecast has the smaller error.
-        p: Probability of a statistic at least as large, of either sign, under the hypothesis.
-    """
-
-    statistic: float
-    p: float
 
 
 def diebold_mariano(

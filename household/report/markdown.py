@@ -56,8 +56,9 @@ def render(tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _chart(plot: plots.Plot, drawn: pd.DataFrame) -> str:
     template = plot.template
-    picture = f"![{plot.title}](figures/{plot.name}.png)"
-    parts = [f"### {plot.title}", template["description"], picture]
+    title = plot.axes["title"]
+    picture = f"![{title}](figures/{plot.name}.png)"
+    parts = [f"### {title}", template["description"], picture]
     if template["usermeta"].get("open"):
         parts.append(data_table(plot, drawn))
     return "\n\n".join(parts)

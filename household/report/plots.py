@@ -1,8 +1,8 @@
 """Define the plots of `dvc plots`, and draw them as pictures.
 
-Each plot is defined once, in PLOTS, with a Vega-Lite template in templates/, where DVC finds it
-through .dvc/plots. dvc.yaml has to repeat what DVC needs of the definitions, and a test compares
-both.
+Each plot is defined once: its table in PLOTS, all else in a Vega-Lite template in templates/, where
+DVC finds it through .dvc/plots. dvc.yaml has to repeat title, columns and labels, and a test
+compares both.
 """
 
 import json
@@ -33,26 +33,14 @@ LOOK = {
     "legend": {"labelFontSize": 11, "titleFontSize": 11, "labelLimit": 300},
     "view": {"stroke": None},
 }
-# Drawn if a plot has no value, such as the gain over a forecaster that makes no error.
-NOTHING = {
-    "data": {"values": [{}]},
-    "encoding": {"text": {"value": "no data"}},
-    "width": 600,
-    "height": 60,
-}
 SCALE = 1.25  # pixels of a picture for each pixel of its template
 
 
 class Plot(NamedTuple):
-    """Define a plot of column `y` over `x` in a table, drawn with the template of its name.
+    """Define a plot of a table, drawn with the template of its name.
 
     Attributes:
         name: The name of the plot, its table and its template.
-        title: Its title.
-        x: The column of the x axis.
-        y: The column of the y axis.
-        x_label: The label of the x axis.
-        y_label: The label of the y axis.
         table: Returns its table.
         written: The file that another stage writes while it runs, so that the plot can grow with
             it.
@@ -60,11 +48,6 @@ class Plot(NamedTuple):
     """
 
     name: str
-    title: str
-    x: str
-    y: str
-    x_label: str
-    y_label: str
     table: Callable[[Results], pd.DataFrame]
     written: Path | None = None
     folder: Path = paths.PLOTS
@@ -74,19 +57,15 @@ class Plot(NamedTuple):
         """Return the path of the table."""
         return self.written or self.folder / f"{self.name}.csv"
 
+    @property
+    def axes(self) -> dict[str, str]:
+        """Return title, columns (x, y) and labels (x_label, y_label), as the template has them."""
+        return self.template["usermeta"]["plot"]
+
     def dvc(self) -> dict[str, Any]:
         """Return the entry of this plot in dvc.yaml."""
-        path = str(self.path)
-        return {
-            self.name: {
-                "title": self.title,
-                "template": self.name,
-                "x": {path: self.x},
-                "y": {path: self.y},
-                "x_label": self.x_label,
-                "y_label": self.y_label,
-            }
-        }
+        columns = {axis: {str(self.path): self.axes[axis]} for axis in ("x", "y")}
+        return {self.name: self.axes | {"template": self.name} | columns}
 
     @property
     def template(self) -> Any:
@@ -104,11 +83,7 @@ class Plot(NamedTuple):
             self.name,
             template=self.name,
             template_dir=str(TEMPLATES),
-            x=self.x,
-            y=self.y,
-            x_label=self.x_label,
-            y_label=self.y_label,
-            title=self.title,
+            **self.axes,
         ).get_filled_template()
         # The schema names the oldest version that can draw it, and a newer one would warn.
         del spec["$schema"]
@@ -118,11 +93,27 @@ class Plot(NamedTuple):
 
     def to_png(self, table: pd.DataFrame) -> bytes:
         """Return the plot of `table` as PNG."""
-        drawn = table.dropna(subset=[self.x, self.y])
-        spec = {"title": self.title, "mark": "text"} | NOTHING
-        if not drawn.empty:
-            spec = self.render_spec(drawn.assign(rev="workspace").to_dict("records"))
-        return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
+        drawn = table.dropna(subset=[self.axes["x"], self.axes["y"]])
+        if drawn.empty:
+            return to_png(without_data(self.axes["title"]))
+        return to_png(self.render_spec(drawn.assign(rev="workspace").to_dict("records")))
+
+
+def without_data(title: str) -> dict[str, Any]:
+    """Return what is drawn if a plot has no value, as over a forecaster that makes no error."""
+    return {
+        "title": {"text": title, "anchor": "start"},
+        "data": {"values": [{}]},
+        "mark": "text",
+        "encoding": {"text": {"value": "no data"}},
+        "width": 600,
+        "height": 60,
+    }
+
+
+def to_png(spec: dict[str, Any]) -> bytes:
+    """Return a picture of a Vega-Lite specification as PNG."""
+    return vl_convert.vegalite_to_png(spec, VEGA_LITE, scale=SCALE, config=LOOK)
 
 
 def _drop_first_look(unit: dict[str, Any]) -> None:
@@ -134,145 +125,22 @@ def _drop_first_look(unit: dict[str, Any]) -> None:
 
 
 # Tables that the page shows as headings and tables.
-FACTS = Plot("facts", "Findings", "name", "text", "", "", facts.facts, folder=paths.SUMMARY)
-SETTINGS = Plot(
-    "settings",
-    "Settings",
-    "setting",
-    "value",
-    "setting",
-    "value",
-    facts.settings,
-    folder=paths.SUMMARY,
-)
+FACTS = Plot("facts", facts.facts, folder=paths.SUMMARY)
+SETTINGS = Plot("settings", facts.settings, folder=paths.SUMMARY)
 CHARTS = (
-    Plot(
-        "scores",
-        "Error of each forecaster on the test split",
-        "ratio",
-        "series",
-        "RMSE relative to persistence (log scale)",
-        "forecaster",
-        tables.scores,
-        folder=paths.SUMMARY,
-    ),
-    Plot(
-        "forecast",
-        "Forecast and actual, minute by minute",
-        "timestamp",
-        "power_kw",
-        "time",
-        "active power (kW)",
-        tables.forecast,
-    ),
-    Plot(
-        "gain_by_day",
-        "Gain of the LSTM on each test day",
-        "day",
-        "gain",
-        "day",
-        "RMSE reduction",
-        tables.gain_by_day,
-    ),
-    Plot(
-        "gain_by_month",
-        "Gain of the LSTM in each test month",
-        "gain",
-        "month",
-        "RMSE reduction against persistence",
-        "month",
-        tables.gain_by_month,
-    ),
-    Plot(
-        "gain_by_meter",
-        "Gain of the LSTM on each meter",
-        "gain",
-        "share",
-        "RMSE reduction against persistence",
-        "share of the meters with no larger gain",
-        tables.gain_by_meter,
-    ),
-    Plot(
-        "error_by_day",
-        "Error of the LSTM on each test day, by hour",
-        "day",
-        "hour",
-        "day",
-        "hour of the day",
-        tables.error_by_day,
-    ),
-    Plot(
-        "error_by_hour",
-        "Error by hour of the day",
-        "hour",
-        "rmse_kw",
-        "hour of the day",
-        "RMSE (kW)",
-        tables.error_by_hour,
-    ),
-    Plot(
-        "error_by_step",
-        "Error by the minute of the horizon",
-        "step",
-        "rmse_kw",
-        "minutes ahead",
-        "RMSE (kW)",
-        tables.error_by_step,
-    ),
-    Plot(
-        "error_by_change",
-        "Error by the size of the change",
-        "change",
-        "rmse_kw",
-        "change from the last input minute (kW)",
-        "RMSE (kW)",
-        tables.error_by_change,
-    ),
-    Plot(
-        "coverage_by_hour",
-        "Coverage of the intervals by hour of the day",
-        "hour",
-        "coverage",
-        "hour of the day",
-        "share of the minutes",
-        tables.coverage_by_hour,
-    ),
-    Plot(
-        "predicted_actual",
-        "Forecast against actual",
-        "actual_kw",
-        "forecast_kw",
-        "actual (kW)",
-        "forecast (kW)",
-        tables.predicted_actual,
-    ),
-    Plot(
-        "error_distribution",
-        "Distribution of the errors",
-        "error_kw",
-        "share",
-        "forecast minus actual (kW)",
-        "share of the minutes",
-        tables.error_distribution,
-    ),
-    Plot(
-        "loss",
-        "Loss during the training",
-        "epoch",
-        "loss",
-        "epoch",
-        "loss (of the power in kW)",
-        lambda results: results.losses,
-        paths.HISTORY,
-    ),
-    Plot(
-        "gaps",
-        "Gaps in the readings",
-        "day",
-        "month",
-        "day of the month",
-        "month",
-        tables.gaps_by_day,
-    ),
+    Plot("scores", tables.scores, folder=paths.SUMMARY),
+    Plot("forecast", tables.forecast),
+    Plot("gain_by_day", tables.gain_by_day),
+    Plot("gain_by_month", tables.gain_by_month),
+    Plot("gain_by_meter", tables.gain_by_meter),
+    Plot("error_by_day", tables.error_by_day),
+    Plot("error_by_hour", tables.error_by_hour),
+    Plot("error_by_step", tables.error_by_step),
+    Plot("error_by_change", tables.error_by_change),
+    Plot("coverage_by_hour", tables.coverage_by_hour),
+    Plot("predicted_actual", tables.predicted_actual),
+    Plot("error_distribution", tables.error_distribution),
+    Plot("loss", lambda results: results.losses, paths.HISTORY),
+    Plot("gaps", tables.gaps_by_day),
 )
 PLOTS = (FACTS, *CHARTS, SETTINGS)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from household.core.params import PlotParams
 from household.evaluation import breakdown, significance
-from household.evaluation.metrics import PERSISTENCE, rmse, score_all, skill
+from household.evaluation.metrics import PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
 
 # The forecast plot draws more minutes than this by the minimum and maximum of groups of minutes.
@@ -32,22 +32,19 @@ def scores(results: Results) -> pd.DataFrame:
     rows = []
     actual, reference = results.windows(ACTUAL), results.windows(PERSISTENCE)
     for name in results.forecasters:
-        ci = None
+        found = dict[str, float | None]()
         if name != PERSISTENCE:
-            ci = significance.skill_ci(
-                actual,
-                results.windows(name),
-                reference,
-                block=significance.windows_per_day(results.stride),
-            )
-        low, high = ci or (math.nan, math.nan)
-        skill = results.metrics[name]["skill"]
-        skill = math.nan if skill is None else skill
-        ratio = {"ratio": 1 - skill, "ratio_low": 1 - high, "ratio_high": 1 - low}
-        rows.append(
-            {"series": name} | results.metrics[name] | {"ci_low": low, "ci_high": high} | ratio
-        )
-    return pd.DataFrame(rows).round(6)
+            power = results.windows(name)
+            found = significance.compare(actual, power, reference, stride=results.stride)
+        ci = {"ci_low": found.get("low"), "ci_high": found.get("high")}
+        rows.append({"series": name} | results.metrics[name] | ci)
+    table = pd.DataFrame(rows).astype(dict.fromkeys(["mase", "skill", "ci_low", "ci_high"], float))
+    ratios = {
+        "ratio": 1 - table["skill"],
+        "ratio_low": 1 - table["ci_high"],
+        "ratio_high": 1 - table["ci_low"],
+    }
+    return table.assign(**ratios).round(6)
 
 
 def forecast(results: Results) -> pd.DataFrame:
@@ -155,13 +152,9 @@ def gain_by_month(results: Results) -> pd.DataFrame:
     rows = []
     for month in np.unique(window_months):
         actual, lstm, persistence = (values[window_months == month] for values in power.values())
-        day = significance.windows_per_day(results.stride)
-        low, high = significance.skill_ci(actual, lstm, persistence, block=day) or (
-            math.nan,
-            math.nan,
-        )
+        found = significance.compare(actual, lstm, persistence, stride=results.stride)
+        gain = {"gain": found["skill"], "ci_low": found["low"], "ci_high": found["high"]}
         errors = {"rmse_kw": rmse(actual, lstm), "persistence_kw": rmse(actual, persistence)}
-        gain = {"gain": skill(*errors.values()), "ci_low": low, "ci_high": high}
         rows.append({"month": str(month)} | gain | errors | {"minutes": actual.size})
     columns = ["month", "gain", "ci_low", "ci_high", "rmse_kw", "persistence_kw", "minutes"]
     table = pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)

@@ -242,7 +242,7 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
             assert parted["content"]["data"]["values"] == "<DVC_METRIC_DATA>"
             anchors = parted["anchor_definitions"]
             assert anchors["<DVC_METRIC_DATA>"] == points
-            assert anchors["<DVC_METRIC_TITLE>"] == plot.title
+            assert anchors["<DVC_METRIC_TITLE>"] == plot.axes["title"]
 
 
 def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:

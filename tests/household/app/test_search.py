@@ -3,12 +3,14 @@
 import csv
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import optuna
@@ -22,13 +24,13 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from household.app import search
+from household.app import search, search_report
 from household.core import params, paths
 from household.core.errors import UserError
 from household.model import loop, trainer
 from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
 from tests.in_process import run_dvc
-from tests.project import changed
+from tests.project import SHIPPED, changed
 from tests.shell import environment, run
 
 SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
@@ -48,7 +50,7 @@ SPACE = ("train.units=[3],[4,4]", "train.learning_rate=0.002:0.03:log")
 )
 def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDistribution) -> None:
     key = text.partition("=")[0]
-    assert search.space([text]) == {key: expected}
+    assert search.parse_space([text]) == {key: expected}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDi
 )
 def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        search.space([text])
+        search.parse_space([text])
     assert str(caught.value).startswith(said)
 
 
@@ -74,7 +76,7 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
 ) -> None:
     """With trainings that report given losses."""
     due: list[list[float]] = [
-        *[[3.0, 2, 1]] * search.STARTUP_TRIALS,
+        *[[3.0, 2, 1]] * search_report.STARTUP_TRIALS,
         *([4.0, 3, 2], [2.0, 1, 0.5], [math.nan]),
     ]
 
@@ -91,27 +93,30 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
     study = search.open_study()
     found = []
     for _ in due:
-        trial = study.ask(search.space(["train.epochs=3,3"]))
+        trial = study.ask(search.parse_space(["train.epochs=3,3"]))
         loss, state = search.train(changed({}), None, trial)
         study.tell(trial, loss, state=state)
         found.append((state, loss, len(study.trials[trial.number].intermediate_values)))
     complete = (TrialState.COMPLETE, 1, 3)
-    assert found[: search.STARTUP_TRIALS] == [complete] * search.STARTUP_TRIALS
-    assert found[search.STARTUP_TRIALS :] == [
+    assert found[: search_report.STARTUP_TRIALS] == [complete] * search_report.STARTUP_TRIALS
+    assert found[search_report.STARTUP_TRIALS :] == [
         (TrialState.PRUNED, None, 2),
         (TrialState.COMPLETE, 0.5, 3),
         (TrialState.FAIL, None, 0),
     ]
-    assert [trial.number for trial in search.finished_trials(study)] == [
+    assert [trial.number for trial in search_report.finished_trials(study)] == [
         5,
-        *range(search.STARTUP_TRIALS),
+        *range(search_report.STARTUP_TRIALS),
         4,
     ]
-    assert "pruned" in search.describe(study.trials[4])
-    assert ": diverged, " in search.describe(study.trials[6])
-    marks = [row["how"] for row in search.history(search.finished_trials(study))["data"]["values"]]
-    assert marks == [search.HOW[0]] * search.STARTUP_TRIALS + [search.HOW[1], search.HOW[0]]
-    assert search.report(study).count("\n") == 1 + 6
+    assert "pruned" in search_report.describe(study.trials[4])
+    assert ": diverged, " in search_report.describe(study.trials[6])
+    rows = search_report.history(search_report.finished_trials(study))
+    assert [row["outcome"] for row in rows] == [
+        *["complete"] * search_report.STARTUP_TRIALS,
+        *("pruned", "complete"),
+    ]
+    assert search_report.write(study, search.FOLDER).count("\n") == 1 + 6
 
 
 @pytest.mark.usefixtures("empty_folder")
@@ -128,7 +133,7 @@ def test_parameters_that_matter_are_ranked_above_those_that_do_not() -> None:
                 value=loss,
             )
         )
-    shares = search.importance(study)
+    shares = search_report.importance(study)
     assert shares["train.dropout"] > 0.8
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -146,8 +151,8 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
     before = read(clone)
     assert 3 <= len(before) <= 4  # both may have begun the last
     monkeypatch.chdir(clone)
-    search.run_worker(0, given=params.load(), tried=search.space(list(SPACE)), trials=5)
-    search.report(search.open_study())
+    search.run_worker(0, shipped=params.load(), space=search.parse_space(list(SPACE)), trials=5)
+    search_report.write(search.open_study(), search.FOLDER)
     after = read(clone)
     assert len(after) == 5
     assert {key: after[key] for key in before} == before
@@ -193,26 +198,29 @@ def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     with pytest.raises(
         UserError, match=r"was created with other data, parameters or values; delete"
     ):
-        search.run_worker(0, given=changed({}), tried={}, trials=9)
+        search.run_worker(0, shipped=changed({}), space={}, trials=9)
     with pytest.raises(UserError, match=r"; it has 0$"):
         search.apply(99)
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (UserError("no trial 9"), "search: no trial 9"),
-        (FileNotFoundError(2, "", "a"), "search: no a; run `dvc repro split` first"),
-        (KeyboardInterrupt(), "search: interrupted; run the same command to resume"),
-    ],
-)
-def test_what_ends_a_search_before_its_time_is_one_line(error: BaseException, said: str) -> None:
-    def end() -> None:
-        raise error
+@pytest.mark.usefixtures("empty_folder")
+def test_a_search_before_the_split_stage_says_what_to_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(SHIPPED, ".")
+    with pytest.raises(SystemExit, match=r"^1$"):
+        search.main(["--trials=1"])
+    assert capsys.readouterr().err == "search: no data/series; run `dvc repro split` first\n"
 
-    with pytest.raises(SystemExit) as ended:
-        search.told(end)
-    assert ended.value.code == said
+
+@pytest.mark.usefixtures("empty_folder")
+def test_an_interrupted_search_says_how_to_resume(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "apply", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(SystemExit, match=r"^130$"):
+        search.main(["--apply=1"])
+    assert capsys.readouterr().err == "search: interrupted; run the same command to resume\n"
 
 
 def read(clone: Path) -> dict[str, dict[str, str]]:

@@ -174,7 +174,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
     off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
-    ends = {"LSTM": (forecast - off, forecast + off)}
+    ends = {"LSTM": np.stack([forecast - off, forecast + off])}
     table = breakdown.intervals_by_group(clock.reshape(-1, 2), actual, reference, ends=ends)
     groups = {
         "all": ["all"] * 1000,

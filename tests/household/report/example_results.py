@@ -87,7 +87,9 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
     off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
-    ends = {name: (power[name] - off, power[name] + off) for name in ("LSTM", "persistence")}
+    ends = {
+        name: np.stack([power[name] - off, power[name] + off]) for name in ("LSTM", "persistence")
+    }
     covered = breakdown.intervals_by_group(stamps, actual, power["persistence"], ends=ends)
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))

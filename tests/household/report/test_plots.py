@@ -46,7 +46,7 @@ def test_a_picture_names_the_plot_the_household_and_every_series(
 ) -> None:
     shown = svg(plot, ["workspace"], version)
     texts = set(re.findall(r"<text[^>]*>([^<]*)<", shown))
-    assert plot.title in texts
+    assert plot.axes["title"] in texts
     assert any("a household" in text for text in texts)
     assert "NaN" not in shown
     assert "workspace" not in texts
