@@ -17,7 +17,7 @@ from typing import Any
 from bench import measure
 from bench.measure import Cost
 from household.core import paths
-from household.readings import archive, simulator
+from household.readings import archive, simulator, uci_writer
 
 UCI_MINUTES = 2_075_259
 BLOCK_DAYS = 720
@@ -122,7 +122,7 @@ def prepared(folder: Path, minutes: int) -> Path:
     ):
         while left:
             some = min(left, BLOCK_DAYS * 1440)
-            lines = simulator.to_uci_text(
+            lines = uci_writer.to_uci_text(
                 simulator.simulate(seed=left, days=some / 1440, start=start)
             )
             header = next(lines)

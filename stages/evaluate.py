@@ -12,7 +12,7 @@ from pathlib import Path
 from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.dataset import windows
-from household.evaluation import evaluate, meter_scores, predictions
+from household.evaluation import meter_scores
 from household.model import inference
 from household.report import verdict
 
@@ -20,39 +20,27 @@ from household.report import verdict
 def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
     test = meters.by_name(root / paths.TEST)
-    several = len(test) > 1
     horizon = inference.window_shape(inference.load_session(root / paths.GRAPH)).horizon
-    total = sum(files.row_count(path) for path in test.values())
+    count = sum(files.row_count(path) for path in test.values())
     score_meter = partial(
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
-        pooled_stride=windows.evaluation_stride(total, horizon, pooled=several),
+        pooled_stride=windows.evaluation_stride(count, horizon, pooled=len(test) > 1),
     )
     scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")
     rows = [score.row for score in scores.values()]
-    in_training = {meter: score for meter, score in scores.items() if score.row["in_training"]}
-    stride = max(score.stride for score in in_training.values())
-    scored = evaluate.evaluate(
-        predictions.concat([score.forecasts for score in in_training.values()]), stride
-    )
-    metrics, table = scored.metrics, scored.predictions
-    if several:
-        metrics |= {"meters": meter_scores.summarize_by_training(rows)}
-        table = meter_scores.add_meter_column(table, in_training, horizon)
-    files.write_json(root / paths.METRICS, metrics)
+    scored = meter_scores.pool(scores)
+    files.write_json(root / paths.METRICS, scored.metrics)
     files.write_csv(root / paths.METERS, meter_scores.to_table(rows))
     files.write_csv(root / paths.BREAKDOWN, scored.breakdown)
     files.write_csv(root / paths.COVERAGE, scored.coverage)
-    files.write_table(root / paths.PREDICTIONS, table)
+    files.write_table(root / paths.PREDICTIONS, scored.predictions)
     simulated = files.read_json(root / paths.SOURCE)["simulated"]
-    for line in verdict.summary_lines(metrics, scored.windows, horizon, simulated=simulated):
+    for line in verdict.lines(
+        scored.metrics, rows, windows=scored.windows, horizon=horizon, simulated=simulated
+    ):
         print(f"evaluate: {line}")
-    if warning := verdict.drift_warning(metrics["verdict"]):
-        print(f"evaluate: warning: {warning}")
-    if several:
-        for line in verdict.meter_lines(metrics["meters"], rows):
-            print(f"evaluate: {line}")
 
 
 if __name__ == "__main__":

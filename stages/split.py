@@ -9,23 +9,16 @@ training only have test windows.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from household.core import files, meters, paths, stage
 from household.core.params import Params
-from household.dataset import scaling, split, windows
-
-NONE = np.empty(0, np.int32)
+from household.dataset import scaling, split
 
 
 def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
-    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
     starts = meters.by_name(root / paths.WINDOWS)
     holdout = split.holdout_meters(list(starts), params.split, params.seed)
     with (
@@ -35,43 +28,20 @@ def main(params: Params, root: Path = Path()) -> None:
     ):
         split_meter = partial(
             split.split_meter,
+            params=params,
             starts=root / paths.WINDOWS,
             folders={"train": train, "validation": validation, "test": test},
-            shape=shape,
-            settings=params.split,
-            seed=params.seed,
             holdout=holdout,
         )
         sizes, _ = meters.map_meters(
             split_meter, list(starts), skip=params.on_error == "skip", desc="split"
         )
-    series, train_starts = meters.by_name(root / paths.SERIES), meters.by_name(root / paths.TRAIN)
-
-    def windows_of_meters() -> Iterator[scaling.MeterWindows]:
-        for meter in sizes:
-            in_training = meter in train_starts
-            yield scaling.MeterWindows(
-                partial(files.read_column, series[meter]),
-                *scaling.windows_to_use(
-                    params.scaling,
-                    windows.read_starts(starts[meter]),
-                    windows.read_starts(train_starts[meter]) if in_training else NONE,
-                ),
-            )
-
-    features = pq.read_schema(series[next(iter(sizes))]).names[1:]
-    scaling.write(
-        root / paths.SCALING, features, scaling.fit_scaler(features, windows_of_meters(), shape)
-    )
+    scaling.write(root / paths.SCALING, *scaling.fit_to_meters(list(sizes), params, root))
     total = sum(map(Counter, sizes.values()), Counter())
-    print(
-        f"split: {', '.join(f'{total[name]:,} {name}' for name in split.Splits._fields)}"
-        + (
-            f", of {len(sizes):,} meters, {len(holdout):,} of them held out"
-            if len(starts) > 1
-            else ""
-        )
-    )
+    line = ", ".join(f"{total[name]:,} {name}" for name in split.Splits._fields)
+    if len(starts) > 1:
+        line += f", of {len(sizes):,} meters, {len(holdout):,} of them held out"
+    print(f"split: {line}")
 
 
 if __name__ == "__main__":

@@ -11,49 +11,33 @@ from pathlib import Path
 
 from household.core import files, paths, stage
 from household.core.params import Params
-from household.model import distributed, loop, saved_model, tensorflow, trainer
+from household.model import distributed, loop, tensorflow, trainer
 
 
 def main(params: Params, root: Path = Path(), *, keep_interrupted: bool = False) -> bool:
-    """Run the stage on the files under `root`.
+    """Run the stage on the files under `root`; return whether Ctrl-C ended the training.
 
-    Args:
-        params: The parameters.
-        root: The folder of the pipeline.
-        keep_interrupted: Whether Ctrl-C ends the training and keeps its best epoch so far.
-
-    Returns:
-        Whether that happened.
+    It raises KeyboardInterrupt unless `keep_interrupted` asks to keep the best epoch so far.
     """
     strategy, workers = tensorflow.distribution_strategy(), distributed.workers_from_env()
-    features, data = trainer.load_data(params, root)
-    earlier = saved_model.warm_start(params, features, root)
-    if earlier:
-        data = data._replace(scaling=earlier.scaling)
-    model = trainer.build_or_warm_start(params, data, earlier)
-    for line in trainer.describe(model, params, data, warm_start_model=earlier):
+    training = trainer.prepare(params, root)
+    for line in trainer.describe(training, params):
         print(f"train: {line}")
-    interrupted = False
     # All workers print the same lines from here on.
     with redirect_stdout(None) if workers.index else nullcontext():
-        try:
-            loop.fit(
-                model,
-                data,
-                params.train,
-                seed=params.seed,
-                checkpoint_path=root / paths.CHECKPOINT,
-                on_epoch_end=partial(files.write_csv, root / paths.HISTORY),
-                warm_start=bool(earlier),
-                strategy=strategy,
-            )
-        except KeyboardInterrupt:
-            if not keep_interrupted:
-                raise
-            interrupted = True
-            print("train: interrupted; kept the best epoch so far")
+        interrupted = loop.fit(
+            training.model,
+            training.data,
+            params.train,
+            seed=params.seed,
+            checkpoint_path=root / paths.CHECKPOINT,
+            on_epoch_end=partial(files.write_csv, root / paths.HISTORY),
+            warm_start=bool(training.earlier),
+            strategy=strategy,
+            keep_interrupted=keep_interrupted,
+        )
     if not workers.index:
-        trainer.save(model, params, data, features=features, root=root, warm_start_model=earlier)
+        trainer.save(training, params, root)
         (root / paths.CHECKPOINT).unlink(missing_ok=interrupted)
     return interrupted
 

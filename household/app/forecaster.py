@@ -17,7 +17,7 @@ from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
 from household.model import inference, intervals, saved_model
-from household.readings.delimited import TextFormat
+from household.readings.text_format import TextFormat
 
 
 class Forecaster:

@@ -18,7 +18,7 @@ from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.readings import archive, delimited, lines, uci
-from household.readings.delimited import UCI_FORMAT, TextFormat
+from household.readings.text_format import UCI_FORMAT, TextFormat, parse_header
 
 STDIN = "-"
 # A CSV with the names of the features as header.
@@ -126,15 +126,15 @@ def _tables(
     layout: TextFormat,
     name: str,
     skip: bool,
-) -> uci.UciReader | delimited.DelimitedReader:
+) -> lines.TextReader:
     """Return the reader for the layout that `header` shows."""
     options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
     if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
-    if not delimited.parse_header(header, layout)[1]:
+    if not parse_header(header, layout)[1]:
         return delimited.DelimitedReader(text, layout, **options)
     own_layout = OWN._replace(columns={feature: feature for feature in features})
-    found, absent = delimited.parse_header(header, own_layout)
+    found, absent = parse_header(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found=found)
     return delimited.DelimitedReader(text, own_layout, hints={}, **options)

@@ -81,15 +81,14 @@ class Run:
     @property
     def verdict(self) -> list[str]:
         """Return whether the network wins, by how much and how sure that is, in a few lines."""
-        metrics, meters_table = self.results.metrics, self.results.meters
-        predicted = self.results.windows("timestamp")
-        simulated = self.results.source["simulated"]
-        lines = verdict.summary_lines(
-            metrics, len(predicted), self.results.horizon, simulated=simulated
+        results = self.results
+        return verdict.lines(
+            results.metrics,
+            results.meter_rows,
+            windows=len(results.windows("timestamp")),
+            horizon=results.horizon,
+            simulated=results.source["simulated"],
         )
-        if meters_table is None:
-            return lines
-        return lines + verdict.meter_lines(metrics["meters"], meters_table.to_dict("records"))
 
     def plot(self, name: str) -> Picture:
         """Return a plot of the report by name, such as "scores".

@@ -23,7 +23,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 from ruamel.yaml import YAML
@@ -109,20 +109,11 @@ def _distribution(values: str) -> BaseDistribution:
     return CategoricalDistribution(choices)
 
 
-class Data(NamedTuple):
-    """Hold what the trials learn from.
+def read(shipped: Params, space: Space) -> tuple[Any, str]:
+    """Return the splits of the split stage and a fingerprint of all that trials have in common.
 
-    Attributes:
-        splits: household.model.loop.TrainingData.
-        key: A fingerprint of the data, of the other parameters and of the values to try.
-    """
-
-    splits: Any
-    key: str
-
-
-def read(shipped: Params, space: Space) -> Data:
-    """Return the splits of the split stage.
+    The splits are a household.model.loop.TrainingData. The fingerprint is of the data, the
+    parameters that are not searched and the values to try.
 
     Raises:
         UserError: The split stage has not run, or there is no validation split.
@@ -144,7 +135,7 @@ def read(shipped: Params, space: Space) -> Data:
     searched = {key: distribution_to_json(values) for key, values in space.items()}
     record = json.dumps([fixed, searched], sort_keys=True).encode()
     contents = [record, *splits.scaling, *splits.train.key, *splits.validation.key]
-    return Data(splits, checkpoint.fingerprint(contents))
+    return splits, checkpoint.fingerprint(contents)
 
 
 def open_study(seed: int = 0) -> optuna.Study:
@@ -176,18 +167,18 @@ def run_worker(worker: int, *, shipped: Params, space: Space, trials: int) -> No
     Raises:
         UserError: The study has other data, parameters or values to try.
     """
-    data = read(shipped, space)
+    splits, key = read(shipped, space)
     study = open_study(shipped.seed + 1_000 * worker)
-    if study.user_attrs.get("of", data.key) != data.key:
+    if study.user_attrs.get("of", key) != key:
         raise UserError(
             f"{JOURNAL} was created with other data, parameters or values; delete {FOLDER} to "
             "start over"
         )
-    study.set_user_attr("of", data.key)
+    study.set_user_attr("of", key)
     while len(study.get_trials(states=ENDED)) < trials:
         trial = study.ask(space)
         try:
-            loss, state = train(shipped, data.splits, trial)
+            loss, state = train(shipped, splits, trial)
         except BaseException:
             study.tell(trial, state=TrialState.FAIL)
             raise

@@ -3,8 +3,6 @@
 import os
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 POLL_SECONDS = 0.2
 
@@ -27,15 +25,8 @@ class FollowedFile:
         self._file = path.open("rb")
         self._pending = b""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def readline(self, limit: int) -> bytes:

@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from household.app import command
@@ -79,7 +79,7 @@ def _follow(
     show()
     while True:
         try:
-            with FollowedFile(file, wait=speed is None) as text:
+            with closing(FollowedFile(file, wait=speed is None)) as text:
                 for table in forecaster.stream(text, str(file)):
                     _take(table, speed, live, show=show)
                 return

@@ -1,20 +1,22 @@
 """Compute the center and the scale of each feature."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from household.core import arrow, files
+from household.core import arrow, files, meters, paths
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
-    from household.core.params import ScalingParams
+    from household.core.params import Params, ScalingParams
 
 
 MAX_EXACT_COUNT = 2**29
@@ -41,8 +43,33 @@ class MeterWindows(NamedTuple):
     scaled: Starts
 
 
+def fit_to_meters(names: Sequence[str], params: "Params", root: Path) -> tuple[list[str], Scaler]:
+    """Return the features, and their scaling by the windows of the split stage.
+
+    Args:
+        names: The names of the meters.
+        params: The parameters.
+        root: The folder of the pipeline.
+    """
+    series = {name: root / paths.SERIES / meters.file_name(name) for name in names}
+    train = meters.by_name(root / paths.TRAIN)
+
+    def windows_of_meters() -> Iterator[MeterWindows]:
+        for name, path in series.items():
+            starts = windows.read_starts(root / paths.WINDOWS / meters.file_name(name))
+            of_training = windows.read_starts(train[name]) if name in train else starts[:0]
+            yield MeterWindows(
+                partial(files.read_column, path),
+                *windows_to_use(params.scaling, starts, of_training),
+            )
+
+    features = pq.read_schema(series[names[0]]).names[1:]
+    shape = WindowShape(params.window.lookback, params.window.horizon)
+    return features, fit_scaler(features, windows_of_meters(), shape)
+
+
 def fit_scaler(
-    features: Sequence[str], meters: Iterable[MeterWindows], shape: WindowShape
+    features: Sequence[str], windows_of_meters: Iterable[MeterWindows], shape: WindowShape
 ) -> Scaler:
     """Return the mean of the windows in `centered` and the standard deviation of those in `scaled`.
 
@@ -50,11 +77,11 @@ def fit_scaler(
 
     Args:
         features: The columns of the series.
-        meters: The windows of each meter.
+        windows_of_meters: The windows of each meter.
         shape: The shape of the windows.
     """
     values_by_feature = {name: [NO_VALUES, NO_VALUES] for name in features}
-    for meter in meters:
+    for meter in windows_of_meters:
         counts = [windows.window_counts(meter.centered, shape)] * 2
         if meter.scaled is not meter.centered:
             counts[1] = windows.window_counts(meter.scaled, shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from household.core import meters
 from household.core.errors import UserError
-from household.core.params import SplitParams
+from household.core.params import Params, SplitParams
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
@@ -95,30 +95,27 @@ def holdout_meters(names: Sequence[str], settings: SplitParams, seed: int) -> se
 
 def split_meter(
     meter: str,
+    params: Params,
     *,
     starts: Path,
     folders: Mapping[str, Path],
-    shape: WindowShape,
-    settings: SplitParams,
-    seed: int,
     holdout: Container[str],
 ) -> dict[str, int]:
     """Write the splits of a meter; return the number of windows in each.
 
     Args:
         meter: The name of the meter.
+        params: The parameters.
         starts: Where the meter's file of window starts is.
         folders: Where to write the meter's file of each split, by split.
-        shape: The shape of the windows.
-        settings: The parameters of the split stage.
-        seed: Seeds the shuffle.
         holdout: The meters of which only the test split is written.
 
     Raises:
         UserError: As in `split_windows`.
     """
     all_starts = windows.read_starts(starts / meters.file_name(meter))
-    splits = split_windows(all_starts, shape, settings, seed=seed)
+    shape = WindowShape(params.window.lookback, params.window.horizon)
+    splits = split_windows(all_starts, shape, params.split, seed=params.seed)
     written = {"test": splits.test} if meter in holdout else splits._asdict()
     for name, split_starts in written.items():
         windows.write_starts(folders[name] / meters.file_name(meter), split_starts)

@@ -12,9 +12,10 @@ from household.core import arrow, files, meters, paths
 from household.core.params import EvaluateParams
 from household.dataset import windows
 from household.dataset.series import to_array
-from household.evaluation import baselines, metrics, predictions, significance
+from household.evaluation import baselines, evaluate, metrics, predictions, significance
+from household.evaluation.evaluate import Evaluation
 from household.evaluation.predictions import ForecastSet
-from household.model import inference, intervals, saved_model
+from household.model import inference, intervals
 
 RESAMPLES = 2000
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
@@ -89,10 +90,7 @@ def score_meter(
         features=minutes.column_names[1:],
         validation=validation,
         test=test[::stride],
-        with_lightgbm=settings.lightgbm,
-        previous=saved_model.load(Path(settings.previous_model).expanduser(), saved_model.GRAPH)
-        if settings.previous_model
-        else None,
+        settings=settings,
     )
     row = {"meter": meter, "in_training": in_training} | _row(forecasts, stride)
     thinning = max(1, pooled_stride // stride)
@@ -126,6 +124,31 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
     }
     rounded = {name: metrics.round_score(figure) for name, figure in figures.items()}
     return {"windows": len(actual), "best_baseline": best} | rounded
+
+
+def pool(scores: Mapping[str, MeterScore]) -> Evaluation:
+    """Evaluate the forecasts for all meters that the model was trained on, together.
+
+    If there are several meters, the metrics have their summary in `meters` in addition, and the
+    predictions a column `meter`.
+    """
+    in_training = {meter: score for meter, score in scores.items() if score.row["in_training"]}
+    stride = max(score.stride for score in in_training.values())
+    pooled = evaluate.evaluate(
+        predictions.concat([score.forecasts for score in in_training.values()]), stride
+    )
+    if len(scores) == 1:
+        return pooled
+    summary = summarize_by_training([score.row for score in scores.values()])
+    # The predictions come in the order of the meters.
+    sizes = [score.forecasts.actual.size for score in in_training.values()]
+    indices = pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
+    names = pa.DictionaryArray.from_arrays(indices, pa.array(list(in_training), pa.string()))
+    field = pa.field("meter", names.type, nullable=False)
+    return pooled._replace(
+        metrics=pooled.metrics | {"meters": summary},
+        predictions=pooled.predictions.add_column(0, field, [names]),
+    )
 
 
 def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -179,13 +202,3 @@ def summarize_by_training(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[s
         for kind, in_training in (("in_training", True), ("held_out", False))
     }
     return {kind: summarize_skill(group) for kind, group in by_kind.items() if group}
-
-
-def add_meter_column(
-    predictions: pa.Table, scored: Mapping[str, MeterScore], horizon: int
-) -> pa.Table:
-    """Add the meter of each row to the predictions of several meters, which come in their order."""
-    counts = [len(score.forecasts.actual) * horizon for score in scored.values()]
-    indices = pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
-    meter = pa.DictionaryArray.from_arrays(indices, pa.array(list(scored), pa.string()))
-    return predictions.add_column(0, pa.field("meter", meter.type, nullable=False), [meter])

@@ -1,19 +1,21 @@
 """Score a model and the baselines on the test windows."""
 
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from household.core.params import EvaluateParams
 from household.core.schema import Float, Power
 from household.dataset import batches, windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
 from household.evaluation.baselines import ForecastContext
-from household.model import inference, intervals
+from household.model import inference, intervals, saved_model
 from household.model.intervals import ConformalIntervals
-from household.model.saved_model import SavedModel
 
 if TYPE_CHECKING:  # it is for household.model.inference to import it
     import onnxruntime
@@ -81,8 +83,7 @@ def run_forecasters(
     features: list[str],
     validation: Starts,
     test: Starts,
-    with_lightgbm: bool = False,
-    previous: SavedModel | None = None,
+    settings: EvaluateParams,
 ) -> ForecastSet:
     """Forecast the test windows of a meter by the network, the baselines and a previous model.
 
@@ -94,43 +95,39 @@ def run_forecasters(
         features: The columns of the series.
         validation: The starts of the validation windows.
         test: The starts of the test windows.
-        with_lightgbm: Whether LightGBM is one of the baselines.
-        previous: A previous model.
+        settings: The parameters of the evaluate stage: whether to run LightGBM, and the previous
+            model.
 
     Raises:
-        UserError: The windows lack what the previous model reads, or LightGBM is not installed.
+        UserError: There is no previous model in its folder, the windows lack what it reads, or
+            LightGBM is not installed.
     """
-    baselines_to_run = baselines.BASELINES | (
-        {lightgbm.NAME: lightgbm.lightgbm_forecast} if with_lightgbm else {}
-    )
-    if not len(context.train):
-        baselines_to_run = baselines.NAIVE
-    by_name = {inference.NAME: inference.predict(session, context.values, test)} | {
-        name: baseline(context, test) for name, baseline in baselines_to_run.items()
+    values, shape = context.values, context.shape
+    to_run = baselines.BASELINES if len(context.train) else baselines.NAIVE
+    if len(context.train) and settings.lightgbm:
+        to_run = to_run | {lightgbm.NAME: lightgbm.lightgbm_forecast}
+    by_name = {inference.NAME: inference.predict(session, values, test)} | {
+        name: baseline(context, test) for name, baseline in to_run.items()
     }
-    stamps = context.timestamps[windows.target_rows(test, context.shape)]
-    if previous:
-        by_name[metrics.PREVIOUS] = previous.forecast(
-            features, context.values, test, shape=context.shape
-        )
+    stamps = context.timestamps[windows.target_rows(test, shape)]
+    overlap = None
+    if settings.previous_model:
+        folder = Path(settings.previous_model).expanduser()
+        previous = saved_model.load(folder, saved_model.GRAPH)
+        by_name[metrics.PREVIOUS] = previous.forecast(features, values, test, shape=shape)
+        overlap = previous.count_training_overlap(stamps)
     intervals_by_name = {
         inference.NAME: conformal,
         metrics.PERSISTENCE: _intervals_of_persistence(context, validation),
     }
-    return ForecastSet(
-        stamps,
-        windows.targets(context.values, test, context.shape),
-        by_name,
-        {
-            name: np.stack(
-                bands.bounds(context.values, test, context.shape.lookback, forecast=by_name[name])
-            )
-            for name, bands in intervals_by_name.items()
-            if bands
-        },
-        baselines.mase_scale(context) if len(context.train) else float("nan"),
-        previous.count_training_overlap(stamps) if previous else None,
-    )
+    ends = {
+        name: np.stack(bands.bounds(values, test, shape.lookback, forecast=by_name[name]))
+        for name, bands in intervals_by_name.items()
+        if bands
+    }
+    scale = baselines.mase_scale(context) if len(context.train) else math.nan
+    actual = windows.targets(values, test, shape)
+    return ForecastSet(stamps, actual, by_name, ends, scale, overlap)
 
 
 def _intervals_of_persistence(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from household.core import files
 
 Arrays = list[npt.NDArray[np.generic]]
+# The attributes of a state that are lists of arrays.
+LISTS = ("network", "optimizer", "best")
+NUMBERS = ("epochs", "best_loss", "waited")
 
 
 class TrainingState(NamedTuple):
@@ -45,47 +48,39 @@ def fingerprint(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, fingerprint: str, state: TrainingState) -> None:
-    """Write `state` and the fingerprint of its training to `path`."""
-    arrays = {
-        f"{name}_{i}": array
-        for name in ("network", "optimizer", "best")
-        for i, array in enumerate(getattr(state, name))
-    }
-    with files.atomic_write(path) as partial, partial.open("wb") as file:
-        np.savez(
-            file,
-            fingerprint=fingerprint,
-            epochs=state.epochs,
-            best_loss=state.best_loss,
-            waited=state.waited,
-            losses=state.losses,
-            allow_pickle=False,
-            **arrays,
-        )
+class Checkpoint(NamedTuple):
+    """Name the file of a checkpoint and the training that it belongs to.
 
+    Attributes:
+        path: The file.
+        key: The fingerprint of the training.
+    """
 
-def read(path: Path, fingerprint: str) -> TrainingState | None:
-    """Return the state at `path`; None if there is no checkpoint with this fingerprint."""
-    try:
-        with path.open("rb") as file, np.load(file) as archive:
-            if archive["fingerprint"].item() != fingerprint:
-                return None
+    path: Path
+    key: str
 
-            def numbered(name: str) -> Arrays:
-                count = sum(
-                    entry.startswith(f"{name}_") for entry in archive if entry != "best_loss"
-                )
-                return [archive[f"{name}_{i}"] for i in range(count)]
+    def write(self, state: TrainingState) -> None:
+        """Write `state` and the fingerprint of its training."""
+        numbers = {name: getattr(state, name) for name in NUMBERS}
+        arrays = {
+            f"{name}/{i:03}": array
+            for name in LISTS
+            for i, array in enumerate(getattr(state, name))
+        }
+        with files.atomic_write(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, key=self.key, losses=state.losses, **numbers, **arrays)
 
-            return TrainingState(
-                epochs=archive["epochs"].item(),
-                network=numbered("network"),
-                optimizer=numbered("optimizer"),
-                best=numbered("best"),
-                best_loss=archive["best_loss"].item(),
-                waited=archive["waited"].item(),
-                losses=archive["losses"],
-            )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None  # missing or not a checkpoint
+    def read(self) -> TrainingState | None:
+        """Return the state in the file; None if there is none of this training."""
+        try:
+            with self.path.open("rb") as file, np.load(file) as archive:
+                if archive["key"].item() != self.key:
+                    return None
+                lists: dict[str, Any] = {
+                    name: [archive[entry] for entry in archive if entry.startswith(f"{name}/")]
+                    for name in LISTS
+                }
+                numbers = {name: archive[name].item() for name in NUMBERS}
+                return TrainingState(losses=archive["losses"], **numbers, **lists)
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None  # missing or not a checkpoint

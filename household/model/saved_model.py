@@ -206,34 +206,20 @@ def build_metadata(
         levels: The coverages of the prediction intervals.
         lineage: The earlier trainings of the weights.
     """
-    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
-    firsts, lasts, lowest, highest, counts = zip(*trained_on, strict=True)
-    extremes = zip(np.min(lowest, axis=0), np.max(highest, axis=0), strict=True)
-    # Converting a float32 by its text keeps the few digits of the source.
-    ranges = [[float(str(bound)) for bound in bounds] for bounds in extremes]
+    window = params.window
+    firsts, lasts, _, _, counts = zip(*trained_on, strict=True)
     meters = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
     return {
         "input": {
-            "shape": ["windows", shape.lookback, len(features)],
-            "features": [
-                {
-                    "name": name,
-                    "unit": schema.UNITS[name],
-                    "range": bounds,
-                    "center": center,
-                    "scale": scale,
-                }
-                for name, bounds, center, scale in zip(
-                    features, ranges, scaling.center.tolist(), scaling.scale.tolist(), strict=True
-                )
-            ],
-            "lookback": shape.lookback,
+            "shape": ["windows", window.lookback, len(features)],
+            "features": _describe_features(features, scaling, trained_on),
+            "lookback": window.lookback,
             "step": "1 minute, oldest first",
-            "gaps": GAPS[params.window.across_gaps],
+            "gaps": GAPS[window.across_gaps],
         },
         "output": {
-            "shape": ["windows", shape.horizon],
-            "horizon": shape.horizon,
+            "shape": ["windows", window.horizon],
+            "horizon": window.horizon,
             "intervals": list(levels),
             "target": {"name": TARGET, "unit": schema.UNITS[TARGET]},
             "when": "the minutes after the last input, one a column",
@@ -246,16 +232,31 @@ def build_metadata(
             **meters,
         },
         "lineage": list(lineage),
-        "parameters": {
-            "layout": params.parse.layout.model_dump(),
-            "seed": params.seed,
-            "scaling": params.scaling.model_dump(),
-            "split": params.split.model_dump(),
-            "train": params.train.model_dump(),
-            "window": params.window.model_dump(),
-        },
+        "parameters": {"layout": params.parse.layout.model_dump()}
+        | params.model_dump(include={"seed", "scaling", "split", "train", "window"}),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
+
+
+def _describe_features(
+    features: Sequence[str], scaling: Scaler, trained_on: Sequence[TrainingExtent]
+) -> list[dict[str, Any]]:
+    """Return name, unit, range in training, center and scale of each feature."""
+    lowest = np.min([extent.lowest for extent in trained_on], axis=0)
+    highest = np.max([extent.highest for extent in trained_on], axis=0)
+    return [
+        {
+            "name": name,
+            "unit": schema.UNITS[name],
+            # Converting a float32 by its text keeps the few digits of the source.
+            "range": [float(str(low)), float(str(high))],
+            "center": center,
+            "scale": scale,
+        }
+        for name, low, high, center, scale in zip(
+            features, lowest, highest, scaling.center.tolist(), scaling.scale.tolist(), strict=True
+        )
+    ]
 
 
 def warm_start(params: "Params", features: list[str], root: Path = Path()) -> SavedModel | None:

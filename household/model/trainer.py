@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -24,6 +25,35 @@ from household.model import (
 from household.model.loop import TrainingData
 from household.model.network import Model
 from household.model.saved_model import SavedModel, TrainingExtent
+
+
+class Training(NamedTuple):
+    """Hold what the train stage works on.
+
+    Attributes:
+        features: The columns of the series.
+        data: What the network learns from.
+        model: The network.
+        earlier: The model of a warm start.
+    """
+
+    features: list[str]
+    data: TrainingData
+    model: Model
+    earlier: SavedModel | None
+
+
+def prepare(params: Params, root: Path) -> Training:
+    """Return the data of the split stage, and the network to train on it.
+
+    Raises:
+        UserError: The model of a warm start does not fit.
+    """
+    features, data = load_data(params, root)
+    earlier = saved_model.warm_start(params, features, root)
+    if earlier:
+        data = data._replace(scaling=earlier.scaling)
+    return Training(features, data, build_or_warm_start(params, data, earlier), earlier)
 
 
 def load_data(params: Params, root: Path = Path()) -> tuple[list[str], TrainingData]:
@@ -53,43 +83,25 @@ def build_or_warm_start(
     return model
 
 
-def describe(
-    model: Model, params: Params, data: TrainingData, *, warm_start_model: SavedModel | None
-) -> Iterator[str]:
+def describe(training: Training, params: Params) -> Iterator[str]:
     """Yield what is trained, where, and from which weights, a line each."""
     workers = distributed.workers_from_env()
     count = len(workers.addresses)
     yield (
-        f"{data.train.size:,} windows, {model.count_params():,} weights, "
+        f"{training.data.train.size:,} windows, {training.model.count_params():,} weights, "
         f"on {tensorflow.device_name()}"
         + (f", worker {workers.index} of {count}" if count > 1 else "")
     )
-    difference = network.name_difference(network.window_shape(model), params.train)
+    difference = network.name_difference(network.window_shape(training.model), params.train)
     if difference and not workers.index:
         yield f"{difference}; another machine may give other bytes, scores within 1 %"
-    if warm_start_model:
-        yield f"warm start from {warm_start_model.folder}"
+    if training.earlier:
+        yield f"warm start from {training.earlier.folder}"
 
 
-def save(
-    model: Model,
-    params: Params,
-    data: TrainingData,
-    *,
-    features: list[str],
-    root: Path,
-    warm_start_model: SavedModel | None = None,
-) -> None:
-    """Write a trained network, its ONNX graph, its prediction intervals and its record.
-
-    Args:
-        model: The trained network.
-        params: The parameters.
-        data: What it was trained on.
-        features: The columns of the series.
-        root: The folder of the pipeline, with the output of the earlier stages.
-        warm_start_model: The model of a warm start.
-    """
+def save(training: Training, params: Params, root: Path) -> None:
+    """Write the trained network, its ONNX graph, its prediction intervals and its record."""
+    features, data, model, earlier = training
     shape = network.window_shape(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     graph = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
@@ -107,7 +119,7 @@ def save(
         source=files.read_json(root / paths.SOURCE),
         trained_on=_training_extents(root, shape),
         levels=LEVELS if bands else (),
-        lineage=warm_start_model.lineage if warm_start_model else (),
+        lineage=earlier.lineage if earlier else (),
     )
     written = (root / paths.NETWORK, root / paths.GRAPH, root / paths.INTERVALS)
     hashes = {path.name: files.sha256(path) for path in written}

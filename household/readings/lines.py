@@ -1,12 +1,16 @@
-"""Read a text in blocks of whole lines, and quote lines in messages."""
+"""Read a text in blocks of whole lines, and report bad ones."""
 
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from household.core.errors import UserError
+from household.readings import archive
 
 BLOCK_BYTES = 8 << 20
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -25,6 +29,64 @@ class Text(Protocol):
 
     def read(self, limit: int, /) -> bytes:
         """Return the next bytes, at most `limit` of them."""
+
+
+class TextReader(ABC):
+    """Read a text of readings once from start to end.
+
+    Iterate over it for tables of schema.SCHEMA in time order. A bad line raises UserError with its
+    number and text, or is skipped and counted. A text of another layout, or without a reading,
+    raises UserError in either case.
+
+    Attributes:
+        skipped: Number of bad lines skipped, by fault.
+        offset: Offset from UTC of the last timestamp read, such as +01:00; None if the text has
+            none.
+        entities: Columns that name the sensor or meter of a reading, with the first names in each.
+    """
+
+    def __init__(
+        self,
+        text: Text,
+        *,
+        skip: bool,
+        name: str = archive.TEXT_NAME,
+        remedy: str = DEFAULT_REMEDY,
+    ) -> None:
+        """Prepare to read a text.
+
+        Args:
+            text: The text, at its start.
+            skip: Whether to skip bad lines instead of raising UserError.
+            name: The name of the text in messages.
+            remedy: What messages advise to do about a bad line.
+        """
+        self.skipped: Counter[str] = Counter()
+        self.offset: str | None = None
+        self.entities: dict[str, list[str]] = {}
+        self._text, self._skip, self._name, self._remedy = text, skip, name, remedy
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        has_readings = False
+        for table in self._tables():
+            if table.num_rows:
+                has_readings = True
+                yield table
+        if not has_readings:
+            raise UserError(f"{self._name}: header but no readings")
+
+    @abstractmethod
+    def _tables(self) -> Iterator[pa.Table]:
+        """Yield tables of schema.SCHEMA, which may be empty."""
+
+    def _reject(
+        self, fault: str, line: int, reason: str, *, text: bytes, hint: str | None = None
+    ) -> None:
+        """Count a bad line, or raise UserError if bad lines are not skipped."""
+        if not self._skip:
+            advice = f"{hint}, or {self._remedy}" if hint else self._remedy
+            raise UserError(f"{self._name} line {line}: {reason} in {preview(text)}; {advice}")
+        self.skipped[fault] += 1
 
 
 FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")

@@ -12,8 +12,10 @@ from household.core import files, store
 from household.core.parallel import prefetch
 from household.core.params import ParseParams
 from household.readings import archive, quality
-from household.readings.delimited import UCI_FORMAT, DelimitedReader, TextFormat
+from household.readings.delimited import DelimitedReader
+from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
+from household.readings.text_format import UCI_FORMAT, TextFormat
 from household.readings.uci import UciReader
 
 
@@ -21,7 +23,7 @@ class MeterReader:
     """Read the minutes of all `zips` of a meter once.
 
     Iterate over it for tables of schema.SCHEMA in time order. Raises UserError as
-    `household.readings.uci.UciReader` and `household.readings.merge.merge_sorted` do.
+    `household.readings.lines.TextReader` and `household.readings.merge.merge_sorted` do.
     """
 
     def __init__(self, zips: Sequence[Path], settings: ParseParams, *, skip: bool) -> None:
@@ -35,7 +37,7 @@ class MeterReader:
         self._zips = zips
         self._layout = TextFormat.of(settings.layout.model_dump())
         self._skip = skip
-        self._readers: list[UciReader | DelimitedReader] = []
+        self._readers: list[TextReader] = []
         self._names: list[str] = []
 
     def __iter__(self) -> Iterator[pa.Table]:

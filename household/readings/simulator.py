@@ -7,81 +7,34 @@ libraries in the last bit. The only cosine is rounded to four decimals.
 """
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from household.core import arrow, schema
+from household.readings.appliances import (
+    APPLIANCES,
+    ELSEWHERE,
+    FRIDGE_OFF,
+    FRIDGE_ON,
+    HEATER,
+    KITCHEN,
+    LAUNDRY,
+    Appliance,
+    draw_household,
+)
 
 Integers = npt.NDArray[np.int32]
 Seconds = npt.NDArray[np.int64]
 
 DAY = 1440
-KITCHEN, LAUNDRY, HEATER, ELSEWHERE = range(4)
 # Minutes without a value, of all minutes, in the four years of the source.
 MISSING, OF_ROWS = 25_979, 2_075_259
 # Shares of the missing minutes in gaps of (share, minimum, maximum) minutes: days, hours, minutes.
 GAPS = ((0.6, 720, 7200), (0.3, 30, 480), (0.1, 1, 3))
-ROWS_A_BLOCK = 50_000
-
-
-class Appliance(NamedTuple):
-    """Describe an appliance that switches on at random and runs for a while, one run at a time.
-
-    Attributes:
-        meter: KITCHEN, LAUNDRY, HEATER or ELSEWHERE.
-        watts: Smallest and largest power of a run.
-        minutes: Shortest and longest run.
-        starts_a_day: Starts on a winter day, including those that fall into another run.
-        by_hour: For each hour from midnight, how likely a start is, from 0 to 9.
-        summer: Starts in midsummer, as a share of those in midwinter.
-        on: Seconds for which a thermostat or a program switches it on; (0, 0) if always on.
-        off: Seconds for which it is then off.
-    """
-
-    meter: int
-    watts: tuple[int, int]
-    minutes: tuple[int, int]
-    starts_a_day: float
-    by_hour: str
-    summer: float
-    on: tuple[int, int] = (0, 0)
-    off: tuple[int, int] = (0, 0)
-
-
-MORNING_EVENING = "111113999100000028996300"
-WATER = "100000388865555454566521"
-WAKING = "333223788544433347999863"
-LIGHT = "100002765322223479997310"
-COOKING = "211111577655555568999742"
-MEALS = "100000015556654446999963"
-WASHING = "111000012344455666799643"
-APPLIANCES = (
-    Appliance(HEATER, (1020, 1130), (30, 480), 7.0, WATER, 0.7),
-    Appliance(ELSEWHERE, (1300, 2100), (60, 400), 1.8, MORNING_EVENING, 0.1),
-    Appliance(ELSEWHERE, (1000, 1600), (40, 300), 2.2, MORNING_EVENING, 0.1),
-    Appliance(ELSEWHERE, (200, 700), (4, 40), 8.0, WAKING, 0.2),
-    Appliance(ELSEWHERE, (200, 700), (10, 80), 8.0, WAKING, 0.2),
-    Appliance(ELSEWHERE, (60, 350), (30, 240), 6.0, LIGHT, 0.4),
-    Appliance(ELSEWHERE, (60, 350), (30, 240), 6.0, LIGHT, 0.4),
-    Appliance(ELSEWHERE, (1000, 2200), (1, 5), 5.0, COOKING, 0.6),
-    Appliance(ELSEWHERE, (1000, 2200), (20, 90), 1.35, COOKING, 0.6, (40, 130), (50, 120)),
-    Appliance(ELSEWHERE, (1000, 1800), (20, 90), 1.35, COOKING, 0.6, (90, 240), (80, 170)),
-    Appliance(KITCHEN, (2100, 2500), (10, 80), 1.8, MEALS, 0.9, (240, 960), (80, 330)),
-    Appliance(LAUNDRY, (2000, 2400), (30, 110), 1.5, WASHING, 0.9, (30, 700), (30, 2000)),
-)
 # Within a run, the seconds on and off vary by up to so many percent.
 PERCENT = 10
-STANDBY_WATTS = 225
-FRIDGE_WATTS, FRIDGE_ON, FRIDGE_OFF = 84, (14, 24), (24, 44)
-# Other households differ from the first: how many of ten own an appliance, the range of its watts
-# and of its starts in percent of the first household's, and the shift of its hours.
-OWNERS, WATTS_PERCENT, STARTS_PERCENT, HOURS = 8, (70, 130), (40, 170), (-2, 2)
+
 
 # Voltage without load by hour of the day, in V: low when the neighbourhood cooks.
 GRID_VOLTS = (244, 243, 245, 245, 244, 243, 244, 242, 241, 241, 240, 241,
@@ -102,39 +55,6 @@ class SimulatedReadings:
     sub_metering_2: Integers  # Wh
     sub_metering_3: Integers  # Wh
     missing: npt.NDArray[np.bool_]
-
-
-class Household(NamedTuple):
-    """Hold the appliances of a household and its constant loads in W."""
-
-    appliances: tuple[Appliance, ...]
-    standby: int  # W
-    fridge: int  # W
-
-
-def draw_household(household: int, draw: np.random.Generator) -> Household:
-    """Return the habits of a household: those above for household 0, drawn ones for others."""
-    if not household:
-        return Household(APPLIANCES, STANDBY_WATTS, FRIDGE_WATTS)
-
-    def percent(watts: int) -> int:
-        return watts * int(draw.integers(*WATTS_PERCENT, endpoint=True)) // 100
-
-    appliances = []
-    for appliance in APPLIANCES:
-        is_owned = draw.integers(10) < OWNERS
-        lowest, highest = appliance.watts
-        shift = int(draw.integers(*HOURS, endpoint=True))
-        frequency = int(draw.integers(*STARTS_PERCENT, endpoint=True))
-        more_watts = percent(lowest) - lowest
-        appliances.append(
-            appliance._replace(
-                watts=(lowest + more_watts, highest + more_watts),
-                starts_a_day=appliance.starts_a_day * frequency / 100 if is_owned else 0.0,
-                by_hour=appliance.by_hour[-shift:] + appliance.by_hour[:-shift],
-            )
-        )
-    return Household(tuple(appliances), percent(STANDBY_WATTS), percent(FRIDGE_WATTS))
 
 
 def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> SimulatedReadings:
@@ -356,45 +276,3 @@ def draw_missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
     edges[begins] += 1
     edges[begins + gaps] -= 1
     return edges.cumsum()[:n] > 0
-
-
-def to_uci_text(minutes: SimulatedReadings) -> Iterator[bytes]:
-    """Yield UCI's text for `minutes`, the header first, in blocks of whole lines."""
-    yield ";".join(schema.HEADER).encode() + b"\r\n"
-    n = len(minutes.missing)
-    # Scalars of Arrow, since pyarrow imports pandas to make one from a string.
-    delimiter, empty, end, unknown = arrow.string_array([";", "", "\r\n", "?;?;?;?;?;?;"])
-    clock = arrow.string_array([f"{minute // 60:02}:{minute % 60:02}:00" for minute in range(DAY)])
-    dates = (minutes.start + dt.timedelta(days=day) for day in range(-(-n // DAY)))
-    days = arrow.string_array([f"{date.day}/{date.month}/{date.year}" for date in dates])
-    thousandths = (
-        (minutes.active_power, 1),
-        (minutes.reactive_power, 1),
-        (minutes.voltage, 10),
-        (minutes.intensity, 100),
-        (minutes.sub_metering_1, 1000),
-        (minutes.sub_metering_2, 1000),
-        (minutes.sub_metering_3, 1000),
-    )
-    for first in range(0, n, ROWS_A_BLOCK):
-        rows = slice(first, min(first + ROWS_A_BLOCK, n))
-        minute = np.arange(rows.start, rows.stop)
-        fields = [
-            texts.take(arrow.from_numpy(place, pa.int64()))
-            for texts, place in ((days, minute // DAY), (clock, minute % DAY))
-        ]
-        values = [format_thousandths(column[rows], scale) for column, scale in thousandths]
-        line = pc.binary_join_element_wise(*fields, *values, delimiter)
-        missing_line = pc.binary_join_element_wise(*fields, unknown, delimiter)
-        missing = arrow.from_numpy(minutes.missing[rows].view(np.uint8), pa.uint8())
-        lines = pc.if_else(missing.cast(pa.bool_()), missing_line, line)
-        yield b"".join(pc.binary_join_element_wise(lines, empty, end).buffers()[2:])
-
-
-def format_thousandths(numbers: Integers, scale: int) -> pa.Array:
-    """Return each of `numbers` * `scale` as thousandths with a decimal point."""
-    distinct, indices = np.unique(numbers, return_inverse=True)
-    texts = arrow.string_array(
-        [f"{value // 1000}.{value % 1000:03}" for value in (distinct * scale).tolist()]
-    )
-    return texts.take(arrow.from_numpy(indices, pa.int64()))

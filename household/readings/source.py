@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from household.core import files, meters
 from household.core.errors import UserError
 from household.core.params import FetchParams, SampleParams
-from household.readings import archive, simulator
+from household.readings import archive, simulator, uci_writer
 
 UCI = (
     "https://archive.ics.uci.edu/static/public/235/"
@@ -172,7 +172,7 @@ def simulate(sample: SampleParams, zip_path: Path, household: int = 0) -> str:
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
         max_bytes = len(minutes.missing) * LINE_BYTES
         _write_member(
-            zipped, archive.TEXT_NAME, simulator.to_uci_text(minutes), max_bytes=max_bytes
+            zipped, archive.TEXT_NAME, uci_writer.to_uci_text(minutes), max_bytes=max_bytes
         )
     suffix = f" {household}" if household else ""
     return (

@@ -6,11 +6,9 @@ line is reported, or skipped and counted.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +19,7 @@ import pyarrow.csv
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.readings import archive, lines
-from household.readings.lines import Text
+from household.readings.lines import TextReader
 
 CSV_BYTES = 1 << 20  # part of a block that one of pyarrow's threads reads at once
 EPOCH = datetime(1970, 1, 1)
@@ -37,64 +35,32 @@ class BadLineError(Exception):
         self.kind = kind
 
 
-class UciReader:
-    """Read a text in the layout of UCI's data set 235 once from start to end.
+class UciReader(TextReader):
+    """Read a text in the layout of UCI's data set 235."""
 
-    Iterate over it for tables of schema.SCHEMA in time order. A bad line raises UserError with its
-    number and text, or is skipped and counted. A text of another layout, or without a reading,
-    raises UserError in either case.
-
-    Attributes:
-        skipped: Number of bad lines skipped, by fault.
-    """
-
-    # This layout has neither; see `household.readings.delimited.DelimitedReader`.
-    offset: str | None = None
-    entities: Mapping[str, Sequence[str]] = MappingProxyType({})
-
-    def __init__(
-        self,
-        text: Text,
-        *,
-        skip: bool,
-        name: str = archive.TEXT_NAME,
-        remedy: str = lines.DEFAULT_REMEDY,
-    ) -> None:
-        """Prepare to read a text.
-
-        Args:
-            text: The text, at its start.
-            skip: Whether to skip bad lines instead of raising UserError.
-            name: The name of the text in messages.
-            remedy: What messages advise to do about a bad line.
-        """
-        self.skipped: Counter[str] = Counter()
-        self._text = text
-        self._skip = skip
-        self._name = name
-        self._remedy = remedy
-        self._line = 2  # number of the next line, once the header is read
-        self._last = lines.BEFORE_ALL  # the latest minute read
-
-    def __iter__(self) -> Iterator[pa.Table]:
+    def _tables(self) -> Iterator[pa.Table]:
         check_header(self._text.readline(lines.BLOCK_BYTES), self._name)
+        line, last = 2, lines.BEFORE_ALL  # the number of the next line, and the latest minute read
         for block in lines.iter_line_blocks(self._text, self._name):
             table = parse_block(block)
-            if table is None or not continues_after(table, self._last):
-                table = parse_block(b"".join(self._canonical_lines(block)))
+            if table is None or not continues_after(table, last):
+                table = parse_block(b"".join(self._canonical_lines(block, line, last)))
                 if table is None:
                     raise AssertionError("a block of canonical lines was refused")
-            self._line += block.count(b"\n")
+            line += block.count(b"\n")
             if table.num_rows:
-                self._last = table["timestamp"][-1].as_py()
-                yield table
-        if self._last == lines.BEFORE_ALL:
-            raise UserError(f"{self._name}: header but no readings")
+                last = table["timestamp"][-1].as_py()
+            yield table
 
-    def _canonical_lines(self, block: bytes) -> Iterator[bytes]:
-        """Yield the good lines of `block` in the canonical form that pyarrow reads."""
-        last = self._last
-        for number, line in enumerate(block.split(b"\n")[:-1], self._line):
+    def _canonical_lines(self, block: bytes, first: int, last: datetime) -> Iterator[bytes]:
+        """Yield the good lines of `block` in the canonical form that pyarrow reads.
+
+        Args:
+            block: The lines.
+            first: The number of the first of them.
+            last: The latest minute before them.
+        """
+        for number, line in enumerate(block.split(b"\n")[:-1], first):
             if not line.strip(BLANKS):
                 continue
             try:
@@ -106,12 +72,7 @@ class UciReader:
                         "out_of_order", f"minute {stamp} after {last}: not in time order"
                     )
             except BadLineError as fault:
-                if not self._skip:
-                    raise UserError(
-                        f"{self._name} line {number}: {fault} in {lines.preview(line)}; "
-                        f"{self._remedy}"
-                    ) from None
-                self.skipped[fault.kind] += 1
+                self._reject(fault.kind, number, str(fault), text=line)
             else:
                 last = stamp
                 yield plain

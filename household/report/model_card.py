@@ -35,9 +35,7 @@ def render(results: Results, scores: pd.DataFrame) -> str:
     texts = facts.facts(results).set_index(["section", "name"])["text"]
     horizon = forecaster["output"]["horizon"]
     ahead = "one minute" if horizon == 1 else f"{horizon} minutes"
-    trained = forecaster["trained_on"]
-    features = forecaster["input"]["features"]
-    meters = trained.get("meters", 1)
+    meters = forecaster["trained_on"].get("meters", 1)
     limits = [ONE_HOUSE if meters == 1 else SEVERAL.format(meters), INTERVALS]
     parts = [
         f"# Forecast of a household's power, {ahead} ahead",
@@ -47,29 +45,11 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         "## Usage",
         "```\npython -m household predict <this folder> <readings>\n```",
         "Give it readings of a meter, one row a minute, with the time in `timestamp`:",
-        table(
-            ["column", "unit", "in training"],
-            [
-                [feature["name"], feature["unit"], "{:g} to {:g}".format(*feature["range"])]
-                for feature in features
-            ],
-        ),
+        _features(forecaster),
         "`model.keras` is the same network for Keras. `metadata.json` has this information for "
         "programs.",
         "## Training data",
-        table(
-            ["", ""],
-            [
-                ["source", texts["data", "source"]],
-                ["minutes", _minutes(trained)],
-                ["windows", f"{trained['windows']:,}"],
-                *([["meters", f"{meters:,}"]] if meters > 1 else []),
-                *(
-                    ["continued from", f"a model of {_minutes(earlier['trained_on'])}"]
-                    for earlier in forecaster["lineage"]
-                ),
-            ],
-        ),
+        _training_data(forecaster, texts["data", "source"]),
         "## Evaluation",
         f"On the test split, {texts['data', 'test split']}, which was not used for training:",
         data_table(SCORES, scores),
@@ -81,6 +61,30 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         _licence(results.source),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _features(forecaster: dict[str, Any]) -> str:
+    rows = [
+        [feature["name"], feature["unit"], "{:g} to {:g}".format(*feature["range"])]
+        for feature in forecaster["input"]["features"]
+    ]
+    return table(["column", "unit", "in training"], rows)
+
+
+def _training_data(forecaster: dict[str, Any], source: str) -> str:
+    trained = forecaster["trained_on"]
+    rows = [
+        ["source", source],
+        ["minutes", _minutes(trained)],
+        ["windows", f"{trained['windows']:,}"],
+    ]
+    if "meters" in trained:
+        rows.append(["meters", f"{trained['meters']:,}"])
+    rows += [
+        ["continued from", f"a model of {_minutes(earlier['trained_on'])}"]
+        for earlier in forecaster["lineage"]
+    ]
+    return table(["", ""], rows)
 
 
 def _minutes(trained: dict[str, Any]) -> str:

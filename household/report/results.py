@@ -105,6 +105,13 @@ class Results(NamedTuple):
         return figures.to_dict("index")  # type: ignore[return-value]
 
     @property
+    def meter_rows(self) -> list[dict[Any, Any]]:
+        """Return the rows of the meters that have a skill, if there are several meters."""
+        if self.meters is None:
+            return []
+        return self.meters.dropna(subset="skill").to_dict("records")
+
+    @property
     def actual(self) -> pd.Series:
         """Return the actual power in kW."""
         return self.predictions[ACTUAL].astype("float64")

@@ -285,13 +285,8 @@ def gaps_by_day(results: Results) -> pd.DataFrame:
     """Return rows (month, day, missing): the minutes without a value on each day."""
     missing = results.quality["gaps"]["by_day"]
     days = pd.date_range(results.quality["first"][:10], results.quality["last"][:10], freq="D")
-    return pd.DataFrame(
-        {
-            "month": days.strftime("%Y-%m"),
-            "day": days.day,
-            "missing": [missing.get(day, 0) for day in days.strftime("%Y-%m-%d")],
-        }
-    )
+    counts = [missing.get(day, 0) for day in days.strftime("%Y-%m-%d")]
+    return pd.DataFrame({"month": days.strftime("%Y-%m"), "day": days.day, "missing": counts})
 
 
 def nice_bin_width(least: float) -> float:

@@ -9,6 +9,29 @@ N_WORST = 10
 CALLED = {"in_training": "meters", "held_out": "meters not used for training"}
 
 
+def lines(
+    metrics: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[Mapping[Any, Any]],
+    *,
+    windows: int,
+    horizon: int,
+    simulated: bool,
+) -> list[str]:
+    """Return `summary_lines`, the `drift_warning` if any, and `meter_lines` of several meters.
+
+    Args:
+        metrics: The scores of each forecaster, the verdict and the summary of several meters.
+        rows: The rows of all meters, as in `meter_scores.SCHEMA`.
+        windows: The number of test windows.
+        horizon: The number of steps of the horizon.
+        simulated: Whether the data is simulated.
+    """
+    found = summary_lines(metrics, windows, horizon, simulated=simulated)
+    if warning := drift_warning(metrics["verdict"]):
+        found.append(f"warning: {warning}")
+    return found + (meter_lines(metrics["meters"], rows) if "meters" in metrics else [])
+
+
 def summary_lines(
     metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, *, simulated: bool
 ) -> list[str]:

@@ -72,15 +72,15 @@ train.main(params.load())
 # A rank that is killed as its third epoch begins.
 KILLED_AFTER_TWO_EPOCHS = """
 import os, signal
-from household.model import loop
+from household.model.progress import TrainingProgress
 from household.core import params
 from stages import train
-begin_epoch = loop.TrainingProgress.begin_epoch
+begin_epoch = TrainingProgress.begin_epoch
 def begin_or_die(epochs):
     if epochs.done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     begin_epoch(epochs)
-loop.TrainingProgress.begin_epoch = begin_or_die
+TrainingProgress.begin_epoch = begin_or_die
 train.main(params.load())
 """
 

@@ -8,7 +8,7 @@ import pytest
 
 from household.app.forecaster import Forecaster
 from household.core import files, paths
-from household.readings.delimited import TextFormat
+from household.readings.text_format import TextFormat
 from tests.household.readings.test_delimited import LAYOUTS, MADE
 from tests.project import changed
 

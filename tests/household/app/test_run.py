@@ -13,7 +13,7 @@ import household
 from household.app import provenance, run
 from household.core import files, paths
 from household.core.errors import UserError
-from household.model import loop, saved_model
+from household.model import progress, saved_model
 from household.readings import source
 from tests.project import changed
 
@@ -102,14 +102,14 @@ def test_run_takes_and_gives_several_meters() -> None:
 def test_a_ctrl_c_keeps_what_there_is(
     first_run: run.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    begin = loop.TrainingProgress.begin_epoch
+    begin = progress.TrainingProgress.begin_epoch
 
     def interrupted(self: Any) -> None:
         begin(self)
         if self.done == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.TrainingProgress, "begin_epoch", interrupted)
+    monkeypatch.setattr(progress.TrainingProgress, "begin_epoch", interrupted)
     cut = household.run(data=first_run.data, train=SMALL["train"] | {"lr_schedule": "constant"})
     assert cut.interrupted
     assert len(cut.losses[cut.losses["split"] == "validation"]) == epoch

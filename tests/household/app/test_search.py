@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 from household.app import search, search_report
 from household.core import params, paths
 from household.core.errors import UserError
-from household.model import loop, trainer
+from household.model import loop, progress, trainer
 from tests.clones import change, commit, dvc, pretend_that_the_environment_is_made
 from tests.in_process import run_dvc
 from tests.project import SHIPPED, changed
@@ -85,7 +85,7 @@ def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
         for epoch, loss in enumerate(due[trial.number], 1):
             if math.isnan(loss):
                 raise UserError("the loss is no longer a number")
-            rows += [{"epoch": epoch, "split": split, "loss": loss} for split in loop.SPLITS]
+            rows += [{"epoch": epoch, "split": split, "loss": loss} for split in progress.SPLITS]
             on_epoch_end(pa.Table.from_pylist(rows))
 
     monkeypatch.setattr(loop, "fit", fit)
@@ -194,7 +194,7 @@ def test_a_study_of_other_data_and_a_missing_trial_are_refused(
     study = search.open_study()
     study.set_user_attr("of", "another")
     study.add_trial(optuna.trial.create_trial(value=1.0))
-    monkeypatch.setattr(search, "read", lambda *_: search.Data(None, "this"))
+    monkeypatch.setattr(search, "read", lambda *_: (None, "this"))
     with pytest.raises(
         UserError, match=r"was created with other data, parameters or values; delete"
     ):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_file_that_is_whole_is_read_like_any_other(parts: list[bytes], limit: 
     text = b"\n".join(parts)
     path = Path("whole")
     path.write_bytes(text)
-    with FollowedFile(path, wait=False) as given, path.open("rb") as plain:
+    with closing(FollowedFile(path, wait=False)) as given, path.open("rb") as plain:
         line = given.readline(limit)
         assert line == plain.readline(limit)
         given.unread(line)
@@ -49,7 +50,7 @@ def test_lines_that_are_cut_in_the_middle_come_whole(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    with FollowedFile(path, wait=True) as text:
+    with closing(FollowedFile(path, wait=True)) as text:
         assert text.readline(100) == lines[0]
         found = b""
         for block in text_lines.iter_line_blocks(text, "text"):
@@ -81,10 +82,10 @@ def test_a_file_that_is_replaced_is_noticed(replace: object, tmp_path: Path) -> 
     path = tmp_path / "text"
     path.write_bytes(b"old and longer\n")
     assert callable(replace)
-    with FollowedFile(path, wait=True) as text:
+    with closing(FollowedFile(path, wait=True)) as text:
         assert text.readline(100) == b"old and longer\n"
         threading.Timer(0.05, replace, [path]).start()
         with pytest.raises(FileReplacedError):
             text.read(100)
-    with FollowedFile(path, wait=True) as text:
+    with closing(FollowedFile(path, wait=True)) as text:
         assert text.readline(100) == b"new\n"

@@ -1,5 +1,6 @@
 """The training: its losses, the weights that it keeps, and that one which stopped goes on."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from household.core.params import TrainParams
 from household.core.schema import Values
 from household.dataset import batches, windows
 from household.dataset.windows import WindowShape
-from household.model import checkpoint, keras_file, loop, network
+from household.model import checkpoint, keras_file, loop, network, progress
+from household.model.checkpoint import Checkpoint
 from tests.household.model import keras_model, test_network
 from tests.household.model.test_network import LOOKBACK, SCALING, SHAPE, STARTS, VALUES
 
@@ -31,7 +33,7 @@ def train(
     seed: int = 0,
     values: Values = VALUES,
     kept: Path | None = None,
-    report: loop.Report = ignore,
+    report: progress.Report = ignore,
     shape: WindowShape = SHAPE,
     weights: list[Any] | None = None,
 ) -> tuple[network.Model, list[dict[str, Any]]]:
@@ -152,7 +154,7 @@ def test_the_history_of_a_long_training_is_no_longer_than_a_page_holds(
         (6, [2 / 3, 1, 5 / 3, 2, 8 / 3, 3]),
         (9, [place / 3 for place in range(1, 10)]),
     ):
-        monkeypatch.setattr(loop, "HISTORY_ROWS", most)
+        monkeypatch.setattr(progress, "HISTORY_ROWS", most)
         _, losses = train(settings)
         rows = [row["epoch"] for row in losses if row["split"] == "train"]
         assert rows == pytest.approx(expected)
@@ -247,9 +249,10 @@ def test_everything_that_a_training_depends_on_changes_its_key(
         {"validation": batches.in_memory(VALUES, STARTS[2:])},
     ]
     keys += [loop.fingerprint(model, data._replace(**other), TINY, seed=0) for other in others]
-    code = tmp_path / "network.py"
-    code.write_text("other")
-    monkeypatch.setattr(network, "__file__", str(code))
+    code = shutil.copytree(Path(loop.__file__).parent, tmp_path / "model")
+    with (code / "network.py").open("a") as network_code:
+        network_code.write("# another line\n")
+    monkeypatch.setattr(loop, "__file__", str(code / "loop.py"))
     keys.append(loop.fingerprint(model, data, TINY, seed=0))
     assert len(set(keys)) == len(keys)
 
@@ -260,10 +263,10 @@ def test_a_broken_checkpoint_is_none(tmp_path: Path, size: int | None) -> None:
     if size is not None:
         weights: checkpoint.Arrays = [np.ones(9)]
         state = checkpoint.TrainingState(3, weights, weights, weights, np.inf, 2, np.ones((5, 3)))
-        checkpoint.write(kept, "a", state)
-        assert checkpoint.read(kept, "a") is not None
+        Checkpoint(kept, "a").write(state)
+        assert Checkpoint(kept, "a").read() is not None
         kept.write_bytes(kept.read_bytes()[:size])
-    assert checkpoint.read(kept, "a") is None
+    assert Checkpoint(kept, "a").read() is None
 
 
 def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -271,9 +274,9 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     network_arrays: checkpoint.Arrays = [draw.normal(size=(2, place + 1)) for place in range(12)]
     losses = draw.normal(size=(5, 3))
     state = checkpoint.TrainingState(3, network_arrays, [np.array(7)], [], np.inf, 2, losses)
-    checkpoint.write(tmp_path / "kept.npz", "a", state)
-    assert checkpoint.read(tmp_path / "kept.npz", "b") is None
-    found = checkpoint.read(tmp_path / "kept.npz", "a")
+    Checkpoint(tmp_path / "kept.npz", "a").write(state)
+    assert Checkpoint(tmp_path / "kept.npz", "b").read() is None
+    found = Checkpoint(tmp_path / "kept.npz", "a").read()
     assert found is not None
     assert [each.tolist() for each in found.network] == [each.tolist() for each in network_arrays]
     assert found.optimizer == [7]

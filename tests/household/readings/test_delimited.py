@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from household.core import params, schema
 from household.core.errors import UserError
 from household.readings import lines, uci
-from household.readings.delimited import UCI_FORMAT, DelimitedReader, TextFormat
+from household.readings.delimited import DelimitedReader
+from household.readings.text_format import UCI_FORMAT, TextFormat
 from tests.project import ROOT, SHIPPED
 
 DOCUMENT = (ROOT / "docs/meters.md").read_text()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from household.report import facts
+from household.report import caveats, facts
 from household.report.results import Results
 from tests.household.report.example_results import METERS, SAMPLE, predictions, results
 from tests.project import leaves, tutorial
@@ -52,9 +52,9 @@ def test_the_coverage_of_the_intervals_is_reported_and_doubted_where_it_is_off()
     assert "mean width 0.50 kW" in texts["80% interval"]
     score = made.interval_scores("all", "all", "persistence")[0.95]["winkler_kw"]
     assert texts["95% interval"].endswith(f", persistence {score:.3f} kW")
-    assert not any("miss their coverage" in caveat for caveat in facts.caveats(made))
+    assert not any("miss their coverage" in caveat for caveat in caveats.caveats(made))
     narrow = made._replace(coverage=made.coverage.assign(coverage=0.9))
-    assert any("90.0%, not 80%; 90.0%, not 95%" in caveat for caveat in facts.caveats(narrow))
+    assert any("90.0%, not 80%; 90.0%, not 95%" in caveat for caveat in caveats.caveats(narrow))
     alone = made._replace(coverage=made.coverage[made.coverage["forecaster"] == "LSTM"])
     texts = facts.facts(alone).set_index("name")["text"]
     score = made.interval_scores("all", "all", "LSTM")[0.95]["winkler_kw"]
@@ -90,22 +90,22 @@ def test_the_headline_is_no_win_where_a_baseline_is_better(
 
 
 def test_a_gain_over_the_best_baseline_that_may_be_none_is_doubted() -> None:
-    said = " ".join(facts.caveats(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
+    said = " ".join(caveats.caveats(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
     assert "The confidence interval of the gain over linear, the best baseline, contains 0" in said
-    sure = " ".join(facts.caveats(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
+    sure = " ".join(caveats.caveats(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
     assert "chance" not in sure
 
 
 @pytest.mark.parametrize(("skill", "doubted"), [(-167.0, True), (-0.9, False), (0.2, False)])
 def test_a_training_that_diverged_is_doubted(skill: float, doubted: bool) -> None:
-    said = " ".join(facts.caveats(verdict(skill, skill)))
+    said = " ".join(caveats.caveats(verdict(skill, skill)))
     assert ("The training diverged" in said) == doubted
 
 
 def test_the_doubts_include_those_of_parse() -> None:
     made = results(predictions(9))
     quality = made.quality | {"caveats": ["the mean power is 453 kW, but a household has 0.2 to 2"]}
-    said = list(facts.caveats(made._replace(quality=quality)))
+    said = list(caveats.caveats(made._replace(quality=quality)))
     assert said[0] == "The readings: the mean power is 453 kW, but a household has 0.2 to 2."
 
 
@@ -138,8 +138,8 @@ def test_a_loss_is_reported_as_plainly_as_a_win() -> None:
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
     texts = facts.facts(results(made)).set_index("name")["text"]
     assert "% larger than" in texts["headline"]
-    assert not any("may be chance" in caveat for caveat in facts.caveats(results(made)))
-    said = " ".join(facts.caveats(results(made)))
+    assert not any("may be chance" in caveat for caveat in caveats.caveats(results(made)))
+    said = " ".join(caveats.caveats(results(made)))
     assert "does not beat persistence" in said
     assert "Linear has a smaller error" in said
 
@@ -148,7 +148,7 @@ def test_a_gain_that_may_be_none_is_doubted() -> None:
     made = predictions(4_000)
     errors = made["persistence"] - made["actual"]
     made["LSTM"] = made["actual"] + errors.sample(frac=1, random_state=0).to_numpy()
-    assert any("may be chance" in caveat for caveat in facts.caveats(results(made)))
+    assert any("may be chance" in caveat for caveat in caveats.caveats(results(made)))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_last_month_below_the_interval_is_a_warning(
     made = results(predictions(9))
     figures = {"last_month": "2007-04", "last_month_skill": last}
     made.metrics["verdict"] |= figures | {"persistence_low": low, "persistence_high": 0.3}
-    said = " ".join(facts.caveats(made))
+    said = " ".join(caveats.caveats(made))
     assert ("The gain over persistence in the last month, 2007-04, is " in said) == warned
     if warned:
         assert (
@@ -177,11 +177,11 @@ def test_a_last_month_below_the_interval_is_a_warning(
 
 def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> None:
     made = results(predictions(9))
-    assert "previous" not in " ".join(facts.caveats(made))
+    assert "previous" not in " ".join(caveats.caveats(made))
     figures = {"previous_low": None, "previous_high": None, "previous_training_overlap": 1_234}
     made.metrics["verdict"] |= figures | {"previous_skill": -0.01}
     made.metrics["previous LSTM"] = made.metrics["LSTM"]
-    said = " ".join(facts.caveats(made))
+    said = " ".join(caveats.caveats(made))
     assert "The previous LSTM has a smaller error: keep using it." in said
     assert "The previous LSTM was trained on 1,234 of the test minutes, so" in said
     texts = facts.facts(made).set_index("name")["text"]
@@ -190,10 +190,10 @@ def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> 
 
 def test_the_shortcuts_are_those_of_the_tutorial() -> None:
     ours, theirs = results(predictions(9)), results(predictions(9), **tutorial())
-    assert set(facts.shortcuts(ours.params).values()) == {"no"}
-    taken = [name for name, text in facts.shortcuts(theirs.params).items() if text != "no"]
+    assert set(caveats.shortcuts(ours.params).values()) == {"no"}
+    taken = [name for name, text in caveats.shortcuts(theirs.params).items() if text != "no"]
     assert len(taken) == 4
-    assert any(taken[0] in caveat for caveat in facts.caveats(theirs))
+    assert any(taken[0] in caveat for caveat in caveats.caveats(theirs))
 
 
 @pytest.mark.parametrize(
@@ -208,12 +208,12 @@ def test_the_shortcuts_are_those_of_the_tutorial() -> None:
     ],
 )
 def test_the_doubts_are_reported(changes: dict[str, Any], said: str) -> None:
-    assert any(said in caveat for caveat in facts.caveats(results(predictions(9), **changes)))
+    assert any(said in caveat for caveat in caveats.caveats(results(predictions(9), **changes)))
 
 
 def test_a_real_household_and_a_long_test_part_leave_fewer_doubts() -> None:
     made = results(predictions(1440 * 28))._replace(source=SAMPLE | {"simulated": False})
-    said = " ".join(facts.caveats(made))
+    said = " ".join(caveats.caveats(made))
     assert "simulated" not in said
     assert "season" not in said
     assert "chance" not in said
@@ -245,13 +245,13 @@ def test_of_several_meters_the_wins_and_the_worst_are_reported() -> None:
     assert texts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
     assert texts["against persistence"].endswith("4,000 test windows, 3 meters, simulated data")
     assert texts["meters"] == "4, 1 of them not used for training"
-    said = list(facts.caveats(several))
+    said = list(caveats.caveats(several))
     assert "On 1 of 2 meters the LSTM does not beat persistence." in said
     assert not any("not used for training" in caveat for caveat in said)
     worse = METERS.assign(skill=-0.1)
-    said = list(facts.caveats(several._replace(meters=worse)))
+    said = list(caveats.caveats(several._replace(meters=worse)))
     assert "On 1 of 1 meters not used for training the LSTM does not beat persistence." in said
     # The gain of all meters together may have an interval though each has less than two days.
     of_all = several.metrics["verdict"] | {"persistence_low": 0.1, "persistence_high": 0.2}
     known = several._replace(metrics=several.metrics | {"verdict": of_all})
-    assert not any("no confidence interval" in caveat for caveat in facts.caveats(known))
+    assert not any("no confidence interval" in caveat for caveat in caveats.caveats(known))
