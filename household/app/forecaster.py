@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,7 +11,7 @@ from household.app.input import MINUTE, format_minute, read_readings, stream_rea
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.schema import Values
+from household.core.schema import Float32, Mask, Values
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
@@ -71,7 +70,7 @@ class Forecaster:
             UserError: The readings cannot be used.
         """
         stamps, values = validate(table, name, self._ranges)
-        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        known: Mask = np.all(np.isfinite(values), axis=1)
         if self._across_gaps:
             stamps, values, known = stamps[known], values[known], known[known]
         lookback = self.shape.lookback
@@ -98,7 +97,7 @@ class Forecaster:
             UserError: The readings cannot be used.
         """
         stamps, values = validate(table, name, self._ranges)
-        known: npt.NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        known: Mask = np.all(np.isfinite(values), axis=1)
         stamps, values = stamps[known], values[known]
         starts = windows.find_starts(stamps, self.shape, self._across_gaps)
         if not len(starts):
@@ -106,10 +105,10 @@ class Forecaster:
                 f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "
                 f"forecast and its actual power need, in {len(stamps)} minutes"
             )
-        given = baselines.ForecastContext(values, stamps, starts, self.shape)
+        context = baselines.ForecastContext(values, stamps, starts, self.shape)
         columns = self._power(values, starts) | {
             "actual_kw": windows.targets(values, starts, self.shape),
-            "persistence_kw": baselines.persistence(given, starts),
+            "persistence_kw": baselines.persistence(context, starts),
         }
         target_times = stamps[windows.target_rows(starts, self.shape)]
         return _restore_zone(table, schema.power_table(target_times, columns))
@@ -119,7 +118,7 @@ class Forecaster:
         # The times of the training are local, as in the readings.
         return self._trained.count_training_overlap(arrow.to_numpy(pc.local_timestamp(stamps)))
 
-    def _power(self, values: Values, starts: Starts) -> dict[str, npt.NDArray[np.float32]]:
+    def _power(self, values: Values, starts: Starts) -> dict[str, Float32]:
         """Return the forecast and the bounds of its intervals: (windows, horizon) each."""
         power = inference.predict(self._session, values, starts)
         if self._intervals is None:  # trained without a validation split
@@ -134,7 +133,7 @@ def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
 
 
-def _check_gaps(stamps: pa.ChunkedArray, known: npt.NDArray[np.bool_], name: str) -> None:
+def _check_gaps(stamps: pa.ChunkedArray, known: Mask, name: str) -> None:
     """Raise UserError if a minute of the lookback is missing."""
     requirement = (
         f"the model reads {len(stamps)} minutes in a row, up to {format_minute(stamps[-1])}"

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
+from household.core.schema import Float32, Times
 from household.readings import archive, delimited, lines, uci
 from household.readings.text_format import UCI_FORMAT, TextFormat, parse_header
 
@@ -197,7 +198,7 @@ def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def validate(
     table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]]
-) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float32]]:
+) -> tuple[Times, Float32]:
     """Validate readings and return their times (minutes,) and values (minutes, features).
 
     Times with a zone are returned in UTC, missing values as NaN.

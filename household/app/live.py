@@ -34,16 +34,16 @@ class LiveForecast:
     """Hold the last minutes with their forecasts, and the errors since the start.
 
     Attributes:
-        kept: The number of readings kept, enough for a forecast of each minute shown.
+        capacity: The number of readings kept, enough for a forecast of each minute shown.
         minutes: The number of forecast minutes whose actual power has arrived.
         points: The last minutes.
-        ahead: The forecast minutes to come.
-        trouble: Why there is no forecast now, "" if there is one.
+        upcoming: The forecast minutes to come.
+        error: Why there is no forecast now, "" if there is one.
     """
 
     def __init__(self, forecaster: Forecaster, shown: int) -> None:
         self._forecaster = forecaster
-        self.kept = shown + forecaster.shape.lookback
+        self.capacity = shown + forecaster.shape.lookback
         self._readings: pa.Table | None = None
         self.minutes = 0
         self._squares = np.zeros(2)  # sums of squared errors of the model and of persistence
@@ -61,7 +61,7 @@ class LiveForecast:
         if before is not None and now <= arrow.to_numpy(before["timestamp"])[-1]:
             return  # a replaced file may begin with readings that are known
         self._readings = reading if before is None else pa.concat_tables([before, reading])
-        self._readings = self._readings.slice(max(0, self._readings.num_rows - self.kept))
+        self._readings = self._readings.slice(max(0, self._readings.num_rows - self.capacity))
         power = reading.column(1)[0].as_py()
         next_point = self.upcoming[0] if self.upcoming else None
         forecast = next_point if next_point and next_point.minute == now else None

@@ -201,9 +201,9 @@ def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
 
 def _to_table(frame: pd.DataFrame) -> pa.Table:
     """Return the readings of a meter as a table of schema.SCHEMA."""
-    given = pa.Table.from_pandas(frame, preserve_index=False)
-    columns = [name for name in schema.NAMES if name in given.column_names or name == TARGET]
-    table = select_columns(given, columns, "data")
+    readings = pa.Table.from_pandas(frame, preserve_index=False)
+    columns = [name for name in schema.NAMES if name in readings.column_names or name == TARGET]
+    table = select_columns(readings, columns, "data")
     if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
         table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count:

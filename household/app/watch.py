@@ -96,7 +96,7 @@ def _take(
     table: pa.Table, speed: float | None, live: LiveForecast, *, show: Callable[[], None]
 ) -> None:
     # Of a file that already holds years, only the last minutes are needed.
-    first = max(0, table.num_rows - live.kept) if speed is None else 0
+    first = max(0, table.num_rows - live.capacity) if speed is None else 0
     for row in range(first, table.num_rows):
         live.add(table.slice(row, 1))
         if speed is not None:

@@ -244,17 +244,17 @@ def load(path: Path = paths.PARAMS) -> Params:
     return _validate(record, str(path))
 
 
-def with_overrides(given: Params, sections: Mapping[str, Any]) -> Params:
-    """Return a copy of `given` with the values of `sections`.
+def with_overrides(base: Params, sections: Mapping[str, Any]) -> Params:
+    """Return a copy of `base` with the values of `sections`.
 
     Args:
-        given: The parameters to start from.
+        base: The parameters to start from.
         sections: New values by section and key, such as {"train": {"epochs": 3}}.
 
     Raises:
         UserError: As in `load`.
     """
-    return _validate(_deep_merge(given.model_dump(), sections), "the parameters")
+    return _validate(_deep_merge(base.model_dump(), sections), "the parameters")
 
 
 def _deep_merge(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:

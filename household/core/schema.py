@@ -11,7 +11,10 @@ import pyarrow as pa
 Values = npt.NDArray[np.float32]
 # Power in kW: (windows, horizon), or (windows,) for a horizon of one minute.
 Power = npt.NDArray[np.float32]
-Float = npt.NDArray[np.float32]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Times = npt.NDArray[np.datetime64]
+Mask = npt.NDArray[np.bool_]
 # Coverages of the prediction intervals.
 LEVELS = (0.8, 0.95)
 Feature = Literal[
@@ -78,9 +81,7 @@ def schema(features: Sequence[str]) -> pa.Schema:
     return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
 
 
-def power_table(
-    timestamps: npt.NDArray[np.datetime64], power: Mapping[str, npt.NDArray[np.float32]]
-) -> pa.Table:
+def power_table(timestamps: Times, power: Mapping[str, Float32]) -> pa.Table:
     """Return a row for each target minute of each window: its time and columns of power in kW.
 
     A column `step` counts the minutes of the horizon from 1, if there are several.

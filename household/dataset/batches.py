@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import files, meters
-from household.core.schema import Values
+from household.core.schema import Float32, Values
 from household.dataset import series, windows
 from household.dataset.windows import Starts, WindowShape
 
@@ -167,8 +167,8 @@ class Batch(NamedTuple):
     """
 
     inputs: Values
-    targets: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.float32]
+    targets: Float32
+    weights: Float32
 
 
 class ShuffleBuffer:

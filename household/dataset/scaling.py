@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from household.core import arrow, files, meters, paths
+from household.core.schema import Float64
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
@@ -25,8 +26,8 @@ MAX_EXACT_COUNT = 2**29
 class Scaler(NamedTuple):
     """Hold the center to subtract from each feature and the scale to divide by: (features,)."""
 
-    center: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
+    center: Float64
+    scale: Float64
 
 
 class MeterWindows(NamedTuple):
@@ -115,14 +116,14 @@ class WeightedValues(NamedTuple):
     to MOST fits into the other 29 bits of a float64.
     """
 
-    values: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.float64]
+    values: Float64
+    counts: Float64
 
     @classmethod
     def of(cls, column: pa.ChunkedArray, times: npt.NDArray[np.int32]) -> Self:
         """Return the values of `column`, each minute counted as often as `times` says."""
-        values: list[npt.NDArray[np.float64]] = [np.empty(0)]
-        counts: list[npt.NDArray[np.float64]] = [np.empty(0)]
+        values: list[Float64] = [np.empty(0)]
+        counts: list[Float64] = [np.empty(0)]
         row = 0
         table = pa.table([column.slice(0, len(times))], ["value"])
         for batch in table.to_batches(windows.BLOCK_ROWS):
@@ -157,7 +158,7 @@ class WeightedValues(NamedTuple):
         return math.sqrt(math.fsum(np.square(deviations) * self.counts) / math.fsum(self.counts))
 
 
-def _counts(indices: npt.NDArray[np.int64], weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _counts(indices: npt.NDArray[np.int64], weights: npt.NDArray[Any]) -> Float64:
     return np.bincount(indices, weights=weights).astype(np.float64, copy=False)
 
 

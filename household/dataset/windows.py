@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow, files
-from household.core.schema import Values
+from household.core.schema import Float32, Times, Values
 
 Starts = npt.NDArray[np.int32]
 # More targets than this would take memory without improving the scores.
@@ -46,9 +46,7 @@ class WindowShape(NamedTuple):
         return self.lookback + self.horizon
 
 
-def find_starts(
-    timestamps: npt.NDArray[np.datetime64], shape: WindowShape, across_gaps: bool
-) -> Starts:
+def find_starts(timestamps: Times, shape: WindowShape, across_gaps: bool) -> Starts:
     """Return the start of every window in a series; see `Series.starts`.
 
     Args:
@@ -69,7 +67,7 @@ class WindowFinder:
         self._last = np.array([], "datetime64[m]")
         self._after_gaps: list[npt.NDArray[np.int64]] = []
 
-    def add(self, timestamps: npt.NDArray[np.datetime64]) -> None:
+    def add(self, timestamps: Times) -> None:
         """Take the next times (minutes,) into account, which come after all before."""
         times = np.append(self._last, timestamps.astype("datetime64[m]"))
         first = self.minutes - len(self._last)
@@ -141,7 +139,7 @@ def inputs(values: Values, starts: Starts, lookback: int) -> Values:
     return values[input_rows(starts, lookback)]
 
 
-def targets(values: Values, starts: Starts, shape: WindowShape) -> npt.NDArray[np.float32]:
+def targets(values: Values, starts: Starts, shape: WindowShape) -> Float32:
     """Return the targets of each window in kW: (windows, horizon)."""
     return values[target_rows(starts, shape), 0]
 

@@ -1,7 +1,7 @@
 """Compute simple forecasts that a network has to beat.
 
 A baseline takes the context and the starts of the windows to forecast. It returns the forecast
-power in kW: (windows, horizon). It may learn from `given.train` only, and reads only the input
+power in kW: (windows, horizon). It may learn from `context.train` only, and reads only the input
 minutes of a window or minutes before them.
 """
 
@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from household.core.parallel import prefetch
-from household.core.schema import Power, Values
+from household.core.schema import Float32, Float64, Power, Times, Values
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
@@ -34,7 +33,7 @@ class ForecastContext(NamedTuple):
     """
 
     values: Values
-    timestamps: npt.NDArray[np.datetime64]
+    timestamps: Times
     train: Starts
     shape: WindowShape
 
@@ -42,38 +41,38 @@ class ForecastContext(NamedTuple):
 Baseline = Callable[[ForecastContext, Starts], Power]
 
 
-def persistence(given: ForecastContext, starts: Starts) -> Power:
+def persistence(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the target's value in the last input minute."""
-    last = given.values[windows.last_input_row(starts, given.shape.lookback), 0]
-    return _at_each_step(last, given.shape)
+    last = context.values[windows.last_input_row(starts, context.shape.lookback), 0]
+    return _at_each_step(last, context.shape)
 
 
-def window_mean(given: ForecastContext, starts: Starts) -> Power:
+def window_mean(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the mean of the target over the input minutes."""
-    lookback = given.shape.lookback
+    lookback = context.shape.lookback
     means = [
-        windows.inputs(given.values, chunk, lookback)[..., 0].mean(axis=1)
+        windows.inputs(context.values, chunk, lookback)[..., 0].mean(axis=1)
         for chunk in split_starts(starts)
     ]
-    return _at_each_step(np.concatenate(means), given.shape)
+    return _at_each_step(np.concatenate(means), context.shape)
 
 
-def daily_naive(given: ForecastContext, starts: Starts) -> Power:
+def daily_naive(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the target 24 hours before; persistence where that minute is missing."""
-    day_earlier = given.timestamps[windows.target_rows(starts, given.shape)] - DAY
-    rows = np.searchsorted(given.timestamps, day_earlier)
-    is_known = given.timestamps[rows] == day_earlier
-    return np.where(is_known, given.values[rows, 0], persistence(given, starts))
+    day_earlier = context.timestamps[windows.target_rows(starts, context.shape)] - DAY
+    rows = np.searchsorted(context.timestamps, day_earlier)
+    is_known = context.timestamps[rows] == day_earlier
+    return np.where(is_known, context.values[rows, 0], persistence(context, starts))
 
 
-def mase_scale(given: ForecastContext) -> float:
+def mase_scale(context: ForecastContext) -> float:
     """Return the scale of MASE: the MAE in kW of persistence one minute ahead, in training."""
-    one_ahead = given._replace(shape=given.shape._replace(horizon=1))
-    actual = windows.targets(given.values, given.train, one_ahead.shape)
-    return metrics.mae(actual, persistence(one_ahead, given.train))
+    one_ahead = context._replace(shape=context.shape._replace(horizon=1))
+    actual = windows.targets(context.values, context.train, one_ahead.shape)
+    return metrics.mae(actual, persistence(one_ahead, context.train))
 
 
-def ridge(given: ForecastContext, starts: Starts) -> Power:
+def ridge(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the last value plus a ridge regression on all input minutes and features.
 
     There is one regression for each step of the horizon. It minimises the squared error of the
@@ -82,40 +81,40 @@ def ridge(given: ForecastContext, starts: Starts) -> Power:
     horizon), which one pass over the windows collects. Hoerl and Kennard (1970), Ridge regression:
     biased estimation for nonorthogonal problems, Technometrics 12(1).
     """
-    lookback, horizon = given.shape
-    width = lookback * given.values.shape[1]
+    lookback, horizon = context.shape
+    width = lookback * context.values.shape[1]
     # Values near 0 keep the sums precise.
-    origin = given.values[0].astype(np.float64)
+    origin = context.values[0].astype(np.float64)
 
-    def inputs(chunk: Starts) -> npt.NDArray[np.float64]:
-        return (windows.inputs(given.values, chunk, lookback) - origin).reshape(-1, width)
+    def inputs(chunk: Starts) -> Float64:
+        return (windows.inputs(context.values, chunk, lookback) - origin).reshape(-1, width)
 
-    def change(chunk: Starts) -> npt.NDArray[np.float64]:
-        target = windows.targets(given.values, chunk, given.shape).astype(np.float64)
-        return target - persistence(given, chunk)
+    def change(chunk: Starts) -> Float64:
+        target = windows.targets(context.values, chunk, context.shape).astype(np.float64)
+        return target - persistence(context, chunk)
 
     total, products = np.zeros(width + horizon), np.zeros((width, width + horizon))
     chunk_rows = (
-        np.column_stack([inputs(chunk), change(chunk)]) for chunk in split_starts(given.train)
+        np.column_stack([inputs(chunk), change(chunk)]) for chunk in split_starts(context.train)
     )
     # OpenBLAS uses one thread, so a second thread gathers the next rows meanwhile.
     for rows in prefetch(chunk_rows):
         total += rows.sum(axis=0)
         products += rows[:, :width].T @ rows
-    mean = total / len(given.train)
-    covariance = products / len(given.train) - np.outer(mean[:width], mean)
+    mean = total / len(context.train)
+    covariance = products / len(context.train) - np.outer(mean[:width], mean)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
     # A constant column gets no weight, so its divisor does not matter.
     scale = np.where(deviation > 1e-9, deviation, 1)
     correlation = covariance[:, :width] / np.outer(scale, scale) + RIDGE * np.eye(width)
     targets = covariance[:, width:] / scale[:, np.newaxis]
     weights = np.linalg.solve(correlation, targets) / scale[:, np.newaxis]
-    return persistence(given, starts) + np.concatenate(
+    return persistence(context, starts) + np.concatenate(
         [(inputs(chunk) - mean[:width]) @ weights + mean[width:] for chunk in split_starts(starts)]
     ).astype(np.float32)
 
 
-def _at_each_step(forecast: npt.NDArray[np.float32], shape: WindowShape) -> Power:
+def _at_each_step(forecast: Float32, shape: WindowShape) -> Power:
     """Repeat a forecast (windows,) for each step of the horizon: (windows, horizon)."""
     return np.repeat(forecast[:, np.newaxis], shape.horizon, axis=1)
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from household.core.schema import LEVELS, Float, Power
+from household.core.schema import LEVELS, Float32, Power, Times
 from household.evaluation import metrics
 
 # A change from the minute before of more than so many kW counts as switching.
@@ -29,7 +28,7 @@ INTERVALS_SCHEMA = pa.schema(
 
 
 def score_by_group(
-    timestamps: npt.NDArray[np.datetime64],
+    timestamps: Times,
     actual: Power,
     forecasts: Mapping[str, Power],
     *,
@@ -77,11 +76,11 @@ def latest_month_skill(breakdown: pa.Table, name: str) -> dict[str, Any]:
 
 
 def intervals_by_group(
-    timestamps: npt.NDArray[np.datetime64],
+    timestamps: Times,
     actual: Power,
     reference: Power,
     *,
-    ends: Mapping[str, Float],
+    ends: Mapping[str, Float32],
 ) -> pa.Table:
     """Score the prediction intervals of each forecaster, overall and by group.
 
@@ -130,9 +129,7 @@ def overall_intervals(covered: pa.Table) -> dict[str, dict[str, float]]:
     return by_forecaster
 
 
-def _groups(
-    timestamps: npt.NDArray[np.datetime64], actual: Power, reference: Power
-) -> Iterator[tuple[str, str, Any]]:
+def _groups(timestamps: Times, actual: Power, reference: Power) -> Iterator[tuple[str, str, Any]]:
     """Yield for each group what it is grouped by, its name and the indices of its minutes."""
     times = pd.DatetimeIndex(timestamps.ravel())
     hours, weekdays = (

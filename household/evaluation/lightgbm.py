@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core.errors import UserError
-from household.core.schema import Power
+from household.core.schema import Float64, Power
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
@@ -31,7 +31,7 @@ SETTINGS = {
 }
 
 
-def lightgbm_forecast(given: ForecastContext, starts: Starts) -> Power:
+def lightgbm_forecast(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the last value plus the change that gradient-boosted trees predict.
 
     They read all input minutes and features. With a horizon of several minutes the step is an
@@ -42,14 +42,14 @@ def lightgbm_forecast(given: ForecastContext, starts: Starts) -> Power:
     Raises:
         UserError: LightGBM is not installed.
     """
-    return forecast(train(given), given, starts)
+    return forecast(train(context), context, starts)
 
 
-def train(given: ForecastContext, after_each: Callable[[Any], None] = lambda _: None) -> Any:
-    """Return LightGBM's booster, trained on `given.train`.
+def train(context: ForecastContext, after_each: Callable[[Any], None] = lambda _: None) -> Any:
+    """Return LightGBM's booster, trained on `context.train`.
 
     Args:
-        given: The series and the training windows.
+        context: The series and the training windows.
         after_each: A callback of LightGBM, called after each tree.
 
     Raises:
@@ -71,47 +71,45 @@ def train(given: ForecastContext, after_each: Callable[[Any], None] = lambda _: 
         def __len__(self) -> int:
             return len(starts)
 
-        def __getitem__(self, indices: Any) -> npt.NDArray[np.float64]:
-            rows: npt.NDArray[np.float64] = _inputs(
-                given, np.atleast_1d(starts[indices]), np.atleast_1d(steps[indices])
+        def __getitem__(self, indices: Any) -> Float64:
+            rows: Float64 = _inputs(
+                context, np.atleast_1d(starts[indices]), np.atleast_1d(steps[indices])
             )
             return rows if isinstance(indices, slice | list) else rows[0]
 
-    starts = np.sort(given.train)
-    steps = np.random.default_rng(0).integers(given.shape.horizon, size=len(starts))
-    last = windows.last_input_row(starts, given.shape.lookback)
-    change = given.values[last + 1 + steps, 0] - given.values[last, 0]
+    starts = np.sort(context.train)
+    steps = np.random.default_rng(0).integers(context.shape.horizon, size=len(starts))
+    last = windows.last_input_row(starts, context.shape.lookback)
+    change = context.values[last + 1 + steps, 0] - context.values[last, 0]
     data = lightgbm.Dataset(Inputs(), change)
     return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
 
 
 def forecast(
-    booster: Any, given: ForecastContext, starts: Starts, *, rounds: int = ROUNDS
+    booster: Any, context: ForecastContext, starts: Starts, *, rounds: int = ROUNDS
 ) -> Power:
     """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
 
     Args:
         booster: LightGBM's booster.
-        given: The series.
+        context: The series.
         starts: The starts of the windows.
         rounds: The number of trees.
     """
     change = [
         np.column_stack(
             [
-                booster.predict(_inputs(given, chunk, np.full(len(chunk), step)), 0, rounds)
-                for step in range(given.shape.horizon)
+                booster.predict(_inputs(context, chunk, np.full(len(chunk), step)), 0, rounds)
+                for step in range(context.shape.horizon)
             ]
         )
         for chunk in baselines.split_starts(starts)
     ]
-    return persistence(given, starts) + np.concatenate(change).astype(np.float32)
+    return persistence(context, starts) + np.concatenate(change).astype(np.float32)
 
 
-def _inputs(
-    given: ForecastContext, starts: Starts, steps: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def _inputs(context: ForecastContext, starts: Starts, steps: npt.NDArray[np.int64]) -> Float64:
     """Return all input minutes and features of each window, and its step if there are several."""
-    inputs = windows.inputs(given.values, starts, given.shape.lookback).astype(np.float64)
+    inputs = windows.inputs(context.values, starts, context.shape.lookback).astype(np.float64)
     rows = inputs.reshape(len(starts), -1)
-    return rows if given.shape.horizon == 1 else np.hstack([rows, steps[:, np.newaxis]])
+    return rows if context.shape.horizon == 1 else np.hstack([rows, steps[:, np.newaxis]])

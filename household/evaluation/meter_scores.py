@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow, files, meters, paths
 from household.core.params import EvaluateParams
+from household.core.schema import Float64
 from household.dataset import windows
 from household.dataset.series import to_array
 from household.evaluation import baselines, evaluate, metrics, predictions, significance
@@ -43,7 +43,7 @@ class MeterScore(NamedTuple):
     Attributes:
         row: A row of SCHEMA.
         forecasts: The forecasts to pool with those of other meters.
-        every: Their stride in minutes.
+        stride: Their stride in minutes.
     """
 
     row: dict[str, Any]
@@ -190,7 +190,7 @@ def summarize_skill(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[st
     return {"meters": len(scored)} | rounded
 
 
-def _interval(name: str, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
+def _interval(name: str, resampled: Float64) -> dict[str, Any]:
     low, high = np.percentile(resampled, [2.5, 97.5])
     return {f"{name}_low": low, f"{name}_high": high}
 

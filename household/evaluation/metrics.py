@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from household.core.schema import Float, Power
+from household.core.schema import Float32, Float64, Power
 
 PERSISTENCE = "persistence"
 # The name of the model in evaluate.previous_model.
@@ -73,21 +72,21 @@ def round_score(score: float | None) -> float | None:
     return None if score is None else round(score, 6)
 
 
-def _error(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
+def _error(actual: Power, forecast: Power) -> Float64:
     return np.subtract(forecast, actual, dtype=np.float64)
 
 
-def coverage(actual: Power, lower: Float, upper: Float) -> float:
+def coverage(actual: Power, lower: Float32, upper: Float32) -> float:
     """Return the share of the minutes whose power lies within the interval."""
     return float(np.mean((actual >= lower) & (actual <= upper)))
 
 
-def mean_width(lower: Float, upper: Float) -> float:
+def mean_width(lower: Float32, upper: Float32) -> float:
     """Return the mean width in kW."""
     return float(np.mean(np.subtract(upper, lower, dtype=np.float64)))
 
 
-def winkler_score(actual: Power, lower: Float, upper: Float, *, level: float) -> float:
+def winkler_score(actual: Power, lower: Float32, upper: Float32, *, level: float) -> float:
     """Return the mean Winkler score in kW. Lower is better, and the true quantiles score best.
 
     The score of a minute is the width, plus 2 / (1 - level) times the distance outside the

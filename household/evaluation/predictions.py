@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from household.core.params import EvaluateParams
-from household.core.schema import Float, Power
+from household.core.schema import Float32, Power, Times
 from household.dataset import batches, windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
@@ -35,10 +34,10 @@ class ForecastSet(NamedTuple):
             one.
     """
 
-    stamps: npt.NDArray[np.datetime64]
+    stamps: Times
     actual: Power
     forecasts: dict[str, Power]
-    ends: dict[str, Float]
+    ends: dict[str, Float32]
     scale: float
     overlap: int | None
 

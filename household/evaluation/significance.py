@@ -8,9 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from household.core.schema import Power
+from household.core.schema import Float64, Power
 from household.evaluation import metrics
 
 DAY = 1440
@@ -90,7 +89,7 @@ def skill_ci(
 
 def bootstrap_skills(
     actual: Power, forecast: Power, reference: Power, *, block: int, seed: int
-) -> npt.NDArray[np.float64]:
+) -> Float64:
     """Return the skill in each of `RESAMPLES` moving-block bootstrap samples of the windows.
 
     A sample has as many windows as there are, rounded up to whole blocks. Its blocks of `block`
@@ -152,13 +151,13 @@ def diebold_mariano(
     return DieboldMariano(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
 
 
-def _squares(actual: Power, forecast: Power) -> npt.NDArray[np.float64]:
+def _squares(actual: Power, forecast: Power) -> Float64:
     """Return the mean squared error of each window: (windows,)."""
     squares = np.square(np.subtract(forecast, actual, dtype=np.float64))
     return squares.reshape(len(squares), -1).mean(axis=1)
 
 
-def _block_sums(squares: npt.NDArray[np.float64], block: int) -> npt.NDArray[np.float64]:
+def _block_sums(squares: Float64, block: int) -> Float64:
     """Return the sum over each block of `block` consecutive windows."""
     cumulative = np.cumsum(np.append(0, squares))
     return cumulative[block:] - cumulative[:-block]

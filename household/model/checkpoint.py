@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import files
+from household.core.schema import Float64
 
 Arrays = list[npt.NDArray[np.generic]]
 # The attributes of a state that are lists of arrays.
@@ -36,7 +37,7 @@ class TrainingState(NamedTuple):
     best: Arrays
     best_loss: float
     waited: int
-    losses: npt.NDArray[np.float64]
+    losses: Float64
 
 
 def fingerprint(parts: Iterable[bytes | npt.NDArray[np.generic]]) -> str:

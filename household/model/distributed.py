@@ -72,7 +72,8 @@ def wait_for_workers(ranks: Workers) -> None:
     TensorFlow itself would block forever and ignore Ctrl-C.
 
     Raises:
-        UserError: A worker does not answer within MEET_SECONDS, or the port of this one is taken.
+        UserError: A worker does not answer within CONNECT_TIMEOUT_SECONDS, or the port of this one
+            is taken.
     """
     deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS
     try:

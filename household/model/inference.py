@@ -5,14 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 # Read at import. Otherwise ONNX Runtime would send usage data to its maker and keep an identifier
 # in the home folder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
-from household.core.schema import Values
+from household.core.schema import Float32, Values
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
@@ -42,9 +41,7 @@ def window_shape(session: onnxruntime.InferenceSession) -> WindowShape:
     return WindowShape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
 
 
-def predict(
-    session: onnxruntime.InferenceSession, values: Values, starts: Starts
-) -> npt.NDArray[np.float32]:
+def predict(session: onnxruntime.InferenceSession, values: Values, starts: Starts) -> Float32:
     """Return the forecasts for windows of a series, in kW: (windows, horizon).
 
     The target minutes need not exist: the last possible start is len(values) - lookback.
@@ -57,7 +54,7 @@ def predict(
     lookback = window_shape(session).lookback
     name = session.get_inputs()[0].name
 
-    def run_batch(first: int) -> npt.NDArray[np.float32]:
+    def run_batch(first: int) -> Float32:
         batch = windows.inputs(values, starts[first : first + BATCH], lookback)
         return session.run(None, {name: batch})[0]
 

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import files
-from household.core.schema import LEVELS, Float, Power, Values
+from household.core.schema import LEVELS, Float32, Power, Values
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 
@@ -65,7 +65,7 @@ class CalibrationSample(NamedTuple):
         actual: The actual power in kW: (windows, horizon).
     """
 
-    state: Float
+    state: Float32
     forecast: Power
     actual: Power
 
@@ -77,17 +77,17 @@ class ConformalIntervals(NamedTuple):
         cuts: The quartiles of each feature of the state: (3, 3).
         below: The lower bounds minus the forecast: (levels, bins, horizon), negative.
         above: The upper bounds minus the forecast: (levels, bins, horizon), positive.
-        least: The smallest possible power: 0, or -inf if the meter also counts export.
+        lower_limit: The smallest possible power: 0, or -inf if the meter also counts export.
     """
 
-    cuts: Float
-    below: Float
-    above: Float
+    cuts: Float32
+    below: Float32
+    above: Float32
     lower_limit: float
 
     def bounds(
         self, values: Values, starts: Starts, lookback: int, *, forecast: Power
-    ) -> tuple[Float, Float]:
+    ) -> tuple[Float32, Float32]:
         """Return the lower and upper bounds in kW: (levels, windows, horizon) each.
 
         Args:
@@ -112,7 +112,7 @@ def sample(
     )
 
 
-def state(values: Values, starts: Starts, lookback: int, *, forecast: Power) -> Float:
+def state(values: Values, starts: Starts, lookback: int, *, forecast: Power) -> Float32:
     """Return the three features of the state of each window, in kW: (windows, 3).
 
     They are the mean absolute change in the last minutes, the last value and the mean absolute
@@ -201,7 +201,7 @@ def calibrate(train: CalibrationSample, validation: CalibrationSample) -> Confor
     return ConformalIntervals(cuts, below.astype(np.float32), above.astype(np.float32), least)
 
 
-def named_bounds(lower: Float, upper: Float, unit: str = "") -> dict[str, Float]:
+def named_bounds(lower: Float32, upper: Float32, unit: str = "") -> dict[str, Float32]:
     """Return the bounds of each level by names such as low_80 and high_80."""
     return {
         f"{name}_{level:.0%}".removesuffix("%") + unit: bounds[i]
@@ -210,7 +210,7 @@ def named_bounds(lower: Float, upper: Float, unit: str = "") -> dict[str, Float]
     }
 
 
-def _bin_index(state: Float, cuts: Float) -> npt.NDArray[np.int64]:
+def _bin_index(state: Float32, cuts: Float32) -> npt.NDArray[np.int64]:
     """Return the bin of each state: (windows,)."""
     quarters = [
         np.searchsorted(cut, figure, side="right")

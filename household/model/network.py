@@ -4,10 +4,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from household.core import arithmetic
 from household.core.params import TrainParams
+from household.core.schema import Float64
 from household.dataset import batches
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
@@ -93,7 +93,7 @@ def build_model(shape: WindowShape, scaling: Scaler, settings: TrainParams) -> k
     return model
 
 
-def _orthogonal(rows: int, columns: int) -> npt.NDArray[np.float64]:
+def _orthogonal(rows: int, columns: int) -> Float64:
     """Draw a matrix with orthogonal rows, no more than `columns`, as Keras does for an LSTM.
 
     Keras lets TensorFlow decompose the matrix, whose result depends on the cache of the processor.

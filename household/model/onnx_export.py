@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
 from household.core import files
 from household.core.params import TrainParams
+from household.core.schema import Float32
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 
@@ -23,7 +23,7 @@ READINGS, FORECAST = "readings", "forecast"
 OPSET, IR = 17, 8
 
 # The weights of each layer, by its name in the Keras model.
-Weights = Mapping[str, Sequence[npt.NDArray[np.float32]]]
+Weights = Mapping[str, Sequence[Float32]]
 
 
 def to_onnx(
@@ -151,7 +151,7 @@ def _member(graph: _GraphBuilder, inputs: str, number: int, *, depth: int, weigh
     return graph.add("Gemm", hidden, *constants)
 
 
-def _to_onnx_gate_order(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _to_onnx_gate_order(weights: Float32) -> Float32:
     """Reorder the gates of an LSTM from Keras to ONNX: input, output, forget, cell."""
     input_gate, forget_gate, cell, output_gate = np.split(weights, 4, axis=-1)
     return np.concatenate([input_gate, output_gate, forget_gate, cell], axis=-1)

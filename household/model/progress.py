@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from tqdm import tqdm
 
 from household.core.errors import UserError
 from household.core.params import TrainParams
+from household.core.schema import Float64
 from household.dataset.batches import Batch
 from household.model import distributed
 from household.model.checkpoint import Checkpoint, TrainingState
@@ -95,7 +95,7 @@ class TrainingProgress:
             disable=not sys.stderr.isatty(),
         )
 
-    def add(self, losses: npt.NDArray[np.float64], batches: Sequence[Batch]) -> None:
+    def add(self, losses: Float64, batches: Sequence[Batch]) -> None:
         """Record the loss of each step and its batch."""
         for loss, batch in zip(losses, batches, strict=True):
             weight = float(batch.weights.sum(dtype=np.float64))

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from household.core import files, paths, schema
 from household.core.errors import UserError
-from household.core.schema import TARGET, Power, Values
+from household.core.schema import TARGET, Float32, Power, Values
 from household.dataset import windows
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
@@ -162,8 +161,8 @@ class TrainingExtent(NamedTuple):
 
     first: np.datetime64
     last: np.datetime64
-    lowest: npt.NDArray[np.float32]
-    highest: npt.NDArray[np.float32]
+    lowest: Float32
+    highest: Float32
     windows: int
 
 

@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from household.core.params import TrainParams
+from household.core.schema import Float64
 from household.dataset.batches import Batch
 from household.model.tensorflow import keras, tf
 
@@ -85,7 +85,7 @@ class TrainStep:
         self._share = function(self._shared, batch)
         self._measure = function(self._weighted_loss, batch)
 
-    def train_batches(self, batches: Sequence[Batch]) -> npt.NDArray[np.float64]:
+    def train_batches(self, batches: Sequence[Batch]) -> Float64:
         """Train on batches of equal size, one after another; return the mean loss of each."""
         if self._replicas == 1:
             losses = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()

@@ -11,7 +11,7 @@ import pyarrow.csv
 
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.schema import TARGET
+from household.core.schema import TARGET, Float64, Mask, Times
 from household.readings import fields, lines
 from household.readings.lines import TextReader
 from household.readings.text_format import TextFormat, parse_header
@@ -84,9 +84,7 @@ class DelimitedReader(TextReader):
             )
         return header
 
-    def _readings(
-        self, block: bytes, header: list[str], line: int
-    ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+    def _readings(self, block: bytes, header: list[str], line: int) -> tuple[Times, Float64]:
         """Return times (readings,) and values (readings, columns), NaN where missing."""
         layout = self._layout
         columns = [*layout.time_columns, *layout.columns.values()]
@@ -187,9 +185,7 @@ class DelimitedReader(TextReader):
             ) from None
         return rows, malformed
 
-    def _classify(
-        self, stamps: npt.NDArray[np.datetime64], wrong: list[npt.NDArray[np.bool_]]
-    ) -> npt.NDArray[np.str_]:
+    def _classify(self, stamps: Times, wrong: list[Mask]) -> npt.NDArray[np.str_]:
         """Return the fault of each reading, "" if it has none."""
         kinds = np.full(len(stamps), "", "U12")
         # A time that cannot be read must not make the readings after it look out of order.
@@ -203,9 +199,7 @@ class DelimitedReader(TextReader):
         kinds[np.any(wrong, axis=0)] = "number"
         return kinds
 
-    def _table(
-        self, stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
-    ) -> pa.Table:
+    def _table(self, stamps: Times, values: Float64) -> pa.Table:
         by_name = dict(zip(self._layout.columns, values.T, strict=True))
         columns = [
             pa.array(by_name[name].astype(np.float32), from_pandas=True)
@@ -216,9 +210,7 @@ class DelimitedReader(TextReader):
         return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], schema.SCHEMA)
 
 
-def resample_to_minutes(
-    stamps: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+def resample_to_minutes(stamps: Times, values: Float64) -> tuple[Times, Float64]:
     """Average the readings of each minute.
 
     Args:

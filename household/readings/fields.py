@@ -4,11 +4,11 @@ import re
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from household.core import arrow
+from household.core.schema import Float64, Mask, Times
 from household.readings import lines
 from household.readings.text_format import TextFormat
 
@@ -26,7 +26,7 @@ FORMATS = {
 }
 
 
-def parse_timestamps(texts: pa.ChunkedArray, form: str) -> npt.NDArray[np.datetime64]:
+def parse_timestamps(texts: pa.ChunkedArray, form: str) -> Times:
     """Return each text as a time (rows,) to the millisecond, NaT where it is not valid.
 
     Args:
@@ -74,7 +74,7 @@ def parse_utc_offset(text: str, form: str) -> str | None:
 
 def parse_numbers(
     texts: pa.ChunkedArray, layout: TextFormat, factor: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+) -> tuple[Float64, Mask]:
     """Parse numbers.
 
     Args:
@@ -96,7 +96,7 @@ def parse_numbers(
     return np.where(missing, np.nan, numbers), ~is_valid & ~missing
 
 
-def parse_floats(texts: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def parse_floats(texts: pa.ChunkedArray) -> Float64:
     """Return each text as a number, NaN where it is not one."""
     is_number = pc.match_substring_regex(texts, NUMBER)
     return arrow.to_numpy(pc.if_else(is_number, texts, None).cast(pa.float64()).fill_null(np.nan))

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow
 from household.core.errors import UserError
+from household.core.schema import Times
 
 
 class Cursor(NamedTuple):
@@ -19,7 +19,7 @@ class Cursor(NamedTuple):
     rest: Iterator[pa.Table]
 
     @property
-    def stamps(self) -> npt.NDArray[np.datetime64]:
+    def stamps(self) -> Times:
         """Return the times of the rows: (rows,)."""
         return arrow.to_numpy(self.table["timestamp"])
 

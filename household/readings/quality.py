@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.schema import TARGET
+from household.core.schema import TARGET, Times
 from household.readings import lines
 
 MINUTE = np.timedelta64(1, "m")
@@ -184,7 +184,7 @@ def _sum_counts(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
 
 
 def _combine_stats(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
-    """Combine the extents of a column over all meters, as in `Extent.record`."""
+    """Combine the extents of a column over all meters, as in `ColumnStats.to_dict`."""
     extents = [
         (record["columns"][name], record["rows"] - record["missing"][name])
         for record in records
@@ -208,11 +208,11 @@ class Gaps(NamedTuple):
         lengths: The length of each gap in minutes: (gaps,).
     """
 
-    begins: npt.NDArray[np.datetime64]
+    begins: Times
     lengths: npt.NDArray[np.int64]
 
 
-def find_gaps(known: npt.NDArray[np.datetime64]) -> Gaps:
+def find_gaps(known: Times) -> Gaps:
     """Return the gaps between minutes (minutes,) that have a value."""
     n_missing = np.diff(known) // MINUTE - 1
     rows = np.flatnonzero(n_missing)

@@ -12,17 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from household.readings.appliances import (
-    APPLIANCES,
-    ELSEWHERE,
-    FRIDGE_OFF,
-    FRIDGE_ON,
-    HEATER,
-    KITCHEN,
-    LAUNDRY,
-    Appliance,
-    draw_household,
-)
+from household.core.schema import Float64, Mask
+from household.readings import appliances
+from household.readings.appliances import ELSEWHERE, HEATER, KITCHEN, LAUNDRY, Appliance
 
 Integers = npt.NDArray[np.int32]
 Seconds = npt.NDArray[np.int64]
@@ -54,7 +46,7 @@ class SimulatedReadings:
     sub_metering_1: Integers  # Wh
     sub_metering_2: Integers  # Wh
     sub_metering_3: Integers  # Wh
-    missing: npt.NDArray[np.bool_]
+    missing: Mask
 
 
 def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> SimulatedReadings:
@@ -74,15 +66,15 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> S
         raise ValueError(f"{days} days are less than a minute")
     # Each part draws from a separate stream, so a change of one does not change the others.
     root = np.random.SeedSequence([seed, household] if household else seed)
-    *streams, habits_stream = map(np.random.default_rng, root.spawn(len(APPLIANCES) + 8))
-    draws, household_habits = iter(streams), draw_household(household, habits_stream)
+    *streams, habits_stream = map(np.random.default_rng, root.spawn(len(appliances.APPLIANCES) + 8))
+    draws, habits = iter(streams), appliances.draw_household(household, habits_stream)
     cold, busy = seasons(n, start, next(draws))
     meters = np.zeros((4, n), np.int32)
-    for appliance in household_habits.appliances:
+    for appliance in habits.appliances:
         meters[appliance.meter] += appliance_load(appliance, n, cold, busy=busy, draw=next(draws))
     fridge = fridge_cycles(n, next(draws))
-    meters[LAUNDRY] += fridge * household_habits.fridge
-    meters[ELSEWHERE] += household_habits.standby + piecewise_noise(n, 180, 40, draw=next(draws))
+    meters[LAUNDRY] += fridge * habits.fridge
+    meters[ELSEWHERE] += habits.standby + piecewise_noise(n, 180, 40, draw=next(draws))
     add_jitter(meters, next(draws))
 
     # UCI writes even watts. No sub-meter measures the remainder.
@@ -104,9 +96,7 @@ def simulate(*, seed: int, days: float, start: dt.date, household: int = 0) -> S
     )
 
 
-def seasons(
-    n: int, start: dt.date, draw: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def seasons(n: int, start: dt.date, draw: np.random.Generator) -> tuple[Float64, Float64]:
     """Return for each day how cold it is, from 0 in mid July to 1 in mid January, and how busy."""
     days = np.arange(-(-n // DAY))
     year_fraction = (start.timetuple().tm_yday - 15 + days) / 365.25
@@ -122,9 +112,9 @@ def seasons(
 def appliance_load(
     appliance: Appliance,
     n: int,
-    cold: npt.NDArray[np.float64],
+    cold: Float64,
     *,
-    busy: npt.NDArray[np.float64],
+    busy: Float64,
     draw: np.random.Generator,
 ) -> Integers:
     """Return the mean power of an appliance in each minute, in W: (n,)."""
@@ -201,11 +191,11 @@ def mean_watts(begins: Seconds, ends: Seconds, watts: Seconds, *, n: int) -> Int
 
 def fridge_cycles(n: int, draw: np.random.Generator) -> Integers:
     """Return 1 for each minute in which the fridge runs, 0 for others."""
-    cycles = n // (FRIDGE_ON[0] + FRIDGE_OFF[0]) + 1
+    cycles = n // (appliances.FRIDGE_ON[0] + appliances.FRIDGE_OFF[0]) + 1
     lengths = np.column_stack(
         [
-            draw.integers(*FRIDGE_ON, cycles, endpoint=True),
-            draw.integers(*FRIDGE_OFF, cycles, endpoint=True),
+            draw.integers(*appliances.FRIDGE_ON, cycles, endpoint=True),
+            draw.integers(*appliances.FRIDGE_OFF, cycles, endpoint=True),
         ]
     ).ravel()
     return np.tile(np.array([1, 0], np.int32), cycles).repeat(lengths)[:n]
@@ -253,7 +243,7 @@ def voltage(active: Integers, draw: np.random.Generator) -> Integers:
     return (base + drift + flicker - active * VOLTS_LOST_A_KILOWATT // 10).astype(np.int32)
 
 
-def draw_missing(n: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
+def draw_missing(n: int, draw: np.random.Generator) -> Mask:
     """Return which minutes have no value: UCI's share of them, never the first or the last."""
     total = min(round(n * MISSING / OF_ROWS), max(n - 2, 0))
     lengths = []

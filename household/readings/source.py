@@ -185,7 +185,7 @@ def download(addresses: Sequence[str], zip_path: Path) -> str:
 
     Raises:
         UserError: None answers after several retries, or the download takes longer than
-            WHOLE_SECONDS.
+            DOWNLOAD_TIMEOUT_SECONDS.
     """
     with _time_limit(DOWNLOAD_TIMEOUT_SECONDS, " and ".join(addresses)):
         return _download_first_available(addresses, zip_path)

@@ -91,10 +91,10 @@ def _caveats_of_rivals(record: dict[str, Any]) -> Iterator[str]:
     """Yield the caveats of a previous LSTM and of the best baseline."""
     if (record.get("previous_skill") or 0) < 0:
         yield "The previous LSTM has a smaller error: keep using it."
-    if learnt := record.get("previous_training_overlap", 0):
+    if overlap := record.get("previous_training_overlap", 0):
         yield (
-            f"The previous LSTM was trained on {learnt:,} of the test minutes, so its error is too "
-            "low."
+            f"The previous LSTM was trained on {overlap:,} of the test minutes, so its error is "
+            "too low."
         )
     if (record["best_skill"] or 0) < 0:
         best = capitalized(record["best_baseline"])

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household.core import schema
-from household.core.schema import LEVELS
+from household.core.schema import LEVELS, Float32
 from household.dataset import batches
 from household.dataset.windows import WindowShape
 from household.evaluation import metrics
@@ -32,7 +31,7 @@ def drawn(n: int, seed: int, horizon: int = 2, wide: float = 1.0) -> Calibration
     )
 
 
-def around(found: ConformalIntervals, of: CalibrationSample) -> tuple[schema.Float, schema.Float]:
+def around(found: ConformalIntervals, of: CalibrationSample) -> tuple[Float32, Float32]:
     cell = intervals._bin_index(of.state, found.cuts)
     return of.forecast + found.below[:, cell], of.forecast + found.above[:, cell]
 
