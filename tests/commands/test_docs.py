@@ -23,7 +23,7 @@ TROUBLE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow(seconds=20)
-def test_a_change_is_tried_compared_and_taken_back_without_a_trace(clone: Path) -> None:
+def test_an_experiment_is_run_compared_and_removed_without_a_trace(clone: Path) -> None:
     listed = read_commands("README.md", "Try a change")
     diff, repro, metrics, plots, report, restore, back, *_ = listed
     dvc(clone, "exp", "run", "--name", "longer", "--set-param", "window.horizon=2")

@@ -72,7 +72,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("broken", "fault"), BROKEN, ids=[fault for _, fault in BROKEN])
-def test_a_stage_that_does_not_is_named(
+def test_a_stage_that_reads_or_writes_something_else_is_named(
     clone: Path, broken: Callable[[Path], None], fault: str
 ) -> None:
     broken(clone)

@@ -18,7 +18,7 @@ from tests.shell import environment, run
 @pytest.mark.parametrize(
     ("what", "seed"), [("parse", 1), ("split", 2), ("evaluate", 3), (WHOLE, 4)]
 )
-def test_after_any_interruption_the_next_run_leaves_the_files_of_an_undisturbed_one(
+def test_a_run_after_an_interruption_gives_the_files_of_an_undisturbed_one(
     clone: Path, what: str, seed: int
 ) -> None:
     # All of it in a folder of another name.

@@ -92,7 +92,7 @@ def test_a_change_reruns_only_what_depends_on_it(
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
-def test_a_comment_reruns_nothing(clone: Path) -> None:
+def test_a_changed_comment_in_params_reruns_nothing(clone: Path) -> None:
     with (clone / "params.yaml").open("a") as file:
         file.write("# a remark\n")
     assert stages_run(dvc(clone, "repro")) == []
@@ -165,7 +165,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
 
 
 @pytest.mark.slow
-def test_a_training_continues_from_an_earlier_model_and_is_scored_beside_it(
+def test_a_warm_start_is_compared_with_the_previous_model(
     reproduced_clone: tuple[Path, str], clone: Path
 ) -> None:
     earlier = clone.parent / "earlier"
@@ -349,7 +349,7 @@ def test_the_tutorial_is_one_command(clone: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_backtest_is_a_training_up_to_each_cut(
+def test_a_backtest_trains_on_the_windows_before_each_cut(
     clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(clone)

@@ -72,7 +72,7 @@ def test_every_file_is_the_same_bytes_with_any_number_of_threads(
 
 @pytest.mark.slow(seconds=80)
 @EMULATED
-def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
+def test_another_processor_trains_a_model_of_the_same_bytes(
     split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     _, here = made_here
@@ -83,7 +83,7 @@ def test_a_model_is_the_same_bytes_if_trained_on_another_processor(
 
 @pytest.mark.slow(seconds=40)
 @EMULATED
-def test_scores_and_report_are_the_same_bytes_if_made_on_another_processor(
+def test_another_processor_gives_scores_and_report_of_the_same_bytes(
     split_clone: Path, made_here: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     trained, here = made_here

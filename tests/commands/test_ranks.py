@@ -86,7 +86,7 @@ train.main(params.load())
 
 
 @pytest.mark.slow(seconds=50)
-def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
+def test_two_devices_or_two_workers_give_the_weights_of_one(
     clone: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = windows.read_starts(clone / paths.TRAIN / "power.parquet")
@@ -133,7 +133,9 @@ def test_two_devices_or_two_ranks_one_of_them_killed_give_the_weights_of_one(
 
 
 @pytest.mark.slow
-def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: Start) -> None:
+def test_workers_with_other_parameters_are_refused(
+    clone: Path, tmp_path: Path, start: Start
+) -> None:
     other = tmp_path / "other"
     run(tmp_path, "cp", "-R", str(clone), str(other))
     change(other, seed=1)
@@ -145,7 +147,7 @@ def test_ranks_of_other_parameters_say_so(clone: Path, tmp_path: Path, start: St
         assert "\ntrain: workers differ in data, parameters" in f"\n{said}"
 
 
-def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
+def test_a_missing_worker_is_one_line_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(distributed, "CONNECT_TIMEOUT_SECONDS", 1.0)
@@ -175,7 +177,7 @@ def test_a_rank_that_is_not_there_is_one_line_in_bounded_time(
         config([1, 2], 0).replace('{"worker"', '{"ps": ["a:1"], "worker"'),
     ],
 )
-def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(distributed.CONFIG, text)
     with pytest.raises(
         UserError, match=r"TF_CONFIG: expected all workers and the index of this one"
@@ -183,7 +185,7 @@ def test_an_unclear_tf_config_is_one_line(monkeypatch: pytest.MonkeyPatch, text:
         distributed.workers_from_env()
 
 
-def test_alone_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tf_config_there_is_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(distributed.CONFIG, raising=False)
     assert distributed.workers_from_env() == distributed.ALONE
     assert tensorflow.distribution_strategy().num_replicas_in_sync == 1

@@ -234,7 +234,7 @@ CUT = """() => [...document.querySelectorAll("#vg-tooltip-element.visible td")]
 
 
 @pytest.mark.parametrize("name", ["one", pytest.param("several", marks=pytest.mark.slow)])
-def test_a_mark_in_each_plot_shows_its_values_in_whole_words(
+def test_the_tooltip_of_each_plot_shows_its_values_in_words(
     chromium: Browser, page_file: Path, name: str
 ) -> None:
     with opened(chromium, page_file, 1400, "light") as (page, _):
@@ -285,7 +285,7 @@ def test_the_keyboard_reaches_the_report_and_its_tables(
         assert all(len(image.get_attribute("aria-label") or "") > 40 for image in images.all())
 
 
-def test_on_paper_it_is_dark_on_white_and_without_what_only_a_screen_needs(
+def test_a_printed_page_is_dark_on_white_without_controls(
     chromium: Browser, page_of_one: Path
 ) -> None:
     with opened(chromium, page_of_one, 1400, "dark") as (page, _):

@@ -101,9 +101,7 @@ def test_two_runs_at_once_do_no_harm(clone: Path, start: Start) -> None:
 
 
 @pytest.mark.parametrize("home", [None, "/nonexistent/home"])
-def test_without_a_home_in_a_folder_of_any_name_a_stage_gives_the_same(
-    clone: Path, home: str | None
-) -> None:
+def test_a_stage_needs_no_home_and_any_folder_name_works(clone: Path, home: str | None) -> None:
     folder = clone.rename(clone.with_name("mein Haus, größer 'und' 家 $(x)"))
     before = state(folder)
     given = environment(folder) | {"HOME": home or ""}
@@ -115,7 +113,7 @@ def test_without_a_home_in_a_folder_of_any_name_a_stage_gives_the_same(
 
 
 @pytest.mark.skipif(not can("strace", "true"), reason="NO STRACE: a slow disk is not tested")
-def test_a_slow_disk_changes_nothing_but_the_time(clone: Path) -> None:
+def test_a_slow_disk_changes_no_result(clone: Path) -> None:
     before = state(clone)
     slow = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,rename,write,pwrite64"]
     slow += ["-e", "inject=fsync,rename:delay_enter=300000", "-e", "inject=write:delay_exit=20000"]

@@ -92,7 +92,7 @@ def read_object(client: BaseClient, md5: str) -> bytes:
 
 
 @pytest.mark.slow
-def test_others_take_what_was_pushed_and_a_corrupted_object_is_named(
+def test_a_clone_pulls_what_was_pushed_and_names_a_corrupted_object(
     pushed_clone: Path, s3_client: BaseClient, tmp_path: Path
 ) -> None:
     for name, commands in {"one": [["pull"], ["repro"]], "two": [["repro", "--pull"]]}.items():

@@ -57,7 +57,7 @@ def test_the_first_stage_that_differs_is_named(
     assert found.startswith(f"{stage} differs first: {name}")
 
 
-def test_a_training_may_round_differently() -> None:
+def test_verify_tolerates_rounding_of_another_processor() -> None:
     assert first(changed(("train", "models/lstm"), ("evaluate", "models/lstm"))) is None
 
 
@@ -73,20 +73,20 @@ def test_a_score_that_is_not_committed_differs() -> None:
     assert first(LOCK, SCORES | {"linear": {"rmse_kw": 0.3}})
 
 
-def test_a_forecaster_or_an_entry_that_is_gone_differs() -> None:
+def test_a_missing_forecaster_or_score_differs() -> None:
     assert first(LOCK, {"LSTM": SCORES["LSTM"]})
     found = first(LOCK | {"fetch": {"params": {"fetch": 1}, "stages/fetch.py": "a"}})
     assert found
     assert found.startswith("fetch differs first: data/raw/power is None")
 
 
-def test_a_score_without_a_value_is_the_same_as_another_one_alone() -> None:
+def test_a_missing_score_equals_only_a_missing_score() -> None:
     none = SCORES | {"persistence": {"skill": None}}
     assert next(verify.differences(LOCK, LOCK, none, none), None) is None
     assert first(LOCK, none)
 
 
-def test_the_scores_that_are_committed_agree_with_themselves_and_not_with_any_other() -> None:
+def test_verify_accepts_committed_scores_and_no_others() -> None:
     committed = json.loads((ROOT / paths.METRICS).read_text())
     assert next(verify.differences(LOCK, LOCK, committed, committed), None) is None
     changed = json.loads((ROOT / paths.METRICS).read_text())
@@ -97,7 +97,7 @@ def test_the_scores_that_are_committed_agree_with_themselves_and_not_with_any_ot
 
 
 @pytest.mark.parametrize(("skill", "differs"), [(-0.1098, False), (-0.13, True)])
-def test_a_skill_may_differ_by_as_much_as_an_error_by_its_share(
+def test_verify_tolerates_the_same_difference_in_skill_as_in_error(
     skill: float, differs: bool
 ) -> None:
     scores = SCORES | {"LSTM": {"rmse_kw": 0.4131, "skill": skill}}
@@ -105,20 +105,20 @@ def test_a_skill_may_differ_by_as_much_as_an_error_by_its_share(
 
 
 @pytest.mark.parametrize(("width", "differs"), [(0.5, False), (0.52, False), (0.53, True)])
-def test_a_width_may_differ_by_more(width: float, differs: bool) -> None:
+def test_verify_tolerates_more_in_interval_widths(width: float, differs: bool) -> None:
     of = [SCORES | {"intervals": {"LSTM": {"width_80_kw": each}}} for each in (0.5, width)]
     assert (next(verify.differences(LOCK, LOCK, *of), None) is not None) == differs
 
 
 @pytest.mark.parametrize("other", [None, "text", [1.0], {"more": 1.0}, True, 2.0])
-def test_a_value_of_any_kind_is_compared(other: Any) -> None:
+def test_verify_compares_values_of_any_type(other: Any) -> None:
     known = SCORES | {"new": {"of": {"a kind": 1.5}}}
     found = SCORES | {"new": {"of": {"a kind": other}}}
     assert next(verify.differences(LOCK, LOCK, found, found), None) is None
     assert next(verify.differences(LOCK, LOCK, known, found), None)
 
 
-def test_bytes_are_compared_unless_there_is_a_reason_not_to() -> None:
+def test_verify_compares_bytes_unless_the_training_is_not_portable() -> None:
     same = verify.judge(LOCK, LOCK, SCORES, SCORES, "")
     assert same.startswith("verify: all seven stages gave the bytes in dvc.lock")
     rounded = changed(("train", "models/lstm"), ("evaluate", "models/lstm"))

@@ -103,7 +103,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("on_error", ["fail", "skip"])
 @pytest.mark.parametrize(("data", "reason"), REFUSED)
-def test_a_zip_without_a_record_is_refused_in_one_line(
+def test_a_zip_without_readings_is_refused_in_one_line(
     data: bytes, reason: str, on_error: str
 ) -> None:
     found = outcome(data, on_error)
@@ -138,7 +138,7 @@ def test_unusual_readings_are_taken_as_they_are(
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_text_of_any_name_is_read_and_written_nowhere_else(name: str, tmp_path: Path) -> None:
+def test_a_zipped_text_of_any_name_is_read_and_not_extracted(name: str, tmp_path: Path) -> None:
     before = set(tmp_path.parent.iterdir())
     assert outcome(zipped((name, GOOD)), "fail") == {"rows": 9, "absent": 0}
     assert set(tmp_path.parent.iterdir()) == before
@@ -187,7 +187,7 @@ def test_a_bad_line_is_named_or_skipped_and_counted(
     assert outcome(member(data), "skip") == expected
 
 
-def test_a_member_that_appears_twice_is_refused() -> None:
+def test_a_zip_with_a_duplicate_member_is_refused() -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = zipped((archive.TEXT_NAME, GOOD), (archive.TEXT_NAME, text(*lines(range(3)))))
     assert outcome(data, "skip") == (

@@ -159,7 +159,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 # A simulated household.
 
 
-def test_a_sample_is_the_same_bytes_every_time_and_says_what_it_is() -> None:
+def test_the_sample_has_the_same_bytes_and_describes_itself() -> None:
     fetch.main(with_fetch(source="sample"))
     data, record = held(), paths.SOURCE.read_bytes()
     assert recorded() == said_of(
@@ -185,7 +185,7 @@ def test_another_sample_is_other_bytes_and_another_name(sample: dict[str, Any]) 
     assert recorded()["address"] != first["address"]
 
 
-def test_a_sample_shorter_than_a_minute_is_a_failure(tmp_path: Path) -> None:
+def test_a_sample_shorter_than_a_minute_is_refused(tmp_path: Path) -> None:
     # Whether the parameter's range or the stage says so.
     values = YAML(typ="safe").load(SHIPPED)
     values["fetch"]["sample"]["days"] = 0.0003
@@ -204,7 +204,7 @@ def test_a_sample_of_one_minute_is_a_sample() -> None:
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-def test_a_path_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
+def test_a_local_zip_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
     path = Path("here/my power.zip")
     path.parent.mkdir()
     path.write_bytes(GOOD)
@@ -215,7 +215,7 @@ def test_a_path_is_copied_and_recorded(tmp_path: Path, absolute: bool) -> None:
     assert recorded() == said_of(given, "my_power.zip", GOOD)
 
 
-def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.zip").write_bytes(GOOD)
     fetch.main(with_fetch(source="~/mine.zip"))
@@ -223,7 +223,7 @@ def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("missing", ["no/such.zip", "samples", "ftp://example.org/p.zip"])
-def test_a_missing_file_is_reported_with_what_may_be_given(missing: str) -> None:
+def test_a_missing_source_names_the_valid_kinds(missing: str) -> None:
     said = refused(with_fetch(source=missing))
     assert said.startswith(f"fetch.source: no file at {missing}; use sample, uci, a URL, or ")
 
@@ -254,7 +254,7 @@ def test_the_zips_and_texts_of_a_folder_are_copied_and_no_other_files() -> None:
     }
 
 
-def test_a_list_of_sources_is_fetched_each_and_replaces_what_was_there(server: Server) -> None:
+def test_each_source_of_a_list_is_fetched(server: Server) -> None:
     fetch.main(with_fetch())
     other = zipped(seed=1)
     server.replies["/a.zip?of=2007"] = [(200, other)]
@@ -285,7 +285,7 @@ def test_sources_that_cannot_be_combined_are_refused() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", HTML, GOOD[:-30], zipped("other.pdf")])
-def test_a_file_that_is_no_good_zip_leaves_the_earlier_one(data: bytes) -> None:
+def test_a_bad_zip_keeps_the_earlier_one(data: bytes) -> None:
     Path("bad.zip").write_bytes(data)
     assert refused(with_fetch(source="bad.zip")).startswith("bad.zip: ")
 
@@ -303,7 +303,7 @@ def test_a_wrong_sha256_names_both_and_leaves_the_earlier_zip() -> None:
     assert said.startswith(f"good.zip: its sha256 is {sha256(GOOD)}, expected {wanted}; ")
 
 
-def test_a_sample_is_held_to_the_sha256_too() -> None:
+def test_fetch_sha256_is_checked_for_the_sample() -> None:
     assert f"expected {'0' * 64}; " in refused(with_fetch(sha256="0" * 64))
 
 
@@ -347,9 +347,7 @@ def test_a_missing_url_is_reported_with_its_status(
     assert said == f"could not download {address} (status 404); {source.OFFLINE}"
 
 
-def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
-    server: Server, pauses: list[float]
-) -> None:
+def test_a_busy_server_is_retried_after_growing_pauses(server: Server, pauses: list[float]) -> None:
     server.replies["/power.zip"] = [(503, b""), (503, b""), (200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
     assert held() == GOOD
@@ -358,7 +356,7 @@ def test_a_server_that_is_busy_twice_is_asked_again_after_growing_pauses(
     assert 0 < pauses[0] < pauses[1]
 
 
-def test_a_server_that_stays_busy_is_given_up(server: Server, pauses: list[float]) -> None:
+def test_a_server_that_stays_busy_is_an_error(server: Server, pauses: list[float]) -> None:
     server.replies["/power.zip"] = [(503, b"")]
     said = refused(with_fetch(source=f"{server.root}/power.zip"))
     assert "(status 503)" in said
@@ -366,9 +364,7 @@ def test_a_server_that_stays_busy_is_given_up(server: Server, pauses: list[float
     assert len(pauses) == source.RETRIES
 
 
-def test_a_download_that_breaks_off_is_not_taken_for_the_whole(
-    server: Server, pauses: list[float]
-) -> None:
+def test_a_truncated_download_is_refused(server: Server, pauses: list[float]) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     server.lost = 1
     said = refused(with_fetch(source=f"{server.root}/power.zip"))
@@ -514,16 +510,14 @@ def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
     assert source.OFFLINE in said or "download it again" in said
 
 
-def test_the_bound_is_lifted_once_the_zip_is_here(server: Server) -> None:
+def test_the_time_limit_ends_with_the_download(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
-def test_a_server_that_refuses_once_is_asked_again(
-    server: Server, pauses: list[float], status: int
-) -> None:
+def test_a_server_error_is_retried(server: Server, pauses: list[float], status: int) -> None:
     server.replies["/power.zip"] = [(status, HTML), (200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))
     assert held() == GOOD
@@ -539,7 +533,7 @@ def test_a_redirect_is_followed(server: Server) -> None:
 
 @pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("to", ["/loop.zip", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://"])
-def test_a_redirect_that_leads_nowhere_good_is_refused(server: Server, to: str) -> None:
+def test_a_redirect_to_a_bad_address_is_refused(server: Server, to: str) -> None:
     server.moved["/loop.zip"] = to
     address = f"{server.root}/loop.zip"
     begin = time.monotonic()
@@ -548,7 +542,7 @@ def test_a_redirect_that_leads_nowhere_good_is_refused(server: Server, to: str) 
 
 
 @pytest.mark.usefixtures("pauses")
-def test_a_certificate_that_nobody_trusts_is_refused(server: Server) -> None:
+def test_an_untrusted_certificate_is_refused(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -579,7 +573,7 @@ def be_ucis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pauses")
-def test_the_second_address_of_uci_is_asked_where_the_first_is_gone(
+def test_the_second_address_of_uci_is_tried_after_the_first(
     server: Server, uci: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     be_ucis(monkeypatch)
@@ -592,7 +586,7 @@ def test_the_second_address_of_uci_is_asked_where_the_first_is_gone(
     assert server.asked == {"/moved.zip": 1 + source.RETRIES, "/uci.zip": 1}
 
 
-def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
+def test_the_second_address_of_uci_is_not_used_if_the_first_answers(
     server: Server, uci: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     be_ucis(monkeypatch)
@@ -603,15 +597,13 @@ def test_the_second_address_of_uci_is_left_alone_where_the_first_answers(
 
 
 @pytest.mark.usefixtures("pauses")
-def test_a_zip_that_uci_did_not_publish_is_refused(uci: tuple[str, str]) -> None:
+def test_another_zip_is_not_accepted_as_ucis(uci: tuple[str, str]) -> None:
     said = refused(with_fetch(source="uci"))
     assert said == f"{uci[1]}: not the data set published in 2012; {source.OFFLINE}"
 
 
 @pytest.mark.usefixtures("pauses")
-def test_where_no_address_of_uci_answers_each_is_named(
-    server: Server, uci: tuple[str, str]
-) -> None:
+def test_if_no_address_of_uci_answers_each_is_named(server: Server, uci: tuple[str, str]) -> None:
     server.replies["/uci.zip"] = [(500, b"")]
     said = refused(with_fetch(source="uci"))
     assert said == (

@@ -67,11 +67,11 @@ def return_to_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path.cwd())
 
 
-def test_with_the_defaults_inputs_and_model_stay_the_same_to_the_byte(tmp_path: Path) -> None:
+def test_with_the_defaults_test_data_changes_no_byte_of_the_model(tmp_path: Path) -> None:
     assert trained_on_other_test_values(tmp_path, {}) == set()
 
 
-def test_with_the_tutorials_settings_they_do_not(tmp_path: Path) -> None:
+def test_the_settings_of_the_tutorial_leak_test_data(tmp_path: Path) -> None:
     settings = {key: value for key, value in tutorial().items() if key not in SMALL}
     differ = trained_on_other_test_values(tmp_path, settings)
     assert differ == {"scaling.json", "model.keras", "history.csv"}
@@ -85,7 +85,7 @@ def test_with_the_tutorials_settings_they_do_not(tmp_path: Path) -> None:
         ({"split.purge": False}, {"history.csv"}),
     ],
 )
-def test_each_of_these_settings_alone_lets_the_test_part_in(
+def test_each_shortcut_of_the_tutorial_alone_leaks_test_data(
     tmp_path: Path, parameters: dict[str, Any], differ: set[str]
 ) -> None:
     assert trained_on_other_test_values(tmp_path, parameters) == differ

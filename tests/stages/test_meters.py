@@ -45,7 +45,7 @@ def spoil(meter: str) -> None:
         zipped.writestr(archive.TEXT_NAME, "nothing\n")
 
 
-def test_each_simulated_household_is_a_meter_of_its_own_with_other_habits() -> None:
+def test_each_simulated_meter_has_other_habits() -> None:
     run(changed(SMALL), *DATA)
     names = [f"sample_{number:04}" for number in range(4)]
     for path in (paths.RAW, paths.PARSED, paths.SERIES, paths.WINDOWS, paths.TRAIN, paths.TEST):
@@ -92,7 +92,7 @@ def test_in_processes_of_any_order_the_bytes_are_the_same(monkeypatch: pytest.Mo
     assert contents() == alone
 
 
-def test_the_quality_has_a_row_a_meter_and_their_sums() -> None:
+def test_the_quality_record_has_each_meter_and_their_sums() -> None:
     run(changed(SMALL), "fetch", "parse")
     record = files.read_json(paths.QUALITY)
     rows = record["meters"]
@@ -113,7 +113,7 @@ def test_the_quality_has_a_row_a_meter_and_their_sums() -> None:
     )
 
 
-def test_a_bad_meter_ends_the_run_or_is_skipped_and_counted(
+def test_a_bad_meter_fails_the_stage_or_is_skipped_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(changed(SMALL), "fetch")
@@ -145,7 +145,7 @@ def test_a_meter_without_a_window_is_named_or_skipped() -> None:
 
 
 @pytest.mark.parametrize("window", [{}, {"scaling.center": "all"}, {"scaling.center": "none"}])
-def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any]) -> None:
+def test_the_scaling_is_fitted_to_all_meters_together(window: dict[str, Any]) -> None:
     given = changed(SMALL | window)
     run(given, *DATA)
     shape = windows.WindowShape(given.window.lookback, given.window.horizon)
@@ -169,7 +169,7 @@ def test_center_and_scale_are_those_of_all_meters_together(window: dict[str, Any
     np.testing.assert_allclose(found.scale, np.where(deviation > 0, deviation, 1), rtol=1e-11)
 
 
-def test_households_that_training_does_not_see_are_tested_alone() -> None:
+def test_holdout_meters_are_only_tested() -> None:
     run(changed(SMALL), *DATA)
     before, scale = contents(paths.TEST), paths.SCALING.read_bytes()
     given = changed(SMALL | {"split.holdout_meters": 0.25})

@@ -78,7 +78,7 @@ def run(given: Params, *stages: str) -> None:
         ),
     ],
 )
-def test_no_window_is_a_failure_that_says_why_and_writes_nothing(
+def test_a_series_without_a_window_is_refused_and_writes_nothing(
     power: list[float | None], window: dict[str, Any], reason: str
 ) -> None:
     put(power)
@@ -96,7 +96,7 @@ def test_too_few_windows_to_split_write_nothing() -> None:
 
 
 @pytest.mark.parametrize("lookback", [1, 49])
-def test_a_series_that_never_changes_goes_through(
+def test_a_constant_series_passes_all_stages(
     lookback: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put([1.5] * 400)
@@ -111,7 +111,7 @@ def test_a_series_that_never_changes_goes_through(
     assert "no error to compare with" in capsys.readouterr().out
 
 
-def test_the_shortest_windows_predict_a_minute_from_the_one_before() -> None:
+def test_the_shortest_window_has_one_input_and_one_target() -> None:
     put([float(minute % 7) for minute in range(400)])
     run(with_window(lookback=1), *AFTER_PARSE)
     predictions = pa.parquet.read_table(paths.PREDICTIONS).to_pydict()
@@ -144,7 +144,7 @@ def test_several_minutes_are_forecast_at_once_and_scored_by_step() -> None:
 
 
 @pytest.mark.parametrize("lookback", [2, 49])
-def test_the_defaults_take_a_series_that_never_changes(
+def test_the_default_network_accepts_a_constant_series(
     lookback: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put([1.5] * 600)
@@ -163,7 +163,7 @@ def test_all_columns_may_be_input() -> None:
     assert [feature["unit"] for feature in features] == ["kW", "kvar", "V", "A", "Wh", "Wh", "Wh"]
 
 
-def test_the_center_may_be_that_of_the_training_part_or_none() -> None:
+def test_the_center_may_be_of_the_training_split_or_none() -> None:
     put([0.0] * 360 + [4.0] * 90)
     centers = {}
     for center in ("all", "train", "none"):
@@ -177,7 +177,7 @@ def test_the_center_may_be_that_of_the_training_part_or_none() -> None:
     assert 0 < centers["train"] < centers["all"]
 
 
-def test_the_scale_may_be_that_of_the_training_part() -> None:
+def test_the_scale_may_be_of_the_training_split() -> None:
     put([0.0, 4.0] * 180 + [100.0] * 90)
     scales = {}
     for scale in ("train", "none"):
@@ -187,7 +187,7 @@ def test_the_scale_may_be_that_of_the_training_part() -> None:
     assert scales == {"train": pytest.approx(2), "none": 1}
 
 
-def test_a_training_that_diverges_is_reported_and_keeps_no_model() -> None:
+def test_a_diverging_training_is_an_error_and_writes_no_model() -> None:
     put([float(minute % 7) for minute in range(400)])
     settings = with_window(lookback=4)
     run(settings, "window", "split")
@@ -248,7 +248,7 @@ def refusal(minutes: int) -> str:
     return ""
 
 
-def test_a_record_of_any_length_is_split_or_refused_with_what_it_lacks() -> None:
+def test_a_series_of_any_length_is_split_or_refused_with_the_reason() -> None:
     # From some length on there is enough.
     enough = bisect_left(range(401), True, lo=1, key=lambda minutes: not refusal(minutes))
     assert 50 < enough < 400

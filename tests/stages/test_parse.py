@@ -93,7 +93,7 @@ def test_a_new_month_leaves_the_files_of_the_others_as_they_are() -> None:
     assert outputs() == after
 
 
-def test_a_minute_that_differs_between_zips_is_refused_and_a_bad_line_names_its_zip() -> None:
+def test_conflicting_minutes_are_refused_and_a_bad_line_names_its_zip() -> None:
     put(*map(line, range(9)), name="a")
     put(line(8, "4.217;0.418;234.840;18.400;0.000;1.000;17.000"), line(9), name="b")
     with pytest.raises(UserError) as caught:
@@ -126,7 +126,7 @@ def test_a_stage_that_fails_leaves_the_earlier_table(
     assert sorted(paths.PARSED.parent.iterdir()) == [paths.PARSED, paths.RAW]
 
 
-def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
+def test_readings_of_every_quarter_hour_are_refused() -> None:
     put(*(line(15 * row) for row in range(100)))
     with pytest.raises(UserError) as caught:
         parse.main(FAIL)
@@ -142,7 +142,7 @@ def test_minutes_a_quarter_of_an_hour_apart_are_refused() -> None:
 @pytest.mark.skipif(
     "HOUSEHOLD_ZIP" not in os.environ, reason="NO HOUSEHOLD_ZIP: the real record is not tested"
 )
-def test_the_real_text_holds_what_is_known_of_it() -> None:
+def test_the_real_text_has_the_published_numbers() -> None:
     RAW.mkdir(parents=True)
     (RAW / "real.zip").symlink_to(Path(os.environ["HOUSEHOLD_ZIP"]))
     parse.main(FAIL)

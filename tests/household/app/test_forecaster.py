@@ -64,7 +64,7 @@ def test_a_forecast_is_of_the_minutes_after_the_last_reading(
     assert np.all(np.diff(ends, axis=0) > 0)
 
 
-def test_the_intervals_of_a_backtest_hold_what_they_promise(forecaster: Forecaster) -> None:
+def test_the_intervals_of_a_backtest_have_their_coverage(forecaster: Forecaster) -> None:
     found = forecaster.backtest(readings(5000, seed=7)).to_pandas()
     for level in (80, 95):
         held = found["actual_kw"].between(found[f"low_{level}_kw"], found[f"high_{level}_kw"])
@@ -72,7 +72,7 @@ def test_the_intervals_of_a_backtest_hold_what_they_promise(forecaster: Forecast
         assert 100 * held.mean() == pytest.approx(level, abs=8)
 
 
-def test_a_model_without_a_validation_part_has_no_intervals(tmp_path: Path) -> None:
+def test_a_model_without_a_validation_split_has_no_intervals(tmp_path: Path) -> None:
     model(tmp_path)
     intervals.write(tmp_path / "intervals.npz", None)
     seal(tmp_path)
@@ -173,7 +173,7 @@ def test_times_may_be_written_in_several_ways(text: str, tmp_path: Path) -> None
     assert (stamps.type.tz is None) == (begin.tzinfo is None)
 
 
-def test_a_frame_of_pandas_gives_a_frame(model_folder: Path) -> None:
+def test_predict_takes_and_returns_a_dataframe(model_folder: Path) -> None:
     table = readings(30)
     frame = table.to_pandas()
     found = household.predict(model_folder, frame)
@@ -251,7 +251,7 @@ def test_readings_before_the_lookback_may_have_gaps(
     assert found["power_kw"].to_pylist() == expected(model_folder, table)
 
 
-def test_a_model_that_joins_gaps_reads_across_them(tmp_path: Path) -> None:
+def test_a_model_with_across_gaps_forecasts_after_a_gap(tmp_path: Path) -> None:
     joins: dict[str, Any] = {"window.across_gaps": True}
     joining = Forecaster(model(tmp_path, **joins))
     table = readings(30)

@@ -184,7 +184,7 @@ def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
     )
 
 
-def test_a_fault_is_one_line_and_exit_status_1(
+def test_an_invalid_parameter_is_one_line_and_exit_status_1(
     model_and_hour: tuple[str, str], tmp_path: Path
 ) -> None:
     pq.write_table(readings(3), tmp_path / "short.parquet")
@@ -199,7 +199,7 @@ def test_a_fault_is_one_line_and_exit_status_1(
         assert said.stderr.count("\n") == 1
 
 
-def test_without_the_extra_it_is_said_how_to_install_it(model_and_hour: tuple[str, str]) -> None:
+def test_a_missing_extra_says_how_to_install_it(model_and_hour: tuple[str, str]) -> None:
     said = predict(*model_and_hour, without=("onnxruntime",))
     assert said.returncode == 1
     assert said.stderr == (

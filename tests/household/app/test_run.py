@@ -99,7 +99,7 @@ def test_run_takes_and_gives_several_meters() -> None:
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
-def test_a_ctrl_c_keeps_what_there_is(
+def test_ctrl_c_keeps_the_best_epoch_so_far(
     first_run: run.Run, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     begin = progress.TrainingProgress.begin_epoch
@@ -165,7 +165,7 @@ def test_unusable_data_is_refused(data: pd.DataFrame, said: str) -> None:
     assert Path.cwd().is_dir()
 
 
-def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "household.app", None)
     with pytest.raises(UserError, match=r"in the project's folder, python -m pip install '.\[pipe"):
         household.run()

@@ -39,9 +39,7 @@ def refused(folder: Path) -> str:
 
 @pytest.mark.parametrize("name", ["model.onnx", "intervals.npz"])
 @pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: old + b"\0"])
-def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
-    name: str, change: Callable[[bytes], bytes]
-) -> None:
+def test_a_file_with_another_hash_is_refused(name: str, change: Callable[[bytes], bytes]) -> None:
     folder = model(Path("lstm"))
     path = folder / name
     path.write_bytes(change(path.read_bytes()))
@@ -51,7 +49,7 @@ def test_a_file_that_is_not_the_one_that_was_trained_is_refused(
 
 
 @pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "/etc/hostname"])
-def test_a_network_with_weights_in_another_file_is_refused(place: str) -> None:
+def test_an_onnx_file_with_external_weights_is_refused(place: str) -> None:
     """Even one that is sealed, whose weights stand beside it or in the current folder."""
     folder = model(Path("lstm"))
     graph = onnx.load(folder / "model.onnx")
@@ -99,7 +97,7 @@ keras.Model(inputs, keras.layers.Lambda(lambda x: [Path("owned").touch(), x][1])
 """
 
 
-def test_a_network_that_holds_code_is_refused() -> None:
+def test_a_keras_file_with_code_is_refused() -> None:
     made: dict[str, object] = {}
     exec(LAMBDA.replace("keras.Model(", "model = keras.Model("), made)
     made["model"].save("lambda.keras")  # type: ignore[attr-defined]
@@ -113,7 +111,7 @@ def test_a_network_that_holds_code_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["../owned", "/tmp/owned", "config.json"])
-def test_a_network_that_is_some_other_zip_is_refused(name: str) -> None:
+def test_a_zip_that_is_no_keras_file_is_refused(name: str) -> None:
     Path("here").mkdir()
     with zipfile.ZipFile("here/model.keras", "w") as archive:
         archive.writestr(name, "{}")
@@ -137,7 +135,7 @@ def test_dvc_runs_the_same_commands_whatever_the_parameters_are() -> None:
 @pytest.mark.parametrize(
     "text", ["$(touch owned)", "`touch owned`", "; touch owned", "| touch owned", "-h\ntouch owned"]
 )
-def test_a_source_that_looks_like_a_command_is_the_name_of_a_file(text: str) -> None:
+def test_a_source_with_shell_characters_is_a_file_name(text: str) -> None:
     given = changed({"fetch.source": text})
     with pytest.raises(UserError, match=r"^fetch.source: no file at ") as caught:
         source.fetch(given.fetch, Path("power.zip"))

@@ -64,14 +64,14 @@ def test_searched_values_are_read_as_dvc_writes_them(text: str, expected: BaseDi
         ("train.dropout=a:b:c:[", "train.dropout=a:b:c:[: write values"),
     ],
 )
-def test_values_that_cannot_be_searched_are_refused(text: str, said: str) -> None:
+def test_invalid_search_values_are_refused(text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
         search.parse_space([text])
     assert str(caught.value).startswith(said)
 
 
 @pytest.mark.usefixtures("empty_folder")
-def test_a_trial_above_the_median_is_cut_short_and_one_without_a_loss_fails(
+def test_a_trial_above_the_median_is_pruned_and_a_diverged_one_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With trainings that report given losses."""

@@ -23,7 +23,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.binary(max_size=6), max_size=8), st.integers(1, 9))
 @pytest.mark.usefixtures("empty_folder")
-def test_a_file_that_is_whole_is_read_like_any_other(parts: list[bytes], limit: int) -> None:
+def test_a_complete_file_is_read_like_any_other(parts: list[bytes], limit: int) -> None:
     text = b"\n".join(parts)
     path = Path("whole")
     path.write_bytes(text)
@@ -36,7 +36,7 @@ def test_a_file_that_is_whole_is_read_like_any_other(parts: list[bytes], limit: 
         assert found == plain.read()
 
 
-def test_lines_that_are_cut_in_the_middle_come_whole(tmp_path: Path) -> None:
+def test_a_line_written_in_parts_is_read_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "text"
     lines = [f"line {number}\n".encode() for number in range(40)]
     path.write_bytes(b"")

@@ -9,11 +9,11 @@ from household.core.parallel import prefetch
 
 
 @given(st.lists(st.integers() | st.none()))
-def test_the_items_are_the_same(items: list[int | None]) -> None:
+def test_prefetch_yields_the_same_items(items: list[int | None]) -> None:
     assert list(prefetch(iter(items))) == items
 
 
-def test_the_next_is_made_while_one_is_used() -> None:
+def test_prefetch_prepares_the_next_item_meanwhile() -> None:
     made = threading.Event()
 
     def items() -> Iterator[int]:

@@ -64,7 +64,7 @@ def test_each_library_computes_as_on_any_processor(environment: dict[str, str]) 
 
 
 @AVX2
-def test_a_library_imported_before_is_known_not_to() -> None:
+def test_a_library_that_was_imported_before_pinning_is_detected() -> None:
     late = settings("import numpy", **OTHER | {"NPY_ENABLE_CPU_FEATURES": ""})
     assert late.startswith("False Nehalem 2 ")
     assert settings("import numpy", **arithmetic.PINS).startswith("True Haswell 1 ")

@@ -22,7 +22,7 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: str(column.type))
-def test_a_column_is_what_pyarrow_makes_of_it(column: pa.ChunkedArray | pa.Array) -> None:
+def test_to_numpy_equals_the_conversion_of_pyarrow(column: pa.ChunkedArray | pa.Array) -> None:
     expected = (
         column.to_numpy()
         if isinstance(column, pa.ChunkedArray)
@@ -36,7 +36,7 @@ def test_a_column_is_what_pyarrow_makes_of_it(column: pa.ChunkedArray | pa.Array
 
 
 @pytest.mark.parametrize("values", [[], [""], ["a", "", "ü; ", "\r\n"]])
-def test_texts_are_what_pyarrow_makes_of_them(values: list[str]) -> None:
+def test_string_array_equals_the_conversion_of_pyarrow(values: list[str]) -> None:
     found = arrow.string_array(values)
     found.validate(full=True)
     assert found.equals(pa.array(values, pa.string()))

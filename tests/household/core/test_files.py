@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__ for error in RAISED])
 @pytest.mark.parametrize("old", [None, b"old"])
-def test_a_block_that_raises_leaves_what_was_there(
+def test_a_block_that_raises_keeps_the_old_file(
     tmp_path: Path, error: BaseException, old: bytes | None
 ) -> None:
     path = tmp_path / "table.parquet"
@@ -44,7 +44,7 @@ def test_a_block_that_raises_leaves_what_was_there(
 
 
 @pytest.mark.parametrize("old", [None, b"old and longer than the new one"])
-def test_a_block_that_ends_well_replaces(tmp_path: Path, old: bytes | None) -> None:
+def test_a_block_that_succeeds_replaces_the_file(tmp_path: Path, old: bytes | None) -> None:
     path = tmp_path / "a" / "b" / "table.parquet"
     if old is not None:
         path.parent.mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_a_block_that_ends_well_replaces(tmp_path: Path, old: bytes | None) -> N
     assert names(path.parent) == [path.name]
 
 
-def test_the_path_to_write_to_is_beside_and_keeps_the_ending(tmp_path: Path) -> None:
+def test_the_partial_file_is_in_the_same_folder_with_the_same_suffix(tmp_path: Path) -> None:
     path = tmp_path / "lstm.keras"
     with files.atomic_write(path) as partial:
         partial.write_bytes(b"")
@@ -80,7 +80,7 @@ def test_the_partial_file_of_a_killed_run_is_removed_before_the_next_one_writes(
     assert path.read_bytes() == b"newer"
 
 
-def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old(tmp_path: Path) -> None:
+def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     path.write_bytes(b"old")
     with pytest.raises(FileNotFoundError), files.atomic_write(path):
@@ -88,7 +88,7 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old(tmp_path: Pat
     assert path.read_bytes() == b"old"
 
 
-def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_as_a_whole_or_kept(tmp_path: Path) -> None:
     path = tmp_path / "there/power"
     for name in ("one", "other"):
         with files.atomic_folder(path) as partial:
@@ -141,7 +141,7 @@ def test_json_reads_back_with_its_keys_sorted(
     assert path.read_bytes() == written
 
 
-def test_json_is_text_for_people(tmp_path: Path) -> None:
+def test_json_is_indented_utf_8_text(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     files.write_json(path, {"b": {"d": None, "c": 0.1}, "a": "Hébrail"})
     expected = '{\n  "a": "Hébrail",\n  "b": {\n    "c": 0.1,\n    "d": null\n  }\n}\n'
@@ -149,9 +149,7 @@ def test_json_is_text_for_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_json_refuses_what_json_has_no_word_for_and_keeps_the_old(
-    tmp_path: Path, value: float
-) -> None:
+def test_json_refuses_nan_and_infinity_and_keeps_the_old_file(tmp_path: Path, value: float) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(b"old")
     with pytest.raises(ValueError, match="not JSON compliant"):

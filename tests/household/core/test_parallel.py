@@ -118,7 +118,7 @@ def attempts(log: Path) -> dict[int, list[int]]:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_the_items_whose_results_were_not_fetched(
+def test_only_unfetched_results_of_a_killed_worker_are_computed_again(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_costs_the_items_whose_results_were_not_fetched(
     assert all(processes[0] == victim.pid and len(processes) == 2 for processes in again)
 
 
-def test_a_failure_on_the_cluster_is_the_one_here(cluster: Cluster) -> None:
+def test_an_exception_on_the_cluster_reaches_the_client(cluster: Cluster) -> None:
     with pytest.raises(UserError, match=r"^7 is bad$"):
         list(parallel.map_items(fails, ITEMS, "test"))
     assert list(parallel.map_items(fails, ITEMS[:3], "test")) == ITEMS[:3]
@@ -144,7 +144,7 @@ def test_a_failure_on_the_cluster_is_the_one_here(cluster: Cluster) -> None:
 
 
 @pytest.mark.slow
-def test_an_item_that_ends_every_worker_is_one_line(
+def test_an_item_that_kills_every_worker_is_one_line(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
@@ -155,9 +155,7 @@ def test_an_item_that_ends_every_worker_is_one_line(
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_is_one_line_in_bounded_time(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_a_lost_scheduler_is_one_line_in_bounded_time(cluster: Cluster, tmp_path: Path) -> None:
     results = parallel.map_items(partial(slow, tmp_path / "log"), ITEMS, "test")
     next(results)
     os.killpg(cluster.scheduler.pid, signal.SIGKILL)
@@ -167,7 +165,7 @@ def test_a_scheduler_that_goes_is_one_line_in_bounded_time(
     assert time.monotonic() - begin < 60
 
 
-def test_without_a_scheduler_or_a_worker_it_is_one_line(
+def test_a_missing_scheduler_or_worker_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel, "CONNECT_SECONDS", 2)
@@ -182,7 +180,7 @@ def test_without_a_scheduler_or_a_worker_it_is_one_line(
             list(parallel.map_items(fails, [1, 2], "test"))
 
 
-def test_without_dask_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dask_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(parallel.CLUSTER, "tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match=r"asks for Dask: .* lock/cluster.txt"):
@@ -190,7 +188,7 @@ def test_without_dask_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_of_another_version_or_place_is_one_line(
+def test_a_worker_with_other_code_or_another_folder_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other"
@@ -235,7 +233,7 @@ def test_a_worker_that_rounds_differently_is_refused_in_one_line(
         cluster.at_work[1].wait(30)
 
 
-def test_in_a_pool_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_process_of_the_pool_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with pytest.raises(UserError, match=r"a worker process died.*run again"):
         list(parallel.map_items(ends, ITEMS, "test"))
@@ -278,7 +276,7 @@ print(list(parallel.map_items(fails, ITEMS[:5], "test")))
 
 
 @pytest.mark.slow
-def test_a_cluster_with_tls_works_for_whoever_has_the_certificate(tmp_path: Path) -> None:
+def test_a_cluster_with_tls_accepts_clients_with_its_certificate(tmp_path: Path) -> None:
     authority = trustme.CA()
     paths_of = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
     authority.cert_pem.write_to_path(str(paths_of["ca"]))

@@ -122,7 +122,7 @@ def test_the_former_name_of_a_key_gives_the_new_one(tmp_path: Path, old: str, ne
 
 
 @pytest.mark.parametrize("dotted", [*ALL, *SECTIONS])
-def test_a_mapping_with_other_keys_is_nowhere_right(tmp_path: Path, dotted: str) -> None:
+def test_an_unknown_key_is_refused_in_each_mapping(tmp_path: Path, dotted: str) -> None:
     with pytest.raises(UserError, match=rf": {re.escape(dotted)}[:.]") as caught:
         load_with(tmp_path, dotted, {"x": 1})
     assert "\n" not in str(caught.value)
@@ -167,7 +167,7 @@ def test_every_key_with_a_value_of_another_type_is_named(tmp_path: Path, value: 
 
 
 @pytest.mark.parametrize("dotted", SECTIONS)
-def test_no_section_is_a_list(tmp_path: Path, dotted: str) -> None:
+def test_a_section_cannot_be_a_list(tmp_path: Path, dotted: str) -> None:
     with pytest.raises(UserError, match=rf": {re.escape(dotted)}: "):
         load_with(tmp_path, dotted, [1])
 
@@ -290,7 +290,9 @@ def test_every_key_with_a_range_is_tried_out_of_it() -> None:
         ("parse.layout.columns.global_active_power", "Time", "Time"),
     ],
 )
-def test_a_header_stands_for_one_thing(tmp_path: Path, dotted: str, value: Any, twice: str) -> None:
+def test_a_header_names_only_one_column(
+    tmp_path: Path, dotted: str, value: Any, twice: str
+) -> None:
     reason = rf": parse\.layout: Value error, time_columns and columns name {twice} more than once"
     with pytest.raises(UserError, match=reason):
         load_with(tmp_path, dotted, value)
@@ -303,7 +305,7 @@ def test_a_bad_layer_is_named_by_its_place(tmp_path: Path, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 86_400.0, "0"])
-def test_a_number_is_no_first_day(tmp_path: Path, value: Any) -> None:
+def test_the_start_of_the_sample_is_a_date(tmp_path: Path, value: Any) -> None:
     # Read as seconds since 1970 it would silently be a household of that year.
     with pytest.raises(UserError, match=r": fetch\.sample\.start: "):
         load_with(tmp_path, "fetch.sample.start", value)
@@ -325,7 +327,7 @@ def test_each_fault_of_the_features_has_its_own_message(
     assert reason in str(caught.value)
 
 
-def test_a_window_of_one_minute_has_no_change_to_read(tmp_path: Path) -> None:
+def test_difference_inputs_need_a_lookback_of_two(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_with(tmp_path, "window.lookback", 1)
     assert str(caught.value).endswith(
@@ -364,7 +366,7 @@ def test_the_first_day_may_be_quoted_or_not(tmp_path: Path, written: str) -> Non
     assert loaded.fetch.sample.start == dt.date(2006, 12, 16)
 
 
-def test_a_sha256_may_be_given(tmp_path: Path) -> None:
+def test_the_expected_sha256_is_accepted(tmp_path: Path) -> None:
     assert load_with(tmp_path, "fetch.sha256", "0f" * 32).fetch.sha256 == "0f" * 32
 
 

@@ -39,7 +39,7 @@ def params_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_ctrl_c_ends_it_in_one_line_without_half_a_file(
+def test_ctrl_c_ends_a_stage_with_one_line_and_no_partial_file(
     params_folder: Path, start: Start
 ) -> None:
     (params_folder / "out").write_text("old")
@@ -68,7 +68,7 @@ sys.meta_path.insert(0, Interrupt())
 
 
 @pytest.mark.parametrize("name", ["household", "numpy", "pyarrow", "household.core.stage"])
-def test_a_ctrl_c_while_it_imports_is_no_traceback(params_folder: Path, name: str) -> None:
+def test_ctrl_c_during_imports_prints_no_traceback(params_folder: Path, name: str) -> None:
     (params_folder / "sitecustomize.py").write_text(INTERRUPT.format(name=name))
     done = subprocess.run(
         [sys.executable, "-m", "stages.window"],

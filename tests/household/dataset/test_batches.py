@@ -96,7 +96,7 @@ def test_every_window_comes_once_with_its_own_minutes(
     assert all(each == size for each in sizes[:-1])
 
 
-def test_no_more_minutes_are_in_memory_than_a_pool_holds(
+def test_no_more_minutes_are_in_memory_than_the_shuffle_buffer_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "SHARD_MINUTES", 20)
@@ -131,7 +131,7 @@ def test_a_batch_holds_windows_of_several_meters(tmp_path: Path) -> None:
     assert len(set((first.inputs[:, 0, 0] // 1000).tolist())) == 5
 
 
-def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
+def test_windows_from_files_equal_windows_from_memory(tmp_path: Path) -> None:
     shape = WindowShape(LOOKBACK, 2)
     (both,) = written(tmp_path, [(300, list(range(5, 250, 2)), 50)])
     values = series.to_array(files.read_table(both[0]))
@@ -151,7 +151,7 @@ def test_a_meter_in_its_file_is_as_it_is_in_memory(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(ours, theirs)
 
 
-def test_intervals_are_learnt_from_some_windows_of_each_meter(
+def test_intervals_are_fitted_to_windows_of_each_meter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intervals, "MAX_TRAIN_WINDOWS", 60)

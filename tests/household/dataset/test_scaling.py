@@ -19,7 +19,7 @@ BOTH, FIRST, NONE = (np.array(starts, np.int32) for starts in ([1, 0], [0], []))
 
 
 @pytest.mark.parametrize("block", [1, 3, 99])
-def test_each_feature_is_measured_in_the_windows_that_count(
+def test_the_scaling_counts_only_the_chosen_windows(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(windows, "BLOCK_ROWS", block)
@@ -31,7 +31,7 @@ def test_each_feature_is_measured_in_the_windows_that_count(
     )
 
 
-def test_no_windows_leave_the_readings_as_they_are() -> None:
+def test_without_windows_the_scaling_changes_nothing() -> None:
     counted = scaling.MeterWindows(COLUMNS.__getitem__, NONE, NONE)
     center, scale = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
     assert center.tolist() == [0, 0, 0]
@@ -45,7 +45,7 @@ def column_of(power: list[float]) -> pa.ChunkedArray:
 
 
 @given(st.lists(POWER, min_size=3, max_size=60), st.integers(1, 11))
-def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
+def test_the_mean_equals_that_of_the_tutorial_within_one_ulp(
     power: list[float], lookback: int
 ) -> None:
     built = tutorial_windows(power, lookback)
@@ -61,7 +61,7 @@ def test_the_mean_is_that_of_the_tutorials_windows_within_one_ulp(
 
 
 @given(st.data())
-def test_mean_and_deviation_of_some_windows_count_each_minute_as_often_as_they_hold_it(
+def test_mean_and_deviation_weigh_each_minute_by_its_windows(
     data: st.DataObject,
 ) -> None:
     power = data.draw(st.lists(POWER, min_size=6, max_size=40))

@@ -38,7 +38,7 @@ def test_counts_are_those_of_the_tutorial(n: int, train: float, validation: floa
 
 
 @given(SIZES, st.sampled_from(["random", "last"]), st.integers(0, 2**32 - 1))
-def test_every_window_is_in_one_part_and_the_test_comes_last_in_order(
+def test_every_window_is_in_one_split_and_the_test_split_is_last(
     n: int, validation_sample: str, seed: int
 ) -> None:
     parts = cut(n, seed, validation_sample=validation_sample)
@@ -75,7 +75,7 @@ def test_purging_drops_just_the_windows_that_straddle_a_boundary(n: int, horizon
 
 
 @given(SIZES, st.integers(1, 5), st.sampled_from(["random", "last"]))
-def test_no_target_before_a_cut_is_one_behind_it(
+def test_no_window_before_a_cut_has_a_target_after_it(
     n: int, horizon: int, validation_sample: str
 ) -> None:
     shape = WindowShape(SHAPE.lookback, horizon)
@@ -98,7 +98,7 @@ def test_purging_drops_no_windows_across_a_gap() -> None:
     assert len(parts.train) + len(parts.validation) == 90
 
 
-def test_no_validation_is_a_choice() -> None:
+def test_the_validation_split_may_be_empty() -> None:
     parts = cut(100, validation_fraction=0.0)
     assert [len(part) for part in parts] == [90, 0, 10]
 
@@ -113,6 +113,8 @@ def test_no_validation_is_a_choice() -> None:
         (6, {"purge": True, "train_fraction": 0.5}, "split.train_fraction"),
     ],
 )
-def test_too_few_windows_say_so(n: int, changed: dict[str, Any], key: str) -> None:
+def test_too_few_windows_are_refused_with_the_reason(
+    n: int, changed: dict[str, Any], key: str
+) -> None:
     with pytest.raises(UserError, match=f"{n} windows are too few.*{key}"):
         cut(n, **changed)

@@ -31,7 +31,7 @@ def column(power: list[float]) -> schema.Values:
 
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))
-def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: int) -> None:
+def test_windows_across_gaps_equal_those_of_the_tutorial(power: list[float], lookback: int) -> None:
     starts = windows.find_starts(minutes(len(power)), WindowShape(lookback, 1), True)
     found = [power[start : start + lookback + 1] for start in starts.tolist()]
     assert found == tutorial_windows(power, lookback)
@@ -41,7 +41,7 @@ def test_joined_windows_are_those_of_the_tutorial(power: list[float], lookback: 
     st.lists(st.booleans(), min_size=1, max_size=60).filter(any),
     st.builds(WindowShape, st.integers(1, 5), st.integers(1, 5)),
 )
-def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
+def test_without_across_gaps_windows_have_consecutive_minutes(
     present: list[bool], shape: WindowShape
 ) -> None:
     stamps = minutes(len(present))[np.array(present)]
@@ -62,9 +62,7 @@ def test_with_break_exactly_the_windows_of_consecutive_minutes_stay(
 
 
 @pytest.mark.parametrize("block", [1, 3, 99])
-def test_windows_that_hold_a_minute_are_counted_in_blocks(
-    block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_window_counts_equal_a_naive_count(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "BLOCK_ROWS", block)
     starts = np.array([4, 0, 3, 9], np.int32)
     times = windows.window_counts(starts, WindowShape(2, 1))
@@ -86,9 +84,7 @@ def test_the_targets_of_a_window_follow_its_last_input_minute(
 
 
 @given(st.integers(1, 3_000_000), st.integers(1, 1440))
-def test_windows_are_scored_further_apart_only_where_their_targets_are_many(
-    count: int, horizon: int
-) -> None:
+def test_the_evaluation_stride_grows_only_with_many_targets(count: int, horizon: int) -> None:
     every = windows.evaluation_stride(count, horizon)
     scored = count * horizon / every
     if horizon == 1 or count * horizon <= windows.MAX_SCORED_TARGETS:
@@ -103,7 +99,7 @@ def test_windows_are_scored_further_apart_only_where_their_targets_are_many(
     st.lists(st.one_of(st.none(), POWER), min_size=1, max_size=40),
     st.floats(0.01, 1.0),
 )
-def test_fraction_stops_where_the_tutorials_reader_stops(
+def test_use_fraction_keeps_the_minutes_that_the_tutorial_keeps(
     power: list[float | None], fraction: float
 ) -> None:
     most = fraction * sum(value is not None for value in power)
@@ -121,7 +117,7 @@ def test_fraction_stops_where_the_tutorials_reader_stops(
     assert kept[TARGET].to_pylist() == read
 
 
-def test_a_minute_counts_only_where_every_feature_has_a_value() -> None:
+def test_a_complete_minute_has_a_value_of_every_feature() -> None:
     table = pa.table(
         {
             "timestamp": minutes(4),

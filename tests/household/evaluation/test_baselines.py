@@ -55,7 +55,9 @@ def test_the_window_mean_is_the_mean_of_its_power(
 
 
 @given(st.integers(40, 3000), st.integers(1, 5), st.integers(0, 9))
-def test_the_day_before_is_found_by_the_clock(minutes: int, horizon: int, seed: int) -> None:
+def test_daily_naive_takes_the_value_of_24_hours_before(
+    minutes: int, horizon: int, seed: int
+) -> None:
     made = house(minutes, horizon=horizon, seed=seed)
     at = dict(zip(made.timestamps.tolist(), made.values[:, 0].tolist(), strict=True))
     expected = [
@@ -100,7 +102,7 @@ def test_a_column_that_never_changes_has_no_linear_weight() -> None:
 
 @pytest.mark.parametrize("baseline", [baselines.ridge, lightgbm.lightgbm_forecast])
 @pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
-def test_a_learner_beats_persistence_where_there_is_something_to_learn(
+def test_each_trained_forecaster_beats_persistence_on_a_pattern(
     baseline: Baseline, horizon: int, least: float
 ) -> None:
     pytest.importorskip("lightgbm")
@@ -115,7 +117,7 @@ def test_a_learner_beats_persistence_where_there_is_something_to_learn(
 
 @pytest.mark.parametrize("baseline", ALL)
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline, horizon: int) -> None:
+def test_no_baseline_reads_a_target_or_later_minutes(baseline: Baseline, horizon: int) -> None:
     pytest.importorskip("lightgbm")
     made = house(1500, horizon=horizon)
     (start,) = starts = due(made)[-200:-199]
@@ -126,7 +128,7 @@ def test_no_baseline_sees_a_target_or_what_comes_after(baseline: Baseline, horiz
     assert baseline(made._replace(values=other), starts).tolist() == expected.tolist()
 
 
-def test_without_lightgbm_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_lightgbm_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     made = house(400)
     with pytest.raises(UserError, match=r"-r lock/trees\.txt$"):

@@ -33,7 +33,7 @@ def test_quantiles_wins_and_intervals_are_those_of_the_meters() -> None:
     assert found["sure_losses"] == pytest.approx((skills < -0.1).mean(), abs=1e-6)
 
 
-def test_of_no_meter_with_a_skill_there_is_no_distribution() -> None:
+def test_without_any_skill_the_summary_is_empty() -> None:
     assert meter_scores.summarize_skill(rows([None])) == {"meters": 0}
     both = rows([0.5, -0.5])
     both[1]["in_training"] = False

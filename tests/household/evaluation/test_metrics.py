@@ -20,7 +20,7 @@ def arrays(pairs: list[tuple[float, float]]) -> tuple[schema.Power, schema.Power
 
 
 @given(PAIRS)
-def test_rmse_and_mae_are_their_definitions(pairs: list[tuple[float, float]]) -> None:
+def test_rmse_and_mae_equal_their_definitions(pairs: list[tuple[float, float]]) -> None:
     actual, forecast = arrays(pairs)
     errors = [f - a for a, f in zip(actual.tolist(), forecast.tolist(), strict=True)]
     assert metrics.rmse(actual, forecast) == pytest.approx(
@@ -41,7 +41,7 @@ def test_a_worked_example() -> None:
     assert metrics.skill(8, reference=2) == -3
 
 
-def test_a_series_without_a_scale_has_no_score() -> None:
+def test_a_scale_of_zero_has_no_mase() -> None:
     constant = np.ones(3, np.float32)
     assert metrics.mase(constant, constant, scale=0) is None
     assert metrics.skill(0.1, reference=0) is None

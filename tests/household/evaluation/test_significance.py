@@ -22,7 +22,7 @@ def pair(minutes: int, gain: float, seed: int) -> tuple[Power, Power, Power]:
 
 
 @given(st.integers(3, 80), st.integers(0, 9))
-def test_diebold_and_mariano_by_loops(minutes: int, seed: int) -> None:
+def test_diebold_mariano_equals_a_naive_implementation(minutes: int, seed: int) -> None:
     actual, forecast, reference = pair(minutes, 0.1, seed)
     d = [
         (float(r) - float(a)) ** 2 - (float(f) - float(a)) ** 2
@@ -41,14 +41,14 @@ def test_diebold_and_mariano_by_loops(minutes: int, seed: int) -> None:
     assert found.p == pytest.approx(2 * normal.cdf(-abs(found.statistic)), rel=1e-6, abs=1e-12)
 
 
-def test_equally_good_forecasts_are_told_apart_one_time_in_twenty() -> None:
+def test_equally_good_forecasts_differ_significantly_one_time_in_twenty() -> None:
     tests = [significance.diebold_mariano(*pair(500, 0, seed)) for seed in range(400)]
     low = sum(test is not None and test.p < 0.05 for test in tests)
     # 20 of 400 expected, with a standard deviation of 4.4.
     assert 7 <= low <= 33
 
 
-def test_the_interval_holds_the_true_skill_about_19_times_in_20() -> None:
+def test_the_confidence_interval_holds_the_true_skill_19_times_in_20() -> None:
     held = 0
     for seed in range(200):
         interval = significance.skill_ci(*pair(600, 0.2, seed), block=20, seed=seed)
@@ -59,7 +59,7 @@ def test_the_interval_holds_the_true_skill_about_19_times_in_20() -> None:
 
 
 @given(st.integers(4, 60), st.integers(1, 4), st.integers(0, 9))
-def test_the_interval_by_loops(minutes: int, block: int, seed: int) -> None:
+def test_the_bootstrap_equals_a_naive_implementation(minutes: int, block: int, seed: int) -> None:
     minutes = max(minutes, 2 * block)
     actual, forecast, reference = pair(minutes, 0.3, seed)
     blocks = math.ceil(minutes / block)
@@ -90,7 +90,7 @@ def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
     assert together.high - together.low > 2 * (apart.high - apart.low)
 
 
-def test_without_enough_days_there_is_no_interval_and_no_test() -> None:
+def test_too_few_days_give_no_interval_and_no_test() -> None:
     actual, forecast, _ = pair(2 * significance.DAY - 1, 0.1, 0)
     assert significance.skill_ci(actual, forecast, forecast) is None
     assert significance.diebold_mariano(actual, forecast, forecast) is None
@@ -155,7 +155,7 @@ def test_the_last_of_several_months_is_reported_with_its_skill(
     assert found == {"last_month": expected, "last_month_skill": skill}
 
 
-def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
+def test_a_previous_model_is_compared_but_is_not_a_baseline() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
     forecasts = {"LSTM": better, "persistence": worse, "previous LSTM": actual}
     found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
@@ -170,7 +170,7 @@ def test_an_earlier_model_is_no_baseline_and_compared_as_one() -> None:
     assert of_each[0] == of_each[1]
 
 
-def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
+def test_intervals_are_scored_in_each_group() -> None:
     actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
     off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
@@ -203,7 +203,7 @@ def test_coverage_is_the_scores_of_the_intervals_in_each_group() -> None:
     assert found["LSTM"]["winkler_95_kw"] == rows[1]["winkler_kw"]
 
 
-def test_without_an_interval_there_is_a_table_without_rows() -> None:
+def test_without_intervals_coverage_by_hour_is_empty() -> None:
     actual, _, reference = pair(10, 0.1, 0)
     clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
     table = breakdown.intervals_by_group(clock, actual, reference, ends={})

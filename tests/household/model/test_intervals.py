@@ -37,7 +37,7 @@ def around(found: ConformalIntervals, of: CalibrationSample) -> tuple[Float32, F
 
 
 @pytest.mark.parametrize("wide", [1.0, 0.2, 5.0])
-def test_intervals_cover_the_share_that_was_asked_for(wide: float) -> None:
+def test_intervals_have_the_asked_coverage(wide: float) -> None:
     """Even where the errors in training were of another size than those afterwards."""
     shares = []
     for seed in range(20):
@@ -52,7 +52,7 @@ def test_intervals_cover_the_share_that_was_asked_for(wide: float) -> None:
         assert share == pytest.approx(level, abs=0.012)
 
 
-def test_the_validation_part_itself_holds_just_the_share_that_the_theory_says() -> None:
+def test_the_validation_split_has_exactly_the_theoretical_coverage() -> None:
     validation = drawn(999, 1)
     found = intervals.calibrate(drawn(4000, 0), validation)
     assert found is not None
@@ -63,7 +63,7 @@ def test_the_validation_part_itself_holds_just_the_share_that_the_theory_says() 
         assert all(abs(count - math.ceil(1000 * level)) <= 1 for count in counts)
 
 
-def test_intervals_are_wider_where_the_state_is_and_shifted_where_errors_are() -> None:
+def test_intervals_are_wider_in_busy_states_and_follow_biased_errors() -> None:
     found = intervals.calibrate(drawn(20_000, 0), drawn(2000, 1))
     assert found is not None
     test = drawn(3000, 2)
@@ -76,7 +76,7 @@ def test_intervals_are_wider_where_the_state_is_and_shifted_where_errors_are() -
     assert np.all(upper[1] >= upper[0])
 
 
-def test_power_that_was_never_negative_is_never_expected_to_be() -> None:
+def test_a_lower_bound_is_negative_only_if_the_power_was() -> None:
     values = np.array([[0.1], [0.1], [0.2], [0.1]], np.float32)
     starts, forecast = np.array([0], np.int32), np.array([[0.1]], np.float32)
     wide = np.full((2, intervals.N_BINS, 1), 5, np.float32)
@@ -121,7 +121,7 @@ def test_the_state_reads_the_last_minutes_of_the_lookback_and_the_forecast(
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=30))
-def test_the_scores_are_their_definitions(rows: list[tuple[int, int, int]]) -> None:
+def test_interval_scores_equal_their_definitions(rows: list[tuple[int, int, int]]) -> None:
     n = len(rows)
     actual, lower, upper = (np.array(column, np.float32) for column in zip(*rows, strict=True))
     upper = np.maximum(lower, upper)
@@ -137,7 +137,7 @@ def test_the_scores_are_their_definitions(rows: list[tuple[int, int, int]]) -> N
     assert metrics.winkler_score(actual, lower, upper, level=0.8) == pytest.approx(score / n)
 
 
-def test_few_windows_to_validate_give_no_interval() -> None:
+def test_too_few_validation_windows_give_no_intervals() -> None:
     train = drawn(1000, 0)
     assert intervals.calibrate(train, drawn(18, 1)) is None
     assert intervals.calibrate(train, drawn(19, 1)) is not None
@@ -151,7 +151,7 @@ def test_few_windows_to_validate_give_no_interval() -> None:
     )
 
 
-def test_a_series_that_never_changes_has_the_narrowest_interval() -> None:
+def test_a_constant_series_has_the_narrowest_interval() -> None:
     still = CalibrationSample(
         np.zeros((200, 3), np.float32), np.ones((200, 1), np.float32), np.ones((200, 1), np.float32)
     )
@@ -163,7 +163,7 @@ def test_a_series_that_never_changes_has_the_narrowest_interval() -> None:
     assert np.all(upper - lower < 0.01)
 
 
-def test_a_file_gives_back_what_was_written_with_the_same_bytes(tmp_path: Path) -> None:
+def test_intervals_are_read_as_written_with_the_same_bytes(tmp_path: Path) -> None:
     found = intervals.calibrate(drawn(1000, 0), drawn(100, 1))
     assert found is not None
     for name in ("one", "two"):
@@ -176,12 +176,12 @@ def test_a_file_gives_back_what_was_written_with_the_same_bytes(tmp_path: Path) 
         assert np.array_equal(expected, got)
 
 
-def test_a_file_may_say_that_there_are_none(tmp_path: Path) -> None:
+def test_a_file_may_hold_no_intervals(tmp_path: Path) -> None:
     intervals.write(tmp_path / "none", None)
     assert intervals.read(tmp_path / "none") is None
 
 
-def test_both_ends_of_each_level_have_a_name() -> None:
+def test_both_bounds_of_each_level_have_a_name() -> None:
     lower, upper = np.zeros((2, 1, 1), np.float32), np.ones((2, 1, 1), np.float32)
     named = intervals.named_bounds(lower, upper, "_kw")
     assert list(named) == ["low_80_kw", "high_80_kw", "low_95_kw", "high_95_kw"]

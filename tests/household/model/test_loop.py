@@ -69,7 +69,7 @@ def train(
 
 
 @pytest.mark.parametrize("horizon", [1, 2])
-def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoch(
+def test_losses_are_of_groups_of_steps_and_of_validation_by_epoch(
     horizon: int,
 ) -> None:
     # At this rate the weights stay as they are, so that the losses can be computed afterwards.
@@ -91,7 +91,7 @@ def test_the_losses_are_those_of_each_stretch_of_steps_and_of_validation_by_epoc
 
 
 @pytest.mark.parametrize("horizon", [1, 2])
-def test_a_loss_at_every_minute_is_the_mean_over_the_windows_that_count(horizon: int) -> None:
+def test_a_loss_at_every_step_is_the_mean_over_windows_with_a_weight(horizon: int) -> None:
     shape = WindowShape(LOOKBACK, horizon)
     settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
     model, losses = train(settings, shape=shape)
@@ -119,7 +119,7 @@ def test_the_weights_of_the_best_epoch_are_kept(settings: TrainParams) -> None:
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["last_step", "every_step"])
-def test_a_training_that_continues_from_weights_starts_at_their_loss_and_ends_no_higher(
+def test_a_warm_start_never_ends_with_a_higher_validation_loss(
     settings: TrainParams, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = settings.model_copy(update={"epochs": 2, "learning_rate": 0.5})
@@ -221,14 +221,14 @@ def test_patience_counts_the_epochs_before_the_stop(tmp_path: Path) -> None:
         )
 
 
-def test_a_checkpoint_of_another_training_is_never_taken_up(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_never_resumed(tmp_path: Path) -> None:
     settings = TINY.model_copy(update=LONG)
     kept = tmp_path / "kept.npz"
     assert stopped(3, kept, settings) == [1, 2, 3]
     assert stopped(2, kept, settings, seed=1) == [1, 2]
 
 
-def test_everything_that_a_training_depends_on_changes_its_key(
+def test_everything_that_a_training_depends_on_changes_its_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = network.build_model(SHAPE, SCALING, TINY)
@@ -258,7 +258,7 @@ def test_everything_that_a_training_depends_on_changes_its_key(
 
 
 @pytest.mark.parametrize("size", [None, 0, 40, 700])
-def test_a_broken_checkpoint_is_none(tmp_path: Path, size: int | None) -> None:
+def test_a_damaged_checkpoint_is_ignored(tmp_path: Path, size: int | None) -> None:
     kept = tmp_path / "kept.npz"
     if size is not None:
         weights: checkpoint.Arrays = [np.ones(9)]
@@ -269,7 +269,7 @@ def test_a_broken_checkpoint_is_none(tmp_path: Path, size: int | None) -> None:
     assert Checkpoint(kept, "a").read() is None
 
 
-def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_as_written(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     network_arrays: checkpoint.Arrays = [draw.normal(size=(2, place + 1)) for place in range(12)]
     losses = draw.normal(size=(5, 3))

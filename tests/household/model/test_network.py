@@ -50,7 +50,7 @@ def test_a_batch_holds_the_windows_in_their_order() -> None:
     assert weights.tolist() == [1] * len(STARTS)
 
 
-def test_inputs_alone_need_no_target_minute() -> None:
+def test_inputs_need_no_target_minute() -> None:
     last = len(VALUES) - LOOKBACK
     inputs = windows.inputs(VALUES, np.array([0, last], np.int32), LOOKBACK)
     assert inputs.tolist() == inputs_at([0, last])
@@ -85,7 +85,7 @@ def numbered(n: int, horizon: int = 1) -> tuple[schema.Values, windows.Starts]:
 
 @at_most(max_examples=25, deadline=None)
 @given(st.data())
-def test_stretches_count_each_window_once_and_no_other(data: st.DataObject) -> None:
+def test_chunks_weigh_each_window_once_and_no_other(data: st.DataObject) -> None:
     """So a window that crosses a gap or belongs to another part has no loss."""
     horizon = data.draw(st.integers(1, 9))
     values, every = numbered(data.draw(st.integers(LOOKBACK + horizon, 50)), horizon)
@@ -129,7 +129,7 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
     assert epochs(2**32 - 1, minutes) == epochs(2**32 - 1, minutes)
 
 
-def test_stretches_are_cut_at_other_minutes_in_each_epoch() -> None:
+def test_each_epoch_cuts_chunks_at_other_minutes() -> None:
     values, starts = numbered(100)
     part = batches.in_memory(values, starts)
     cuts = set()
@@ -198,7 +198,7 @@ def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_changes_of_the_scaled_features_stand_beside_them() -> None:
+def test_difference_inputs_follow_the_scaled_features() -> None:
     model = network.build_model(SHAPE, SCALING, DENSE)
     inner = keras.Model(model.input, model.get_layer("with_changes").output)
     scaled = (VALUES[:LOOKBACK] - SCALING.center) / SCALING.scale
@@ -217,9 +217,7 @@ def test_a_forecast_of_the_change_starts_as_persistence() -> None:
 
 @pytest.mark.parametrize("target", ["difference", "level"])
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_a_stretch_forecasts_each_of_its_minutes_from_those_before(
-    target: str, horizon: int
-) -> None:
+def test_a_chunk_forecasts_each_of_its_minutes_from_those_before(target: str, horizon: int) -> None:
     settings = DENSE.model_copy(update={"target": target})
     learner = network.build_training_model(
         WindowShape(LOOKBACK, horizon), SCALING, settings, minutes=5
@@ -252,7 +250,7 @@ def outputs_and_gradients(
 
 
 @pytest.mark.parametrize("sequences", [True, False])
-def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
+def test_fused_lstm_equals_the_lstm_layer_of_keras(sequences: bool) -> None:
     draw = np.random.default_rng(0)
     inputs = tf.constant(draw.normal(size=(3, LOOKBACK, 2)), tf.float32)
     weights = [draw.normal(size=shape) for shape in ((2, 20), (5, 20), (20,))]
@@ -265,7 +263,7 @@ def test_a_fused_layer_gives_what_that_of_keras_gives(sequences: bool) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 48, 5)])
-def test_a_batched_layer_gives_what_that_of_keras_gives(shape: tuple[int, ...]) -> None:
+def test_batched_dense_equals_the_dense_layer_of_keras(shape: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)
     inputs = tf.constant(draw.normal(size=shape), tf.float32)
     weights = [draw.normal(size=(5, 4)), draw.normal(size=4)]
@@ -303,7 +301,7 @@ def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> No
         ({"horizon": 401}, False),
     ],
 )
-def test_a_training_with_long_sums_says_that_another_processor_may_differ(
+def test_a_training_that_is_not_portable_says_so(
     others: dict[str, Any], portable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shape = WindowShape(LOOKBACK, others.pop("horizon", 1))
@@ -317,7 +315,7 @@ def test_a_training_with_long_sums_says_that_another_processor_may_differ(
     assert network.name_difference(shape, settings) == "A card is not a CPU"
 
 
-def test_a_minute_that_is_not_known_yet_is_forecast() -> None:
+def test_the_minute_after_the_last_reading_is_forecast() -> None:
     model = network.build_model(SHAPE, SCALING, TINY)
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
     longer = np.concatenate([VALUES, [[9, 9]]]).astype(np.float32)

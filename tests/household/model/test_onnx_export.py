@@ -36,7 +36,7 @@ def written(
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_the_graph_forecasts_what_keras_forecasts(
+def test_onnx_forecasts_equal_those_of_keras(
     tmp_path: Path, settings: TrainParams, horizon: int
 ) -> None:
     shape = WindowShape(LOOKBACK, horizon)
@@ -57,7 +57,9 @@ def test_a_single_column_is_enough(tmp_path: Path) -> None:
     assert found == pytest.approx(keras_model.forecast(model, power, STARTS), abs=1e-5)
 
 
-def test_many_windows_are_taken_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_windows_are_forecast_in_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(tmp_path / "model.onnx", WindowShape(LOOKBACK, 1), SCALING, DENSE)
     session = inference.load_session(tmp_path / "model.onnx")
     whole = inference.predict(session, VALUES, STARTS)

@@ -39,7 +39,7 @@ def asked(model_folder: Path, **values: Any) -> Params:
     return changed(same | {name.replace("__", "."): value for name, value in values.items()})
 
 
-def test_a_training_continues_from_a_model_of_the_same_shape_with_its_scaling(
+def test_a_warm_start_needs_the_same_shape_and_keeps_the_scaling(
     model_folder: Path,
 ) -> None:
     found = saved_model.warm_start(
@@ -142,18 +142,18 @@ def test_a_folder_that_is_no_model_is_refused(
         saved_model.warm_start(asked(model_folder), FEATURES)
 
 
-def test_a_folder_that_is_not_there_is_named(model_folder: Path) -> None:
+def test_a_missing_folder_is_named(model_folder: Path) -> None:
     with pytest.raises(UserError, match=r"/nomodel: no such folder; use the output folder"):
         saved_model.warm_start(asked(model_folder.with_name("nomodel")), FEATURES)
 
 
-def test_the_folder_that_it_will_write_is_refused() -> None:
+def test_a_warm_start_from_the_output_folder_is_refused() -> None:
     model_folder = paths.NETWORK.parent
     with pytest.raises(UserError, match="copy the model to another folder"):
         saved_model.warm_start(asked(model_folder), FEATURES)
 
 
-def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_columns(
+def test_a_previous_model_may_read_fewer_minutes_and_columns(
     model_folder: Path,
 ) -> None:
     earlier = saved_model.load(model_folder, saved_model.GRAPH)
@@ -178,7 +178,7 @@ def test_an_earlier_model_forecasts_the_windows_of_a_longer_lookback_and_more_co
         (FEATURES, WindowShape(LOOKBACK, 2)),
     ],
 )
-def test_windows_that_lack_what_it_reads_are_refused(
+def test_windows_that_do_not_fit_the_previous_model_are_refused(
     model_folder: Path, features: list[str], shape: WindowShape
 ) -> None:
     values = np.zeros((60, len(features)), np.float32)
@@ -188,7 +188,7 @@ def test_windows_that_lack_what_it_reads_are_refused(
         )
 
 
-def test_the_minutes_that_it_was_trained_on_are_counted(model_folder: Path) -> None:
+def test_minutes_of_the_training_are_counted(model_folder: Path) -> None:
     last = np.datetime64(files.read_json(model_folder / "metadata.json")["trained_on"]["last"])
     minutes = np.arange(-2, 4) * np.timedelta64(1, "m")
     assert (

@@ -170,7 +170,7 @@ def test_a_zip_bomb_is_not_unpacked(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_zip_with_a_flipped_bit_is_good_or_a_failure(tmp_path: Path, method: int) -> None:
+def test_a_zip_with_a_flipped_bit_is_read_correctly_or_refused(tmp_path: Path, method: int) -> None:
     data = zipped(TEXT[:40], method=method)
     path = tmp_path / "power.zip"
     refused = 0
@@ -189,7 +189,7 @@ def test_a_zip_with_a_flipped_bit_is_good_or_a_failure(tmp_path: Path, method: i
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_wherever_a_zip_is_cut_short_it_is_a_failure(tmp_path: Path, method: int) -> None:
+def test_a_truncated_zip_is_refused(tmp_path: Path, method: int) -> None:
     data = zipped(TEXT[:40], method=method)
     path = tmp_path / "power.zip"
     for length in range(len(data)):

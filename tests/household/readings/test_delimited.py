@@ -146,7 +146,7 @@ def test_times_are_written_in_many_ways(text: str, form: str) -> None:
     assert found["timestamp"].to_pylist() == [BEGIN]
 
 
-def test_a_comma_may_stand_before_the_decimals() -> None:
+def test_a_comma_may_be_the_decimal_separator() -> None:
     layout = PLAIN._replace(delimiter=";", decimal=",")
     found, _ = tables('time;power\n2014-03-01 23:58:00;1,25\n"2014-03-01 23:59:00";"0,5"\n', layout)
     assert found["global_active_power"].to_pylist() == [1.25, 0.5]
@@ -175,13 +175,13 @@ def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e400", "nan", "inf", "0x1", "1_0", "--1"])
-def test_a_value_that_is_no_power_is_refused(value: str) -> None:
+def test_a_value_that_is_not_a_number_is_refused(value: str) -> None:
     with pytest.raises(UserError, match="line 2: a value is not a number"):
         tables(f"time,power\n2014-03-01 23:58:00,{value}\n", PLAIN)
 
 
 @pytest.mark.parametrize("value", ["1.234", "1.234,5", "0.5"])
-def test_a_point_before_a_decimal_comma_is_no_number_to_guess_at(value: str) -> None:
+def test_a_point_with_a_decimal_comma_is_refused(value: str) -> None:
     layout = PLAIN._replace(decimal=",", delimiter=";")
     with pytest.raises(UserError, match=r"line 2: a value is not a number"):
         tables(f"time;power\n2007-01-01 00:00:00;{value}\n", layout)
@@ -225,7 +225,7 @@ def test_any_text_in_any_layout_gives_minutes_in_order_or_one_line(
 
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", "1".encode("utf-16")])
-def test_bytes_that_are_no_text_are_refused_in_one_line(value: bytes) -> None:
+def test_bytes_that_are_not_utf_8_are_refused_in_one_line(value: bytes) -> None:
     with pytest.raises(UserError, match=r"mine\.csv line") as told:
         tables(b"time,power\n2014-03-01 23:58:00," + value + b"\n", PLAIN)
     assert "\n" not in str(told.value)
@@ -244,19 +244,19 @@ def test_a_time_in_another_format_is_refused_with_the_expected_one(form: str, sa
         tables("time,power\n3/1/2014 23:58,1\n", PLAIN._replace(time_format=form))
 
 
-def test_the_names_of_what_a_reading_is_of_are_kept() -> None:
+def test_sensor_names_are_collected() -> None:
     lines = [f"2014-03-01 23:5{minute}:00,1, sensor.{minute % 2},x\n" for minute in range(4)]
     _, made = tables("time,power,Entity_ID,other\n" + "".join(lines), PLAIN)
     assert made.entities == {"Entity_ID": ["sensor.0", "sensor.1"]}
 
 
-def test_of_many_names_the_first_are_kept() -> None:
+def test_only_the_first_sensor_names_are_kept() -> None:
     lines = [f"2014-03-01 23:{minute}:00,1,{minute}\n" for minute in range(10, 60)]
     _, made = tables("time,power,meter_id\n" + "".join(lines), PLAIN)
     assert made.entities == {"meter_id": ["10", "11", "12"]}
 
 
-def test_seconds_need_to_be_made_minutes() -> None:
+def test_readings_of_every_second_need_resampling() -> None:
     text = "time,power\n2014-03-01 23:58:30,1\n"
     with pytest.raises(
         UserError, match=r"not a whole minute in .*; set parse.layout.resample_to_minutes to true"
@@ -288,7 +288,7 @@ def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str)
     st.lists(st.tuples(st.integers(0, 100), POWER), min_size=1, max_size=60),
     st.integers(20, 400),
 )
-def test_the_mean_of_a_minute_is_of_the_readings_that_have_a_value(
+def test_resampling_averages_the_readings_that_have_a_value(
     rows: list[tuple[int, float | None]], block: int
 ) -> None:
     second, rows_of_text = 0, ["time,power"]

@@ -41,7 +41,7 @@ def naive(records: list[dict[int, float | None]]) -> dict[int, float | None] | N
 
 
 @given(records=RECORDS, size=st.integers(1, 5))
-def test_the_rows_are_those_of_all_in_time_and_what_differs_is_refused(
+def test_merge_sorts_all_rows_and_refuses_conflicts(
     records: list[dict[int, float | None]], size: int
 ) -> None:
     parts = {str(place): iter(tables(record, size)) for place, record in enumerate(records)}
@@ -58,7 +58,7 @@ def test_the_rows_are_those_of_all_in_time_and_what_differs_is_refused(
 
 
 @given(record=MINUTES, size=st.integers(1, 5))
-def test_a_month_is_one_table_however_its_rows_come(
+def test_split_by_month_does_not_depend_on_how_rows_are_chunked(
     record: dict[int, float | None], size: int
 ) -> None:
     found = dict(store.split_by_month(iter(tables(record, size))))

@@ -40,7 +40,7 @@ def record(whole: pa.Table, skipped: dict[str, int], parts: int = 3) -> dict[str
     return found.to_dict(skipped, "mine.txt", {})
 
 
-def test_quality_of_a_table_that_can_be_checked_by_hand() -> None:
+def test_the_quality_record_of_a_small_table() -> None:
     # Without a value: 0 to 1 (leading), 4 (null) with 5 to 6 (no row), 8 (no row), 10 (trailing).
     found = record(
         table(
@@ -94,7 +94,7 @@ def gaps(minutes: list[int], power: list[float | None]) -> dict[str, Any]:
         pytest.param([0, 1, 2], [1.0, 2.0, None], 1, 1, 0, id="trailing"),
     ],
 )
-def test_gaps_are_stretches_without_a_value(
+def test_a_gap_is_a_run_of_missing_minutes(
     minutes: list[int], power: list[float | None], count: int, longest: int, absent: int
 ) -> None:
     found = gaps(minutes, power)
@@ -108,7 +108,7 @@ def test_gaps_are_stretches_without_a_value(
 @given(
     steps=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=30),
 )
-def test_gaps_are_those_of_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> None:
+def test_gaps_equal_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> None:
     minutes = [sum(step for step, _ in steps[1 : end + 1]) for end in range(len(steps))]
     power = [1.0 if present else None for _, present in steps]
     known = {minute for minute, value in zip(minutes, power, strict=True) if value is not None}
@@ -146,13 +146,13 @@ HOUR = range(61)
         ([*[11.0 + minute / 60 for minute in HOUR], 11.5], None),
     ],
 )
-def test_power_that_no_house_has_is_doubted(power: list[float], doubt: str | None) -> None:
+def test_an_implausible_mean_power_is_a_caveat(power: list[float], doubt: str | None) -> None:
     doubts = record(table(list(range(len(power))), [*power]), {})["caveats"]
     assert len(doubts) == (doubt is not None)
     assert all(each.startswith(doubt) for each in doubts)
 
 
-def test_readings_of_several_sensors_are_doubted() -> None:
+def test_readings_of_several_sensors_are_a_caveat() -> None:
     found = quality.QualityReport()
     found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
     (doubt,) = found.to_dict({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
@@ -172,5 +172,5 @@ def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
 
 
 @pytest.mark.parametrize("minutes", [[0], [0, 1], [0, 1, 9], [0, 500, 501, 502]])
-def test_minutes_with_gaps_are_minutes(minutes: list[int]) -> None:
+def test_gaps_do_not_change_the_usual_step(minutes: list[int]) -> None:
     assert record(table(minutes, [1.0] * len(minutes)), {})["rows"] == len(minutes)

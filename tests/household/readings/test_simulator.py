@@ -116,7 +116,7 @@ def by_hour(power: Array, hours: Array) -> Array:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
-def test_its_statistics_are_those_of_the_real_household(seed: int) -> None:
+def test_the_sample_has_the_statistics_of_the_real_household(seed: int) -> None:
     house = simulator.simulate(seed=seed, days=105, start=WINTER)
     known = ~house.missing
     power = house.active_power[known] / 1000
@@ -157,7 +157,9 @@ def test_summer_takes_less_than_winter() -> None:
     start=st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1)),
 )
 @settings(max_examples=60, deadline=None)
-def test_its_laws_hold_for_any_household(seed: int, rows: int, start: dt.date) -> None:
+def test_the_laws_of_the_simulator_hold_for_any_household(
+    seed: int, rows: int, start: dt.date
+) -> None:
     house = simulator.simulate(seed=seed, days=rows / 1440, start=start)
     assert len(house.missing) == rows
     assert house.missing.sum() == min(round(rows * 25_979 / 2_075_259), max(rows - 2, 0))
@@ -187,7 +189,7 @@ def test_its_laws_hold_for_any_household(seed: int, rows: int, start: dt.date) -
             assert int(line.split(b";")[2].replace(b".", b"")) == house.active_power[minute]
 
 
-def test_a_seed_is_a_household() -> None:
+def test_the_seed_determines_the_simulated_household() -> None:
     def text(seed: int) -> bytes:
         return b"".join(uci_writer.to_uci_text(simulator.simulate(seed=seed, days=1, start=WINTER)))
 
@@ -195,7 +197,7 @@ def test_a_seed_is_a_household() -> None:
     assert text(1) != text(2)
 
 
-def test_its_bytes_are_the_same_on_every_machine() -> None:
+def test_the_sample_has_the_same_bytes_on_every_machine() -> None:
     house = simulator.simulate(seed=0, days=20, start=dt.date(2007, 6, 20))
     found = hashlib.sha256(b"".join(uci_writer.to_uci_text(house))).hexdigest()
     # A wanted change of the simulator changes this; put what the assertion shows.

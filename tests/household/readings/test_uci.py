@@ -118,9 +118,7 @@ def test_days_and_months_may_have_leading_zeros() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_wherever_the_last_block_begins_a_missing_last_newline_does_no_harm(
-    monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def test_a_missing_last_newline_is_accepted(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     data = text(*map(line, range(count)))
     expected, _ = read(data)
     for block in range(len(HEADER) + 1, len(data) + 2):
@@ -208,7 +206,7 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
 
 
 @pytest.mark.parametrize("block", [lines.BLOCK_BYTES, TINY])
-def test_a_mark_of_byte_order_inside_the_text_is_bad_wherever_a_block_begins(
+def test_a_byte_order_mark_inside_the_text_is_a_bad_line(
     monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", block)
@@ -217,7 +215,7 @@ def test_a_mark_of_byte_order_inside_the_text_is_bad_wherever_a_block_begins(
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 15, 28, 29])
-def test_a_bad_lines_number_counts_blank_lines_and_those_of_earlier_blocks(
+def test_the_number_of_a_bad_line_counts_blank_lines_and_earlier_blocks(
     monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 300)
@@ -240,7 +238,7 @@ def test_several_bad_lines_are_counted_each_under_its_fault(
     }  # fmt: skip
 
 
-def test_a_bad_line_between_the_blocks_does_not_hide_that_time_went_back(
+def test_a_bad_line_between_two_blocks_does_not_hide_times_out_of_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", TINY)
@@ -258,7 +256,7 @@ def test_a_long_bad_line_is_shown_in_part() -> None:
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_a_line_longer_than_a_block_is_a_failure_with_its_number(
+def test_a_line_longer_than_a_block_is_an_error_with_its_number(
     monkeypatch: pytest.MonkeyPatch, skip: bool
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 300)
@@ -292,7 +290,7 @@ UTF_16 = text(*BEFORE).decode().encode("utf-16")
         pytest.param(text() + b" \r\n\n\n", "header but no readings", id="and blanks"),
     ],
 )
-def test_a_text_of_another_layout_is_a_failure_with_skip_too(
+def test_a_text_in_another_layout_is_an_error_even_with_skip(
     data: bytes, reason: str, skip: bool
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -304,7 +302,7 @@ def test_a_text_of_another_layout_is_a_failure_with_skip_too(
     assert "\n" not in said
 
 
-def test_a_text_of_bad_lines_alone_has_no_minutes() -> None:
+def test_a_text_with_only_bad_lines_is_refused() -> None:
     with pytest.raises(UserError, match="header but no readings"):
         read(text(b"x", b"y"), skip=True)
 
@@ -430,5 +428,5 @@ def texts(draw: st.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(data=texts(), skip=st.booleans(), block=st.integers(TINY, 400))
 @example(data=text(line(0), line(1))[:-1], skip=False, block=TINY + 1)
-def test_a_naive_reader_finds_the_same(data: bytes, skip: bool, block: int) -> None:
+def test_the_reader_equals_a_naive_reader(data: bytes, skip: bool, block: int) -> None:
     assert outcome(data, skip, block) == naive(data, skip)

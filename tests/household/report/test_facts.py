@@ -18,7 +18,7 @@ from tests.project import leaves, tutorial
         ({"simulated": False, "licence": None, "address": "https://a.org/b/c.zip"}, "c.zip"),
     ],
 )
-def test_the_source_has_a_plain_name(source: dict[str, object], name: str) -> None:
+def test_the_zip_of_a_source_has_a_plain_name(source: dict[str, object], name: str) -> None:
     assert facts.source_label(source) == name
 
 
@@ -42,7 +42,7 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
 
 
-def test_the_coverage_of_the_intervals_is_reported_and_doubted_where_it_is_off() -> None:
+def test_coverage_is_reported_and_a_caveat_where_it_is_off() -> None:
     made = results(predictions(4_000))  # 0.25 and 0.4 kW off errors with a deviation of 0.2 kW
     texts = facts.facts(made).set_index("name")["text"]
     held = made.interval_scores("all", "all", "LSTM")
@@ -82,14 +82,14 @@ def verdict(persistence: float, best: float, name: str = "linear", **others: Any
         (-0.1, -0.1, "persistence", "10.0% larger than that of persistence"),
     ],
 )
-def test_the_headline_is_no_win_where_a_baseline_is_better(
+def test_the_headline_names_a_better_baseline(
     persistence: float, best: float, name: str, said: str
 ) -> None:
     texts = facts.facts(verdict(persistence, best, name)).set_index("name")["text"]
     assert texts["headline"] == f"The LSTM's error is {said}"
 
 
-def test_a_gain_over_the_best_baseline_that_may_be_none_is_doubted() -> None:
+def test_an_uncertain_gain_over_the_best_baseline_is_a_caveat() -> None:
     said = " ".join(caveats.caveats(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
     assert "The confidence interval of the gain over linear, the best baseline, contains 0" in said
     sure = " ".join(caveats.caveats(verdict(0.2, 0.05, best_low=0.01, best_high=0.09)))
@@ -97,19 +97,19 @@ def test_a_gain_over_the_best_baseline_that_may_be_none_is_doubted() -> None:
 
 
 @pytest.mark.parametrize(("skill", "doubted"), [(-167.0, True), (-0.9, False), (0.2, False)])
-def test_a_training_that_diverged_is_doubted(skill: float, doubted: bool) -> None:
+def test_a_diverged_training_is_a_caveat(skill: float, doubted: bool) -> None:
     said = " ".join(caveats.caveats(verdict(skill, skill)))
     assert ("The training diverged" in said) == doubted
 
 
-def test_the_doubts_include_those_of_parse() -> None:
+def test_caveats_of_the_readings_are_included() -> None:
     made = results(predictions(9))
     quality = made.quality | {"caveats": ["the mean power is 453 kW, but a household has 0.2 to 2"]}
     said = list(caveats.caveats(made._replace(quality=quality)))
     assert said[0] == "The readings: the mean power is 453 kW, but a household has 0.2 to 2."
 
 
-def test_where_persistence_is_closer_stands_beside_the_verdict() -> None:
+def test_the_verdict_says_where_persistence_is_closer() -> None:
     made = predictions(600)
     change = (made["actual"] - made["persistence"]).abs()
     # Right where the power moves by half a kilowatt or more, and by as much off where it does not.
@@ -133,7 +133,7 @@ def test_shortcuts_are_a_section_only_where_some_are_taken() -> None:
     assert len(taken[taken["section"] == "shortcuts"]) == 5
 
 
-def test_a_loss_is_reported_as_plainly_as_a_win() -> None:
+def test_a_worse_network_is_reported_like_a_better_one() -> None:
     made = predictions(4_000)
     made["LSTM"], made["persistence"] = made["persistence"].copy(), made["LSTM"].copy()
     texts = facts.facts(results(made)).set_index("name")["text"]
@@ -144,7 +144,7 @@ def test_a_loss_is_reported_as_plainly_as_a_win() -> None:
     assert "Linear has a smaller error" in said
 
 
-def test_a_gain_that_may_be_none_is_doubted() -> None:
+def test_an_uncertain_gain_is_a_caveat() -> None:
     made = predictions(4_000)
     errors = made["persistence"] - made["actual"]
     made["LSTM"] = made["actual"] + errors.sample(frac=1, random_state=0).to_numpy()
@@ -175,7 +175,7 @@ def test_a_last_month_below_the_interval_is_a_warning(
         )
 
 
-def test_an_earlier_model_that_is_better_or_knows_the_test_part_is_doubted() -> None:
+def test_a_better_or_overlapping_previous_model_is_a_caveat() -> None:
     made = results(predictions(9))
     assert "previous" not in " ".join(caveats.caveats(made))
     figures = {"previous_low": None, "previous_high": None, "previous_training_overlap": 1_234}
@@ -207,11 +207,11 @@ def test_the_shortcuts_are_those_of_the_tutorial() -> None:
         ({"window.use_fraction": 0.5}, "only the first part"),
     ],
 )
-def test_the_doubts_are_reported(changes: dict[str, Any], said: str) -> None:
+def test_caveats_are_reported(changes: dict[str, Any], said: str) -> None:
     assert any(said in caveat for caveat in caveats.caveats(results(predictions(9), **changes)))
 
 
-def test_a_real_household_and_a_long_test_part_leave_fewer_doubts() -> None:
+def test_real_data_and_a_long_test_split_have_fewer_caveats() -> None:
     made = results(predictions(1440 * 28))._replace(source=SAMPLE | {"simulated": False})
     said = " ".join(caveats.caveats(made))
     assert "simulated" not in said
@@ -230,7 +230,7 @@ def test_the_settings_are_all_parameters() -> None:
     assert table["window.use_fraction"] == "1"
 
 
-def test_of_several_meters_the_wins_and_the_worst_are_reported() -> None:
+def test_wins_and_the_worst_meters_are_reported() -> None:
     made = results(predictions(4_000))
     of = {"meters": 3, "wins": 0.5, "wins_low": 0.1, "wins_high": 0.9, "median": 0.2}
     of |= {"median_low": 0.1, "median_high": 0.3, "p05": -0.1, "p95": 0.4}

@@ -18,7 +18,7 @@ def made(source: dict[str, Any], horizon: int = 1) -> str:
     return model_card.render(given, tables.scores(given))
 
 
-def test_the_card_says_what_the_model_reads_what_it_learnt_from_and_how_good_it_is() -> None:
+def test_the_card_has_inputs_training_data_and_scores() -> None:
     text = made(UCI)
     table = tables.scores(results(predictions(4_000))).set_index("series")
     lstm = table.loc["LSTM"]
@@ -34,7 +34,7 @@ def test_the_card_says_what_the_model_reads_what_it_learnt_from_and_how_good_it_
     assert "nan" not in text
 
 
-def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
+def test_the_card_names_a_longer_horizon() -> None:
     assert made(UCI, horizon=4).startswith("# Forecast of a household's power, 4 minutes ahead")
 
 
@@ -49,11 +49,11 @@ def test_of_a_longer_horizon_it_says_how_far_it_looks() -> None:
         ),
     ],
 )
-def test_the_card_ends_with_the_terms_of_the_readings(source: dict[str, Any], said: str) -> None:
+def test_the_card_ends_with_the_licence_of_the_readings(source: dict[str, Any], said: str) -> None:
     assert made(source).endswith(said)
 
 
-def test_of_several_meters_it_says_how_many() -> None:
+def test_the_card_names_the_number_of_meters() -> None:
     given = results(predictions(4_000))._replace(source=UCI)
     trained = given.forecaster["trained_on"] | {"meters": 12}
     several = given._replace(forecaster=given.forecaster | {"trained_on": trained})

@@ -80,7 +80,7 @@ def outline(mark: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", [plot.name for plot in plots.PLOTS])
-def test_a_template_says_what_to_see_and_where_in_the_page(name: str) -> None:
+def test_a_template_has_a_description_and_a_section(name: str) -> None:
     (record,) = (plot.template for plot in plots.PLOTS if plot.name == name)
     assert len(record["description"]) > 15
     assert record["usermeta"]["section"]

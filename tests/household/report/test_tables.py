@@ -45,7 +45,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.to_dict("records")  # type: ignore[return-value]
 
 
-def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
+def test_the_forecast_plot_may_show_the_first_minutes() -> None:
     made = predictions(9)
     table = tables.forecast(results(made, steps=4, **{"plot.start": "first"}))
     assert table.columns.tolist() == ["timestamp", "series", "power_kw", "low_kw", "high_kw"]
@@ -63,7 +63,7 @@ def test_the_forecast_is_the_first_minutes_of_each_series() -> None:
 
 @few
 @given(st.integers(1, 60), st.integers(2, 9), SEEDS)
-def test_the_forecast_is_the_stretch_with_most_switching(n: int, steps: int, seed: int) -> None:
+def test_the_forecast_plot_shows_the_busiest_run(n: int, steps: int, seed: int) -> None:
     made = predictions(n, seed)
     made["actual"] = (made["actual"] / 8).round(1).astype(np.float32)
     power = made["actual"].tolist()
@@ -81,7 +81,7 @@ def test_the_forecast_is_the_stretch_with_most_switching(n: int, steps: int, see
         assert rows["power_kw"].tolist() == made.loc[np.array(stretches) == busiest, name].tolist()
 
 
-def test_of_several_meters_the_forecast_is_of_the_first() -> None:
+def test_the_forecast_plot_shows_the_first_meter() -> None:
     made = predictions(40).assign(meter=["a"] * 10 + ["b"] * 30)
     table = tables.forecast(results(made, steps=100, **{"plot.start": "first"}))
     assert table["series"].value_counts().unique().tolist() == [10]
@@ -119,7 +119,7 @@ def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
         assert row["asked"] == int(level) / 100
 
 
-def test_of_windows_that_share_targets_those_that_do_not_are_shown() -> None:
+def test_the_forecast_plot_shows_windows_that_do_not_overlap() -> None:
     made = predictions(10 * 17, horizon=17)  # which begin 7 minutes apart
     table = tables.forecast(results(made, steps=40, **{"plot.start": "first"}))
     assert table["series"].value_counts().tolist() == [40] * 4
@@ -163,7 +163,7 @@ def test_gain_by_month_is_that_of_the_windows_that_begin_in_it(horizon: int) -> 
     assert april["ci_low"] < april["gain"] < april["ci_high"]
 
 
-def test_gain_by_meter_has_the_meters_from_the_worst_on() -> None:
+def test_gain_by_meter_is_sorted_from_the_worst() -> None:
     table = tables.gain_by_meter(results(predictions(9))._replace(meters=METERS))
     columns = ["meter", "kind", "gain", "share", "windows"]
     assert table[columns].to_numpy().tolist() == [
@@ -174,7 +174,7 @@ def test_gain_by_meter_has_the_meters_from_the_worst_on() -> None:
     assert tables.gain_by_meter(results(predictions(9))).empty
 
 
-def test_within_a_month_there_is_no_gain_by_month() -> None:
+def test_a_single_month_has_no_gain_by_month() -> None:
     table = tables.gain_by_month(results(predictions(9)))
     assert table.empty
     assert "gain" in table
@@ -186,7 +186,7 @@ def test_a_horizon_of_a_minute_has_no_error_by_step() -> None:
     assert "rmse_kw" in table
 
 
-def test_a_day_ahead_has_no_more_steps_than_a_plot_can_show() -> None:
+def test_error_by_step_thins_out_a_horizon_of_a_day() -> None:
     steps = tables.error_by_step(results(predictions(1440, horizon=1440)))["step"].unique()
     assert steps[:6].tolist() == [1, 2, 3, 4, 5, 6]
     assert steps[-1] == 1440
@@ -255,7 +255,7 @@ def test_error_and_gain_of_each_day(n: int, seed: int) -> None:
         assert row["minutes"] == len(of_day["LSTM"])
 
 
-def test_a_day_without_an_error_of_persistence_has_no_gain_over_it() -> None:
+def test_a_day_without_an_error_of_persistence_has_no_gain() -> None:
     made = predictions(9).assign(persistence=lambda made: made["actual"])
     assert set(tables.gain_by_day(results(made))["series"]) == {"linear"}
 
@@ -283,7 +283,7 @@ def test_error_by_change_groups_the_minutes_by_how_far_the_power_moved(n: int, s
 
 @few
 @given(SIZES, SEEDS)
-def test_the_squares_of_predicted_and_actual_hold_every_minute_once(n: int, seed: int) -> None:
+def test_predicted_actual_counts_every_minute_once(n: int, seed: int) -> None:
     made = predictions(n, seed)
     table = tables.predicted_actual(results(made))
     assert table.groupby("series")["minutes"].sum().to_dict() == dict.fromkeys(FORECASTERS, n)
@@ -303,7 +303,7 @@ def test_the_squares_of_predicted_and_actual_hold_every_minute_once(n: int, seed
 
 @few
 @given(SIZES, SEEDS)
-def test_the_distribution_holds_every_error_once_and_ends_in_nothing(n: int, seed: int) -> None:
+def test_error_distribution_counts_every_error_once(n: int, seed: int) -> None:
     made = predictions(n, seed)
     table = tables.error_distribution(results(made))
     for name, rows in table.groupby("series"):
@@ -317,7 +317,7 @@ def test_the_distribution_holds_every_error_once_and_ends_in_nothing(n: int, see
 
 @few
 @given(st.floats(1e-6, 1e6))
-def test_a_step_is_round_and_little_more_than_asked_for(least: float) -> None:
+def test_a_bin_width_is_round_and_barely_larger_than_asked(least: float) -> None:
     step = tables.nice_bin_width(least)
     assert float(f"{step:.0e}") == pytest.approx(step)
     assert f"{step:.0e}"[0] in "125"
@@ -349,7 +349,7 @@ def test_the_scores_are_those_of_the_metrics_with_the_interval_of_the_skill(hori
     assert table.loc["persistence", ["ci_low", "ci_high"]].isna().all()
 
 
-def test_a_short_test_part_has_scores_without_intervals() -> None:
+def test_a_short_test_split_has_scores_without_confidence_intervals() -> None:
     assert tables.scores(results(predictions(9)))[["ci_low", "ci_high"]].isna().all(axis=None)
 
 
