@@ -1,8 +1,8 @@
 """Train the LSTM, one model for all meters.
 
-Reads data/series/, data/split/, data/source.json and, for a warm start, the model in
-`train.warm_start`. Writes models/lstm/ and reports/train/history.csv. After each epoch it
-saves models/checkpoint.npz, from which an interrupted training resumes.
+Reads data/series/, data/split/, data/source.json and the model in `train.warm_start` if any. Writes
+models/lstm/ and reports/train/history.csv, and after each epoch models/checkpoint.npz, from which
+an interrupted training resumes.
 """
 
 from contextlib import nullcontext, redirect_stdout
@@ -14,13 +14,16 @@ from household.core.params import Params
 from household.model import distributed, loop, tensorflow, trainer
 
 
-def main(params: Params, root: Path = Path(), *, keep_interrupted: bool = False) -> bool:
-    """Run the stage on the files under `root`; return whether Ctrl-C ended the training.
-
-    It raises KeyboardInterrupt unless `keep_interrupted` asks to keep the best epoch so far.
-    """
+def main(
+    params: Params,
+    root: Path = Path(),
+    *,
+    warm_start: Path | None = None,
+    keep_interrupted: bool = False,
+) -> bool:
+    """Run the stage on the files under `root`; return whether Ctrl-C ended the training."""
     strategy, workers = tensorflow.distribution_strategy(), distributed.workers_from_env()
-    training = trainer.prepare(params, root)
+    training = trainer.prepare(params, root, warm_start)
     for line in trainer.describe(training, params):
         print(f"train: {line}")
     # All workers print the same lines from here on.

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,11 @@ def run(
     settings = params.with_overrides(shipped, sections)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        training = settings
+        earlier = None
         if isinstance(model, Run):
-            earlier = {"warm_start": str(model.save(root / "earlier"))}
-            training = params.with_overrides(settings, {"train": earlier})
+            earlier = model.save(root / "earlier")
         elif model is not None:
-            earlier = {"warm_start": str(model)}
-            training = settings = params.with_overrides(settings, {"train": earlier})
+            settings = params.with_overrides(settings, {"train": {"warm_start": str(model)}})
         if data is None:
             fetch.main(settings, root)
             parse.main(settings, root)
@@ -141,12 +140,9 @@ def run(
         split.main(settings, root)
         # A training that is interrupted in its first epoch writes none.
         files.write_csv(root / paths.HISTORY, NO_LOSSES)
-        interrupted = train.main(training, root, keep_interrupted=True)
-        # The record must not name the temporary folder.
-        record = files.read_json(root / paths.FORECASTER)
-        record["parameters"]["train"] = settings.train.model_dump()
-        files.write_json(root / paths.FORECASTER, record)
-        evaluate.main(settings, root)
+        interrupted = train.main(settings, root, warm_start=earlier, keep_interrupted=True)
+        with redirect_stdout(None):  # the run shows the same lines
+            evaluate.main(settings, root)
         folder = (root / paths.NETWORK).parent
         return Run(
             data=_read_parsed(root),

@@ -17,14 +17,16 @@ from household.model import (
     inference,
     intervals,
     keras_file,
+    metadata,
     network,
     onnx_export,
     saved_model,
     tensorflow,
 )
 from household.model.loop import TrainingData
+from household.model.metadata import TrainingExtent
 from household.model.network import Model
-from household.model.saved_model import SavedModel, TrainingExtent
+from household.model.saved_model import SavedModel
 
 
 class Training(NamedTuple):
@@ -43,14 +45,19 @@ class Training(NamedTuple):
     earlier: SavedModel | None
 
 
-def prepare(params: Params, root: Path) -> Training:
+def prepare(params: Params, root: Path, warm_start: Path | None = None) -> Training:
     """Return the data of the split stage, and the network to train on it.
+
+    Args:
+        params: The parameters.
+        root: The folder of the pipeline.
+        warm_start: The model to start from, by default that of `train.warm_start`.
 
     Raises:
         UserError: The model of a warm start does not fit.
     """
     features, data = load_data(params, root)
-    earlier = saved_model.warm_start(params, features, root)
+    earlier = saved_model.warm_start(params, features, root, folder=warm_start)
     if earlier:
         data = data._replace(scaling=earlier.scaling)
     return Training(features, data, build_or_warm_start(params, data, earlier), earlier)
@@ -95,7 +102,7 @@ def describe(training: Training, params: Params) -> Iterator[str]:
     difference = network.name_difference(network.window_shape(training.model), params.train)
     if difference and not workers.index:
         yield f"{difference}; another machine may give other bytes, scores within 1 %"
-    if training.earlier:
+    if params.train.warm_start and training.earlier:
         yield f"warm start from {training.earlier.folder}"
 
 
@@ -112,7 +119,7 @@ def save(training: Training, params: Params, root: Path) -> None:
     keras_file.save(model, root / paths.NETWORK)
     onnx_export.write(root / paths.GRAPH, graph)
     intervals.write(root / paths.INTERVALS, bands)
-    record = saved_model.build_metadata(
+    record = metadata.build(
         params,
         features,
         data.scaling,
@@ -133,5 +140,5 @@ def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:
         table = files.read_table(root / paths.SERIES / meters.file_name(meter))
         stamps, values = arrow.to_numpy(table["timestamp"]), series.to_array(table)
         train = windows.read_starts(starts)
-        extents.append(saved_model.training_extent(stamps, values, train, shape=shape))
+        extents.append(metadata.training_extent(stamps, values, train, shape=shape))
     return extents

@@ -33,7 +33,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 def stage(line: str) -> Callable[[Path], None]:
     """Return an edit that makes the window stage run `line` first."""
-    start = "    window, parsed = params.window, meters.by_name(paths.PARSED)\n"
+    start = "    window, parsed = params.window, meters.by_name(root / paths.PARSED)\n"
     return edited("stages/window.py", start, f"    {line}\n{start}")
 
 

@@ -11,7 +11,7 @@ from household.core import files, schema
 from household.dataset import batches, series
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
-from household.model import inference, intervals, onnx_export, saved_model
+from household.model import inference, intervals, metadata, onnx_export
 from tests.household.report.example_results import SAMPLE
 from tests.project import changed
 
@@ -64,12 +64,12 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     assert found is not None
     intervals.write(folder / "intervals.npz", found)
     train = np.arange(80, dtype=np.int32)
-    record = saved_model.build_metadata(
+    record = metadata.build(
         given,
         FEATURES,
         scaling,
         source=SAMPLE,
-        trained_on=[saved_model.training_extent(stamps, values, train, shape=shape)],
+        trained_on=[metadata.training_extent(stamps, values, train, shape=shape)],
         levels=schema.LEVELS,
     )
     files.write_json(folder / "metadata.json", record)

@@ -9,7 +9,7 @@ from household.core import schema
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 from household.evaluation import breakdown, evaluate, metrics
-from household.model import saved_model
+from household.model import metadata
 from household.report.results import ENDS, Results
 from tests.project import changed
 
@@ -94,13 +94,13 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
-    record = saved_model.build_metadata(
+    record = metadata.build(
         given,
         list(schema.NAMES),
         Scaler(np.zeros(7), np.ones(7)),
         source=SAMPLE,
         trained_on=[
-            saved_model.training_extent(
+            metadata.training_extent(
                 clock, values, np.arange(952, dtype=np.int32), shape=WindowShape(49, horizon)
             )
         ],
