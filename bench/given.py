@@ -53,7 +53,7 @@ def read_given(seconds: float) -> Given:
     minutes = files.read_table(paths.SERIES / "power.parquet")
     return Given(
         read,
-        WindowShape(read.window.lookback, read.window.horizon),
+        WindowShape.of(read.window),
         series.to_array(minutes),
         scaling.read(paths.SCALING, minutes.column_names[1:]),
         windows.read_starts(paths.TRAIN / "power.parquet"),

@@ -70,7 +70,7 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     name, seed = task
     settings = changed(VARIANTS[name], seed)
     window = settings.window
-    shape = windows.WindowShape(window.lookback, window.horizon)
+    shape = windows.WindowShape.of(window)
     columns = ["timestamp", *window.features]
     complete = series.complete_minutes(
         lambda: store.iter_months(paths.PARSED / "power", columns),

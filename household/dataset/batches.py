@@ -1,6 +1,6 @@
 """Read windows and their targets in batches, from memory or from files.
 
-The windows of each meter are read in pieces. Several pieces are in memory at once and shuffled
+The windows of each meter are read in shards. Several shards are in memory at once and shuffled
 together, so memory does not grow with the number of meters.
 """
 
@@ -60,29 +60,29 @@ class ShardRef(NamedTuple):
 
 
 class WindowDataset(NamedTuple):
-    """List the pieces of a split.
+    """List the shards of a split.
 
     Attributes:
-        pieces: The pieces, of all meters.
+        shards: The shards, of all meters.
         key: What their contents depend on, for the fingerprint of a checkpoint.
     """
 
-    pieces: list[ShardRef]
+    shards: list[ShardRef]
     key: list[bytes | npt.NDArray[Any]]
 
     @property
     def size(self) -> int:
         """Return the number of windows."""
-        return sum(piece.size for piece in self.pieces)
+        return sum(shard.size for shard in self.shards)
 
     def n_chunks(self, minutes: int) -> int:
         """Return the number of chunks of `minutes` that hold the windows."""
-        return sum(piece.n_chunks(minutes) for piece in self.pieces)
+        return sum(shard.n_chunks(minutes) for shard in self.shards)
 
     def read(self) -> Iterator[Shard]:
-        """Yield the windows of each piece."""
-        for piece in self.pieces:
-            yield piece.read()
+        """Yield the windows of each shard."""
+        for shard in self.shards:
+            yield shard.read()
 
 
 def in_memory(values: Values, starts: Starts) -> WindowDataset:
@@ -90,8 +90,8 @@ def in_memory(values: Values, starts: Starts) -> WindowDataset:
     if not len(starts):
         return WindowDataset([], [])
     all_windows = Shard(values, starts)
-    piece = ShardRef(len(starts), int(starts.min()), int(starts.max()), lambda: all_windows)
-    return WindowDataset([piece], [values, starts])
+    shard = ShardRef(len(starts), int(starts.min()), int(starts.max()), lambda: all_windows)
+    return WindowDataset([shard], [values, starts])
 
 
 def load_datasets(
@@ -106,7 +106,7 @@ def load_datasets(
         folder: The series of each meter.
         splits: The window starts of each meter, a folder for each split.
         shape: The shape of the windows.
-        before: How many minutes before the first window of a piece to read as well.
+        before: How many minutes before the first window of a shard to read as well.
     """
     minutes, starts = meters.by_name(folder), [meters.by_name(split) for split in splits]
     if len(minutes) == 1:
@@ -127,21 +127,21 @@ def from_files(
     Args:
         meters: The file of the series and the file of the window starts of each meter.
         shape: The shape of the windows.
-        before: How many minutes before the first window of a piece to read as well.
+        before: How many minutes before the first window of a shard to read as well.
     """
-    pieces: list[ShardRef] = []
+    shards: list[ShardRef] = []
     for path, starts in meters:
         sorted_starts = np.sort(windows.read_starts(starts))
         boundaries = np.flatnonzero(np.diff(sorted_starts // SHARD_MINUTES)) + 1
-        for piece_starts in np.split(sorted_starts, boundaries):
-            if len(piece_starts):
-                first, last = int(piece_starts[0]), int(piece_starts[-1])
+        for shard_starts in np.split(sorted_starts, boundaries):
+            if len(shard_starts):
+                first, last = int(shard_starts[0]), int(shard_starts[-1])
                 read = partial(
                     _read_shard, path, starts, first, last=last, shape=shape, before=before
                 )
-                pieces.append(ShardRef(len(piece_starts), first, last, read))
+                shards.append(ShardRef(len(shard_starts), first, last, read))
     return WindowDataset(
-        pieces,
+        shards,
         [files.sha256(path).encode() for files_of_meter in meters for path in files_of_meter],
     )
 
@@ -172,7 +172,7 @@ class Batch(NamedTuple):
 
 
 class ShuffleBuffer:
-    """Hold several pieces in memory as one series and gather chunks from it.
+    """Hold several shards in memory as one series and gather chunks from it.
 
     A chunk of 4 minutes with a lookback of 3 and a horizon of 1, whose first window starts at row
     s:
@@ -182,14 +182,14 @@ class ShuffleBuffer:
         targets                  y    y    y    y     the minute after each input
         weights             1    0    1    1          0: that window is not in the split
 
-    Pieces are padded, so that no window crosses from one piece to the next:
+    Shards are padded, so that no window crosses from one shard to the next:
 
         values    pad | a0 a1 a2 a3 a4 a5 | pad pad | pad | b0 b1 b2 b3 | pad pad
     """
 
     def __init__(self, read: Sequence[Shard], shape: WindowShape, minutes: int) -> None:
-        # A chunk may begin before the first window of its piece and end after the last one. The
-        # padding keeps it out of other pieces. Minutes there have no weight.
+        # A chunk may begin before the first window of its shard and end after the last one. The
+        # padding keeps it out of other shards. Minutes there have no weight.
         pads = [(minutes, 2 * minutes), (0, 0)]
         values = [each.values for each in read]
         if len(read) > 1:
@@ -254,19 +254,19 @@ def iter_batches(
         shape: The shape of the windows.
         chunk_length: The length of a chunk in minutes.
         batch_size: The number of chunks in a batch.
-        shuffle: Shuffles the pieces, and then the chunks of those that are in memory together,
+        shuffle: Shuffles the shards, and then the chunks of those that are in memory together,
             after shifting their boundaries. By default all stay in order.
     """
-    order = np.arange(len(dataset.pieces), dtype=np.int32)
+    order = np.arange(len(dataset.shards), dtype=np.int32)
     if shuffle and len(order) > 1:
         order = shuffle(order, -1, 1)
     pending: list[Batch] = []
     n_missing = batch_size  # chunks that the next batch lacks
-    for i, pool in enumerate(_buffers([dataset.pieces[j] for j in order], shape, chunk_length)):
-        firsts = shuffle(pool.n_chunks, i, chunk_length) if shuffle else pool.n_chunks
+    for i, buffer in enumerate(_buffers([dataset.shards[j] for j in order], shape, chunk_length)):
+        firsts = shuffle(buffer.n_chunks, i, chunk_length) if shuffle else buffer.n_chunks
         while len(firsts):
             firsts_of_batch, firsts = firsts[:n_missing], firsts[n_missing:]
-            pending.append(pool.batch(firsts_of_batch))
+            pending.append(buffer.batch(firsts_of_batch))
             n_missing -= len(firsts_of_batch)
             if not n_missing:
                 yield _concat(pending)
@@ -276,13 +276,13 @@ def iter_batches(
 
 
 def _buffers(
-    pieces: Sequence[ShardRef], shape: WindowShape, minutes: int
+    shards: Sequence[ShardRef], shape: WindowShape, minutes: int
 ) -> Iterator[ShuffleBuffer]:
-    """Yield pieces in groups that fit in memory together."""
+    """Yield shards in groups that fit in memory together."""
     in_memory: list[Shard] = []
-    for piece in pieces:
-        in_memory.append(piece.read())
-        if sum(len(windows_of_piece.values) for windows_of_piece in in_memory) >= BUFFER_MINUTES:
+    for shard in shards:
+        in_memory.append(shard.read())
+        if sum(len(each.values) for each in in_memory) >= BUFFER_MINUTES:
             yield ShuffleBuffer(in_memory, shape, minutes)
             in_memory = []
     if in_memory:

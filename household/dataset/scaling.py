@@ -65,7 +65,7 @@ def fit_to_meters(names: Sequence[str], params: "Params", root: Path) -> tuple[l
             )
 
     features = pq.read_schema(series[names[0]]).names[1:]
-    shape = WindowShape(params.window.lookback, params.window.horizon)
+    shape = WindowShape.of(params.window)
     return features, fit_scaler(features, windows_of_meters(), shape)
 
 

@@ -62,9 +62,7 @@ def build_windows(
         if TARGET not in features or not finder.minutes:
             missing = " and ".join(features or settings.features)
             raise UserError(f"no minute has a value for {missing}")
-        found = finder.starts(
-            windows.WindowShape(settings.lookback, settings.horizon), settings.across_gaps
-        )
+        found = finder.starts(windows.WindowShape.of(settings), settings.across_gaps)
         if not len(found):
             raise UserError(
                 f"no window of window.lookback {settings.lookback} and window.horizon "

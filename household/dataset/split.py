@@ -114,7 +114,7 @@ def split_meter(
         UserError: As in `split_windows`.
     """
     all_starts = windows.read_starts(starts / meters.file_name(meter))
-    shape = WindowShape(params.window.lookback, params.window.horizon)
+    shape = WindowShape.of(params.window)
     splits = split_windows(all_starts, shape, params.split, seed=params.seed)
     written = {"test": splits.test} if meter in holdout else splits._asdict()
     for name, split_starts in written.items():

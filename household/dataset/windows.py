@@ -13,7 +13,7 @@ target minutes, of which only the first feature is forecast. With a lookback of 
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ import pyarrow as pa
 
 from household.core import arrow, files
 from household.core.schema import Float32, Times, Values
+
+if TYPE_CHECKING:  # pydantic is not installed where a model is only used
+    from household.core.params import WindowParams
 
 Starts = npt.NDArray[np.int32]
 # More targets than this would take memory without improving the scores.
@@ -39,6 +42,11 @@ class WindowShape(NamedTuple):
 
     lookback: int
     horizon: int
+
+    @classmethod
+    def of(cls, settings: "WindowParams") -> Self:
+        """Return the shape that the parameters of the window stage ask for."""
+        return cls(settings.lookback, settings.horizon)
 
     @property
     def length(self) -> int:

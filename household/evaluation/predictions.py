@@ -1,4 +1,4 @@
-"""Score a model and the baselines on the test windows."""
+"""Forecast the test windows by the network, the baselines and a previous model."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Test whether one forecast is better than another, and break errors down by group.
+"""Test whether one forecast is better than another.
 
 Functions take the actual power and forecasts of it in kW and in time order: (windows, horizon), or
-(windows,) for a horizon of one minute. `every` is the stride of the windows in minutes.
+(windows,) for a horizon of one minute.
 """
 
 import math
@@ -16,9 +16,9 @@ DAY = 1440
 RESAMPLES = 2000
 
 
-def windows_per_day(every: int) -> int:
+def windows_per_day(stride: int) -> int:
     """Return the number of windows that begin in a day."""
-    return max(DAY // every, 1)
+    return max(DAY // stride, 1)
 
 
 class ConfidenceInterval(NamedTuple):

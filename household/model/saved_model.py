@@ -1,4 +1,4 @@
-"""Describe and load saved models, and choose the model of a warm start."""
+"""Load saved models, and choose the model of a warm start."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -70,7 +70,7 @@ def load_data(params: Params, root: Path = Path()) -> tuple[list[str], TrainingD
     splits = batches.load_datasets(
         root / paths.SERIES,
         [root / paths.TRAIN, root / paths.VALIDATION],
-        windows.WindowShape(params.window.lookback, params.window.horizon),
+        windows.WindowShape.of(params.window),
         before=network.chunk_length(params.train),
     )
     return features, TrainingData(scaling.read(root / paths.SCALING, features), *splits)
@@ -80,7 +80,7 @@ def build_or_warm_start(
     params: Params, data: TrainingData, warm_start_model: SavedModel | None = None
 ) -> Model:
     """Return the network to train on `data`, with the weights of a warm start if there is one."""
-    shape = windows.WindowShape(params.window.lookback, params.window.horizon)
+    shape = windows.WindowShape.of(params.window)
     network.set_determinism(params.seed, shape, params.train)
     model = network.build_model(shape, data.scaling, params.train)
     if warm_start_model:
