@@ -1,6 +1,7 @@
 """The code is short enough to read, and its docstrings name what is there."""
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.project import ROOT
 FILES = [file for folder in ("household", "stages") for file in (ROOT / folder).rglob("*.py")]
 NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 MAX_FILE, MAX_STAGE, MAX_FUNCTION = 300, 50, 40
+# Environment variables.
+ELSEWHERE = {"HOUSEHOLD_CLUSTER", "TF_CONFIG"}
 
 
 def definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
@@ -23,7 +26,7 @@ def definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
 def entries(docstring: str, section: str) -> list[str]:
     """Return the names that a section of a docstring describes."""
     _, _, rest = docstring.partition(f"{section}:\n")
-    return re.findall(r"^    \**(\w+):", rest.split("\n\n")[0], re.MULTILINE)
+    return re.findall(r"^    \**([\w.]+):", rest.split("\n\n")[0], re.MULTILINE)
 
 
 def code_lines(function: ast.FunctionDef) -> int:
@@ -61,10 +64,15 @@ def test_a_docstring_describes_the_arguments_and_attributes_that_exist(file: Pat
             assert described == names, f"{node.name} describes other arguments"
 
 
-def test_a_constant_that_a_docstring_names_exists() -> None:
+def test_exceptions_and_constants_that_a_docstring_names_exist() -> None:
     code = "\n".join(file.read_text() for file in FILES)
-    defined = set(re.findall(r"^(?:class )?([A-Z][A-Z_]+)\b.*=", code, re.MULTILINE))
+    classes = set(re.findall(r"^class (\w+)", code, re.MULTILINE))
+    constants = set(re.findall(r"^([A-Z][A-Z_]+)\b.*=", code, re.MULTILINE))
     for file in FILES:
         for node in definitions(file):
-            named = re.findall(r"`(?:\w+\.)?([A-Z][A-Z_]+)`", ast.get_docstring(node) or "")
-            assert defined.issuperset(named), f"{file.name} {node.name}: {named}"
+            docstring = ast.get_docstring(node) or ""
+            raised = {name.rpartition(".")[2] for name in entries(docstring, "Raises")}
+            unknown = [name for name in raised - classes if not hasattr(builtins, name)]
+            named = re.findall(r"\b[A-Z]+_[A-Z_]+\b", docstring)
+            unknown += set(named) - constants - ELSEWHERE
+            assert not unknown, f"{file.name} {node.name}: {', '.join(unknown)}"

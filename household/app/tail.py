@@ -33,7 +33,7 @@ class FollowedFile:
         """Return the next line once it is complete, at most `limit` bytes of it.
 
         Raises:
-            ReplacedError: The file was replaced, truncated or removed and created again.
+            FileReplacedError: The file was replaced, truncated or removed and created again.
         """
         while b"\n" not in self._pending and len(self._pending) < limit:
             if not (more := self._more(limit)):
@@ -51,7 +51,7 @@ class FollowedFile:
         """Return the available bytes, at most `limit`, once there are some.
 
         Raises:
-            ReplacedError: As in `readline`.
+            FileReplacedError: As in `readline`.
         """
         if self._pending:
             data, self._pending = self._pending[:limit], self._pending[limit:]

@@ -113,7 +113,7 @@ class WeightedValues(NamedTuple):
 
     A meter writes few distinct values in many minutes. The sums are exact (Shewchuk's algorithm, by
     `math.fsum`), so the mean is within 1 ulp of the true one: a float32 has 24 bits, and a count up
-    to MOST fits into the other 29 bits of a float64.
+    to MAX_EXACT_COUNT fits into the other 29 bits of a float64.
     """
 
     values: Float64

@@ -55,7 +55,7 @@ class WindowShape(NamedTuple):
 
 
 def find_starts(timestamps: Times, shape: WindowShape, across_gaps: bool) -> Starts:
-    """Return the start of every window in a series; see `Series.starts`.
+    """Return the start of every window in a series; see `WindowFinder.starts`.
 
     Args:
         timestamps: The time of each minute: (minutes,).
@@ -124,7 +124,7 @@ def last_row(starts: Any, shape: WindowShape) -> Any:
 
 
 def evaluation_stride(count: int, horizon: int, *, pooled: bool = False) -> int:
-    """Return the stride between scored windows that keeps at most SCORED targets.
+    """Return the stride between scored windows that keeps at most MAX_SCORED_TARGETS targets.
 
     Windows with a long horizon share nearly all targets with their neighbours, so a part of them is
     enough. The stride is coprime with 1,440, so that every minute of the day is still sampled. It

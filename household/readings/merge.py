@@ -24,7 +24,7 @@ class Cursor(NamedTuple):
         return arrow.to_numpy(self.table["timestamp"])
 
     def advance(self, rows: int) -> "Cursor | None":
-        """Return the head after the first `rows`; None at the end of the file."""
+        """Return the cursor after the first `rows`; None at the end of the file."""
         return _cursor(self.name, self.table[rows:], self.rest)
 
 
@@ -38,27 +38,27 @@ def merge_sorted(records: Mapping[str, Iterator[pa.Table]]) -> Iterator[pa.Table
     Raises:
         UserError: Two files have different values for the same minute.
     """
-    heads = [_cursor(name, next(rest, None), rest) for name, rest in records.items()]
-    while remaining := sorted(filter(None, heads), key=lambda head: head.stamps[0]):
+    cursors = [_cursor(name, next(rest, None), rest) for name, rest in records.items()]
+    while remaining := sorted(filter(None, cursors), key=lambda cursor: cursor.stamps[0]):
         first, *others = remaining
         # The rows of the first file up to here come before all rows of the other files.
         rows = np.searchsorted(first.stamps, others[0].stamps[0]) if others else len(first.stamps)
         if rows:
             yield first.table[:rows]
-            heads = [first.advance(int(rows)), *others]
+            cursors = [first.advance(int(rows)), *others]
         else:
-            heads = [*_merge(first, others[0]), *others[1:]]
+            cursors = [*_merge(first, others[0]), *others[1:]]
 
 
 def _cursor(name: str, table: pa.Table | None, rest: Iterator[pa.Table]) -> Cursor | None:
-    """Return the head of the rows in `table` and then `rest`; None if there are none."""
+    """Return a cursor at the rows in `table` and then `rest`; None if there are none."""
     while table is not None and not table.num_rows:
         table = next(rest, None)
     return None if table is None else Cursor(name, table, rest)
 
 
 def _merge(one: Cursor, other: Cursor) -> tuple[Cursor, Cursor | None]:
-    """Merge the rows of `other` into `one` as far as both have been read; return both heads."""
+    """Merge the rows of `other` into `one` as far as both have been read; return both cursors."""
     last = min(one.stamps[-1], other.stamps[-1])
     n_merged = int(np.searchsorted(other.stamps, last, side="right"))
     stamps = other.stamps[:n_merged]
