@@ -10,7 +10,7 @@ PYTEST = python -m pytest --dist=worksteal \
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial search backtest bench test test-all test-slow lint format verify page screenshots audit lock clean
+.PHONY: help repro plots report tutorial search backtest bench test test-all test-slow lint format verify report-template screenshots audit lock clean
 
 help:    ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ format: .venv/dev.done    ## rewrite the code in the common style
 verify: .venv/run.done    ## reproduce everything from scratch and compare it with dvc.lock
 	@python -m tests.verify
 
-page: .venv/dev.done    ## rewrite .dvc/report.html, the template of the page, after a change of its parts
+report-template: .venv/dev.done    ## rewrite .dvc/report.html, the template of the page, after a change of its parts
 	@python -m household.report.page
 
 screenshots: .venv/dev.done repro tutorial    ## renew the pictures in docs/

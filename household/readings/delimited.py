@@ -80,7 +80,7 @@ class DelimitedReader(TextReader):
                 f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
                 f"separated by {self._layout.delimiter!r}; missing or repeated: "
                 f"{', '.join(absent)} (found {lines.preview(line)}). Correct parse.layout "
-                "(docs/meters.md)"
+                "(docs/input-formats.md)"
             )
         return header
 

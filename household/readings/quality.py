@@ -131,7 +131,7 @@ class QualityReport:
             raise UserError(
                 f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
                 "minute, or more frequent ones with parse.layout.resample_to_minutes "
-                "(docs/meters.md)"
+                "(docs/input-formats.md)"
             )
 
 

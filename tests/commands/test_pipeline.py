@@ -152,7 +152,7 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     before = minutes[minutes["timestamp"] < predictions["timestamp"].iloc[-1]]
     before.to_csv(folder / "readings.csv", index=False)
     last = predictions.iloc[-1]
-    page = (ROOT / "docs/use.md").read_text()
+    page = (ROOT / "docs/using-the-model.md").read_text()
     (header,) = re.findall(r"^timestamp,.*$", page, re.M)
     assert (folder / "readings.csv").read_text().startswith(f"{header}\n")
     ours, keras = re.findall(r"```python\n(.*?)```", page, re.S)

@@ -133,7 +133,7 @@ def test_readings_of_every_quarter_hour_are_refused() -> None:
     assert str(caught.value) == (
         f"{archive.TEXT_NAME}: rows are usually 15 minutes apart, expected 1; use readings of "
         "every minute, or more frequent ones with parse.layout.resample_to_minutes "
-        "(docs/meters.md)"
+        "(docs/input-formats.md)"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()

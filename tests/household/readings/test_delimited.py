@@ -1,4 +1,4 @@
-"""Exports of other meters: by the layouts of docs/meters.md, and against plain Python."""
+"""Exports of other meters: by the layouts of docs/input-formats.md, and against plain Python."""
 
 import io
 import re
@@ -20,7 +20,7 @@ from household.readings.delimited import DelimitedReader
 from household.readings.text_format import UCI_FORMAT, TextFormat
 from tests.project import ROOT, SHIPPED
 
-DOCUMENT = (ROOT / "docs/meters.md").read_text()
+DOCUMENT = (ROOT / "docs/input-formats.md").read_text()
 LAYOUTS = {
     name: YAML(typ="safe").load(text)["parse"]["layout"]
     for name, text in re.findall(r"## (.*?)\n.*?```yaml\n(.*?)```", DOCUMENT, re.S)

@@ -11,7 +11,7 @@ PAGE = (ROOT / page.TEMPLATE).read_text(encoding="utf-8")
 
 
 def test_the_page_in_the_repository_is_what_the_command_makes() -> None:
-    assert page.page() == PAGE, "run `make page`"
+    assert page.page() == PAGE, "run `make report-template`"
 
 
 def test_the_page_names_its_packages_their_versions_and_their_licences() -> None:
