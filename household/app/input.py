@@ -130,7 +130,7 @@ def _tables(
 ) -> lines.TextReader:
     """Return the reader for the layout that `header` shows."""
     options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
-    if header.removeprefix(b"\xef\xbb\xbf").startswith(b"Date;Time;"):
+    if header.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
     if not parse_header(header, layout)[1]:
         return delimited.DelimitedReader(text, layout, **options)

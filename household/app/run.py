@@ -17,7 +17,7 @@ from household.app.input import select_columns
 from household.core import arrow, files, meters, params, paths, schema, store
 from household.core.errors import UserError
 from household.core.schema import TARGET
-from household.model import keras_file, saved_model
+from household.model import keras_file
 from household.readings import quality
 from household.report import facts, plots, verdict
 from household.report.results import Results
@@ -28,7 +28,6 @@ SHIPPED = Path(__file__).parents[2] / paths.PARAMS
 # The key of the record of the source in the `attrs` of a DataFrame.
 SOURCE = "source"
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
-MODEL_FILES = (saved_model.NETWORK, saved_model.GRAPH, saved_model.INTERVALS, saved_model.METADATA)
 # Names of meters are names of files.
 METER = re.compile("[A-Za-z0-9_-]+")
 NO_LOSSES = pa.table({"epoch": [], "split": [], "loss": []})
@@ -148,7 +147,7 @@ def run(
             data=_read_parsed(root),
             interrupted=interrupted,
             model=keras_file.load(root / paths.NETWORK),
-            files={name: (folder / name).read_bytes() for name in MODEL_FILES},
+            files={path.name: path.read_bytes() for path in folder.iterdir()},
             results=Results.read(settings, root),
         )
 
@@ -189,10 +188,14 @@ def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
     if "timestamp" not in data:
         names = data.index.names if data.index.nlevels > 1 else ["timestamp"]
         data = data.rename_axis(names).reset_index()
-    for meter, frame in data.groupby("meter") if "meter" in data else [(meters.ONE, data)]:
-        if not METER.fullmatch(str(meter)):
+    if "meter" not in data:
+        yield meters.ONE, _to_table(data)
+        return
+    # A minute without a meter must not be dropped, and 1 and "1" are the same file.
+    for meter, frame in data.groupby(data["meter"].astype("string"), dropna=False):
+        if pd.isna(meter) or not METER.fullmatch(meter):
             raise UserError(f"data: meter {meter!r}: use letters, digits, - and _ in its name")
-        yield str(meter), _to_table(frame)
+        yield meter, _to_table(frame.drop(columns="meter"))
 
 
 def _to_table(frame: pd.DataFrame) -> pa.Table:

@@ -25,8 +25,9 @@ def compare_with_baselines(
 
     Returns:
         `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
-        the best baseline (`best_...`): the figures of `significance.compare`. The same against a
-        previous model (`previous_...`) if there is one, which does not count as a baseline.
+        the best baseline (`best_...`): the figures of `significance.compare`, the statistic `dm` of
+        Diebold and Mariano and its `p`. The same against a previous model (`previous_...`) if there
+        is one, which does not count as a baseline.
     """
     errors = {
         other: metrics.rmse(actual, each) for other, each in forecasts.items() if other != name
@@ -38,7 +39,10 @@ def compare_with_baselines(
     if metrics.PREVIOUS in errors:
         pairs["previous"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
-        figures = significance.compare(actual, forecasts[name], forecasts[other], stride=stride)
+        pair = (forecasts[name], forecasts[other])
+        test = significance.diebold_mariano(actual, *pair, stride=stride)
+        figures = significance.compare(actual, *pair, stride=stride)
+        figures |= {"dm": test and test.statistic, "p": test and test.p}
         verdict |= {
             f"{prefix}_{key}": metrics.round_score(figure) for key, figure in figures.items()
         }

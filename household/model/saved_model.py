@@ -154,9 +154,10 @@ def warm_start(
     Raises:
         UserError: The folder does not hold a model, or one of another shape.
     """
-    if folder is None and params.train.warm_start is None:
-        return None
-    folder = folder or Path(str(params.train.warm_start)).expanduser()
+    if folder is None:
+        if params.train.warm_start is None:
+            return None
+        folder = Path(params.train.warm_start).expanduser()
     if folder.resolve() == (root / paths.NETWORK).parent.resolve():
         raise UserError(
             f"train.warm_start: this training will overwrite {folder}; copy the model to "

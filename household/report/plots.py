@@ -64,8 +64,9 @@ class Plot(NamedTuple):
 
     def dvc(self) -> dict[str, Any]:
         """Return the entry of this plot in dvc.yaml."""
-        columns = {axis: {str(self.path): self.axes[axis]} for axis in ("x", "y")}
-        return {self.name: self.axes | {"template": self.name} | columns}
+        axes = self.axes
+        columns = {axis: {str(self.path): axes[axis]} for axis in ("x", "y")}
+        return {self.name: axes | {"template": self.name} | columns}
 
     @property
     def template(self) -> Any:
@@ -93,9 +94,10 @@ class Plot(NamedTuple):
 
     def to_png(self, table: pd.DataFrame) -> bytes:
         """Return the plot of `table` as PNG."""
-        drawn = table.dropna(subset=[self.axes["x"], self.axes["y"]])
+        axes = self.axes
+        drawn = table.dropna(subset=[axes["x"], axes["y"]])
         if drawn.empty:
-            return to_png(without_data(self.axes["title"]))
+            return to_png(without_data(axes["title"]))
         return to_png(self.render_spec(drawn.assign(rev="workspace").to_dict("records")))
 
 

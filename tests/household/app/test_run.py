@@ -152,6 +152,11 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         (POWER[:0], "data: no minutes; use readings that have some"),
         (POWER.set_index(MINUTES.where(MINUTES[3] != MINUTES)), "data: a minute has no timestamp"),
         (POWER.assign(meter="../escaped"), "data: meter '../escaped': use letters, digits, - and"),
+        (
+            POWER.assign(meter=pd.array([pd.NA, *["a"] * 199])),
+            "data: meter <NA>: use letters, digits, - and",
+        ),
+        (POWER.assign(meter=[1, *["1"] * 199])[::-1], "data: duplicate times or not in time order"),
         (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
         (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: rows are"),
         (POWER[:40], "no window of window.lookback 49 and window.horizon 1 in 40 minutes"),
