@@ -18,36 +18,8 @@ from ruamel.yaml.error import YAMLError
 
 from household.core import paths
 from household.core.errors import UserError
-from household.core.schema import TARGET, Feature
-
-# New names by former names.
-RENAMED = {
-    "parse.on_bad_line": "on_error",
-    "fetch.meters": "fetch.one_meter_per_file",
-    "fetch.sample.households": "fetch.sample.meters",
-    "parse.layout.time": "parse.layout.time_columns",
-    "parse.layout.format": "parse.layout.time_format",
-    "parse.layout.kilowatts": "parse.layout.kw_per_unit",
-    "parse.layout.missing": "parse.layout.null_values",
-    "parse.layout.resample": "parse.layout.resample_to_minutes",
-    "window.gaps": "window.across_gaps",
-    "window.fraction": "window.use_fraction",
-    "window.center": "scaling.center",
-    "window.scale": "scaling.scale",
-    "split.train": "split.train_fraction",
-    "split.validation": "split.validation_fraction",
-    "split.validation_from": "split.validation_sample",
-    "split.embargo": "split.purge",
-    "split.unseen_households": "split.holdout_meters",
-    "train.changes": "train.difference_inputs",
-    "train.supervision": "train.loss_at",
-    "train.stretch": "train.chunk_length",
-    "train.members": "train.ensemble_size",
-    "train.schedule": "train.lr_schedule",
-    "train.clip_norm": "train.global_clip_norm",
-    "evaluate.against": "evaluate.previous_model",
-    "evaluate.trees": "evaluate.lightgbm",
-}
+from household.core.renamed import RENAMED
+from household.core.schema import REPORTED_QUANTILES, TARGET, Feature
 
 
 class Section(BaseModel):
@@ -180,7 +152,9 @@ class TrainParams(Section):
     ensemble_size: int = Field(ge=1)
     units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
-    loss: Literal["mse", "mae", "huber"]
+    loss: Literal["quantile", "mse", "mae", "huber"]
+    quantiles: list[Annotated[float, Field(gt=0, lt=1)]]
+    mean_weight: float = Field(ge=0)
     huber_delta: float = Field(gt=0)
     optimizer: Literal["rmsprop", "adam", "sgd"]
     learning_rate: float = Field(gt=0)
@@ -189,6 +163,22 @@ class TrainParams(Section):
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     patience: Annotated[int, Field(ge=1)] | None
+
+    @field_validator("quantiles")
+    @classmethod
+    def _symmetric(cls, levels: list[float]) -> list[float]:
+        if levels != sorted(set(levels)):
+            raise ValueError("should increase, each level once")
+        if any(abs(low + high - 1) > 1e-9 for low, high in zip(levels, levels[::-1], strict=True)):
+            raise ValueError("should be symmetric: with 0.1 also 0.9")
+        if missing := [level for level in REPORTED_QUANTILES if level not in levels]:
+            raise ValueError(f"the report needs {', '.join(map(str, missing))} as well")
+        return levels
+
+    @property
+    def levels(self) -> list[float]:
+        """Return the levels of the quantiles that a network forecasts, none with another loss."""
+        return self.quantiles if self.loss == "quantile" else []
 
 
 class EvaluateParams(Section):

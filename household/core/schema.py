@@ -17,6 +17,8 @@ Times = npt.NDArray[np.datetime64]
 Mask = npt.NDArray[np.bool_]
 # Coverages of the prediction intervals.
 LEVELS = (0.8, 0.95)
+# The levels of the median and of the ends of these intervals.
+REPORTED_QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 Feature = Literal[
     "global_active_power",
     "global_reactive_power",

@@ -114,7 +114,14 @@ def _build_steps(
     with strategy.scope():
         learner = network.build_training_model(shape, data.scaling, settings, minutes=minutes)
         learner.set_weights(model.get_weights())
-        return TrainStep(learner, settings, count * settings.epochs, strategy=strategy)
+        return TrainStep(
+            learner,
+            settings,
+            count * settings.epochs,
+            horizon=shape.horizon,
+            unit=float(data.scaling.scale[0]),
+            strategy=strategy,
+        )
 
 
 def _train_epoch(

@@ -11,7 +11,8 @@ from household.core.schema import Float64
 from household.dataset import batches
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
-from household.model import distributed, tensorflow
+from household.model import distributed, head, tensorflow
+from household.model.calibration import Calibration
 from household.model.tensorflow import keras, tf
 
 Model: TypeAlias = keras.Model
@@ -62,7 +63,7 @@ def set_determinism(seed: int, shape: WindowShape, settings: TrainParams) -> Non
 
 def window_shape(model: keras.Model) -> WindowShape:
     """Return the shape of the windows for which `model` was built."""
-    return WindowShape(model.input_shape[1], model.output_shape[1])
+    return WindowShape(model.input_shape[1], model.outputs[0].shape[1])
 
 
 def chunk_length(settings: TrainParams) -> int:
@@ -70,22 +71,35 @@ def chunk_length(settings: TrainParams) -> int:
     return settings.chunk_length if settings.loss_at == "every_step" else 1
 
 
-def build_model(shape: WindowShape, scaling: Scaler, settings: TrainParams) -> keras.Model:
+def build_model(
+    shape: WindowShape,
+    scaling: Scaler,
+    settings: TrainParams,
+    calibration: Calibration | None = None,
+) -> keras.Model:
     """Build the network, from readings in their own units to kW. It is not compiled.
 
-    It maps (windows, lookback, features) to (windows, horizon), the target in each of the following
-    minutes. `settings.ensemble_size` networks that differ in their initial weights are averaged.
-    Each has an LSTM layer for each of `settings.units`, followed by dropout, and a linear unit for
-    each step of the horizon. Hansen and Salamon (1990), Neural network ensembles, IEEE Transactions
-    on Pattern Analysis and Machine Intelligence 12(10).
+    It maps (windows, lookback, features) to the distribution of the target in each of the following
+    minutes: `mean` (windows, horizon) and `quantiles` (windows, horizon, levels). With another loss
+    than `quantile` it has one output, the target: (windows, horizon).
+
+    `settings.ensemble_size` networks that differ in their initial weights are averaged, quantile by
+    quantile. Each has an LSTM layer for each of `settings.units`, followed by dropout, and a linear
+    unit for each output. Hansen and Salamon (1990), Neural network ensembles, IEEE Transactions on
+    Pattern Analysis and Machine Intelligence 12(10).
 
     Args:
         shape: The shape of the windows.
         scaling: The scaling of the features.
         settings: The parameters of the train stage.
+        calibration: The calibration of the quantiles, by default none.
     """
     layers = _Layers(keras.layers.LSTM, keras.layers.Dense, keras.layers.Average)
-    model = _network(shape, scaling, settings, minutes=1, layers=layers)
+    readings, forecast = _network(shape, scaling, settings, minutes=1, layers=layers)
+    if count := len(settings.levels):
+        calibration = calibration or Calibration.none(count, shape.horizon)
+        forecast = head.mean_and_quantiles(forecast, calibration)
+    model = keras.Model(readings, forecast, name="forecaster")
     for layer in model.layers:
         if isinstance(layer, keras.layers.LSTM):
             kernel, recurrent, bias = layer.get_weights()
@@ -111,8 +125,9 @@ def build_training_model(
     """Build the training model: the same weights in the same order, with an output for each member.
 
     It forecasts from each of the `minutes` of a chunk what comes after: (chunks, minutes, features)
-    to (chunks, minutes, members * horizon), the steps of a member side by side. If `minutes` is 1
-    it takes windows: (windows, lookback, features) to (windows, members * horizon).
+    to (chunks, minutes, members * outputs), the outputs of a member side by side. If `minutes` is 1
+    it takes windows: (windows, lookback, features) to (windows, members * outputs). The outputs are
+    the steps of the horizon for each quantile and then for the mean.
 
     Args:
         shape: The shape of the windows.
@@ -123,7 +138,8 @@ def build_training_model(
     layers = _Layers(FusedLSTM, BatchedDense, keras.layers.Concatenate)
     if tf.config.get_visible_devices("GPU"):  # on which Keras uses the LSTM of cuDNN
         layers = layers._replace(lstm=keras.layers.LSTM, dense=keras.layers.Dense)
-    return _network(shape, scaling, settings, minutes=minutes, layers=layers)
+    readings, forecast = _network(shape, scaling, settings, minutes=minutes, layers=layers)
+    return keras.Model(readings, forecast, name="forecaster")
 
 
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -159,14 +175,18 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
 
 
 class BatchedDense(keras.layers.Dense):  # type: ignore[misc]
-    """Run Keras's dense layer as a separate matrix product for each chunk of a batch.
+    """Run Keras's dense layer as a separate matrix product for each chunk and block of outputs.
 
-    Keras joins all chunks into one matrix, whose sum is too long for `is_portable`.
+    Keras joins all chunks into one matrix, whose sums are too long for `is_portable`.
     """
 
     def call(self, hidden: tf.Tensor, **_: Any) -> tf.Tensor:
         """Return the outputs of the layer: (batch, minutes, units)."""
-        return tf.matmul(hidden, self.kernel) + self.bias
+        blocks = [
+            tf.matmul(hidden, self.kernel[:, first : first + MAX_PORTABLE_TERMS])
+            for first in range(0, self.units, MAX_PORTABLE_TERMS)
+        ]
+        return tf.concat(blocks, axis=-1) + self.bias
 
 
 class _Layers(NamedTuple):
@@ -190,7 +210,8 @@ def _network(
     *,
     minutes: int,
     layers: _Layers,
-) -> keras.Model:
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input and the linear outputs in kW."""
     features = len(scaling.center)
     length = batches.input_length(shape, minutes)
     readings = keras.Input((length, features), name="readings")
@@ -202,8 +223,9 @@ def _network(
     )(exact)
     if settings.difference_inputs:
         scaled = _with_changes(scaled)
+    outputs = (len(settings.levels) + 1) * shape.horizon
     members = [
-        _member(scaled, shape.horizon, settings, minutes=minutes, layers=layers, number=member)
+        _member(scaled, outputs, settings, minutes=minutes, layers=layers, number=member)
         for member in range(1, settings.ensemble_size + 1)
     ]
     linear = layers.joined(name="members")(members) if len(members) > 1 else members[0]
@@ -211,12 +233,12 @@ def _network(
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
     if settings.target == "difference":
         kilowatts = keras.layers.Add(name="forecast")([_last(exact, minutes), kilowatts])
-    return keras.Model(readings, kilowatts, name="forecaster")
+    return readings, kilowatts
 
 
 def _member(
     inputs: keras.KerasTensor,
-    horizon: int,
+    outputs: int,
     settings: TrainParams,
     *,
     minutes: int,
@@ -234,7 +256,7 @@ def _member(
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
     # With zeros the forecast starts as persistence, so the network only learns the difference.
     initializer = "zeros" if settings.target == "difference" else "glorot_uniform"
-    return layers.dense(horizon, kernel_initializer=initializer, name=f"linear_{number}")(hidden)
+    return layers.dense(outputs, kernel_initializer=initializer, name=f"linear_{number}")(hidden)
 
 
 def _with_changes(scaled: keras.KerasTensor) -> keras.KerasTensor:

@@ -17,6 +17,7 @@ from household.core.params import TrainParams
 from household.core.schema import Float32
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
+from household.model.calibration import MEAN, QUANTILES, Calibration
 
 READINGS, FORECAST = "readings", "forecast"
 # Old enough for the versions of ONNX Runtime of recent years.
@@ -27,29 +28,28 @@ Weights = Mapping[str, Sequence[Float32]]
 
 
 def to_onnx(
-    shape: WindowShape, scaling: Scaler, settings: TrainParams, *, weights: Weights
+    shape: WindowShape,
+    scaling: Scaler,
+    settings: TrainParams,
+    *,
+    weights: Weights,
+    calibration: Calibration | None = None,
 ) -> onnx.ModelProto:
     """Return the network of `household.model.network.build_model` as ONNX, from readings to kW.
 
-    It has an input `readings` (windows, lookback, features) and an output `forecast` (windows,
-    horizon).
+    It has an input `readings` (windows, lookback, features) and the outputs `mean` (windows,
+    horizon) and `quantiles` (windows, horizon, levels). With another loss than `quantile` it has
+    one output, `forecast` (windows, horizon).
 
     Args:
         shape: The shape of the windows.
         scaling: The scaling of the features.
         settings: The parameters of the train stage.
         weights: The weights of each layer.
+        calibration: The calibration of the quantiles, by default none.
     """
     graph = _GraphBuilder()
-    features = len(scaling.center)
-    inverse, offset = 1 / scaling.scale, -scaling.center / scaling.scale
-    scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
-    scaled = graph.add("Add", scaled, graph.array("center_over_scale", offset))
-    if settings.difference_inputs:
-        now, before = graph.cut(scaled, 1, 1, end=None), graph.cut(scaled, 1, 0, end=-1)
-        pads = graph.array("first_minute", [0, 1, 0, 0, 0, 0])
-        changes = graph.add("Pad", graph.add("Sub", now, before), pads)
-        scaled = graph.add("Concat", scaled, changes, axis=2)
+    scaled = _scaled(graph, scaling, difference_inputs=settings.difference_inputs)
     # The LSTM operation expects the minutes as the first axis.
     by_minute = graph.add("Transpose", scaled, perm=[1, 0, 2])
     members = [
@@ -63,15 +63,66 @@ def to_onnx(
         start = graph.add("Squeeze", last, graph.array("of_features", [2]))
     else:
         start = graph.array("target_center", scaling.center[:1])
-    graph.add("Add", start, kilowatts, output=FORECAST)
-    input_info = helper.make_tensor_value_info(
-        READINGS, onnx.TensorProto.FLOAT, ["windows", shape.lookback, features]
+    outputs = {FORECAST: [shape.horizon]}
+    if count := len(settings.levels):
+        outputs = {MEAN: [shape.horizon], QUANTILES: [shape.horizon, count]}
+        calibration = calibration or Calibration.none(count, shape.horizon)
+        _mean_and_quantiles(graph, graph.add("Add", start, kilowatts), calibration)
+    else:
+        graph.add("Add", start, kilowatts, output=FORECAST)
+    return _model(graph, {READINGS: [shape.lookback, len(scaling.center)]}, outputs)
+
+
+def _scaled(graph: "_GraphBuilder", scaling: Scaler, *, difference_inputs: bool) -> str:
+    """Add the scaling of the readings, and their changes if asked; return the output."""
+    inverse, offset = 1 / scaling.scale, -scaling.center / scaling.scale
+    scaled = graph.add("Mul", READINGS, graph.array("inverse_scale", inverse))
+    scaled = graph.add("Add", scaled, graph.array("center_over_scale", offset))
+    if not difference_inputs:
+        return scaled
+    now, before = graph.cut(scaled, 1, 1, end=None), graph.cut(scaled, 1, 0, end=-1)
+    pads = graph.array("first_minute", [0, 1, 0, 0, 0, 0])
+    changes = graph.add("Pad", graph.add("Sub", now, before), pads)
+    return graph.add("Concat", scaled, changes, axis=2)
+
+
+def _mean_and_quantiles(graph: "_GraphBuilder", kilowatts: str, calibration: Calibration) -> None:
+    """Add the outputs of `household.model.head.mean_and_quantiles`."""
+    count, horizon = calibration.stretch.shape
+    shape = graph.array("outputs_and_steps", [0, count + 1, horizon])
+    by_output = graph.add("Reshape", kilowatts, shape)
+    axis = graph.array("axis_of_outputs", [1])
+    graph.add("Squeeze", graph.cut(by_output, 1, count, end=None), axis, output=MEAN)
+    by_level = graph.cut(by_output, 1, 0, end=count)
+    median = graph.cut(by_level, 1, count // 2, end=count // 2 + 1)
+    distance = graph.add("Sub", by_level, median)
+    stretched = graph.add("Mul", distance, graph.array("stretch", calibration.stretch))
+    by_step = graph.add("Transpose", graph.add("Add", median, stretched), perm=[0, 2, 1])
+    increasing = graph.add(
+        "TopK",
+        by_step,
+        graph.array("levels", [count]),
+        axis=2,
+        largest=0,
+        also=["increasing_index"],
     )
-    output_info = helper.make_tensor_value_info(
-        FORECAST, onnx.TensorProto.FLOAT, ["windows", shape.horizon]
+    limit = graph.array("lower_limit", calibration.lower_limit)
+    graph.add("Max", increasing, limit, output=QUANTILES)
+
+
+def _model(
+    graph: "_GraphBuilder", inputs: Mapping[str, list[int]], outputs: Mapping[str, list[int]]
+) -> onnx.ModelProto:
+    """Return the model of a graph whose inputs and outputs have these axes after the windows."""
+    input_infos, output_infos = (
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["windows", *axes])
+            for name, axes in tensors.items()
+        ]
+        for tensors in (inputs, outputs)
     )
     onnx_graph = helper.make_graph(
-        graph.nodes, "forecaster", [input_info], [output_info], graph.arrays
+        graph.nodes, "forecaster", input_infos, output_infos, graph.arrays
     )
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(
@@ -97,10 +148,17 @@ class _GraphBuilder:
         self.nodes: list[onnx.NodeProto] = []
         self.arrays: list[onnx.TensorProto] = []
 
-    def add(self, operation: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add an operation; return the name of its output."""
+    def add(
+        self,
+        operation: str,
+        *inputs: str,
+        output: str = "",
+        also: Sequence[str] = (),
+        **attributes: Any,
+    ) -> str:
+        """Add an operation; return the name of its output, the first one before those in `also`."""
         output = output or f"{operation.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        self.nodes.append(helper.make_node(operation, inputs, [output, *also], **attributes))
         return output
 
     def array(self, name: str, values: Any) -> str:

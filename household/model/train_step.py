@@ -12,6 +12,9 @@ from household.dataset.batches import Batch
 from household.model.tensorflow import keras, tf
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+# The loss of a mean is quadratic up to an error of so many standard deviations of the power, so
+# that no single minute decides a step.
+MEAN_DELTA = 2.0
 
 
 def make_optimizer(settings: TrainParams, steps: int) -> keras.Optimizer:
@@ -26,14 +29,51 @@ def make_optimizer(settings: TrainParams, steps: int) -> keras.Optimizer:
     }[settings.optimizer](rate)
 
 
-def loss_function(settings: TrainParams) -> Loss:
-    """Return the loss function, which averages over the last axis of targets and outputs."""
+def loss_function(settings: TrainParams, unit: float = 1.0) -> Loss:
+    """Return the loss of a training model.
+
+    It takes targets (..., horizon) and the outputs of all members (..., outputs), and averages over
+    members and horizon.
+
+    Args:
+        settings: The parameters of the train stage.
+        unit: The standard deviation of the power in kW, from which on the error of a mean counts
+            less than squared.
+    """
+    if settings.levels:
+        return partial(_quantile_loss, settings=settings, unit=unit)
     losses: dict[str, Loss] = {
         "mse": keras.losses.mean_squared_error,
         "mae": keras.losses.mean_absolute_error,
         "huber": partial(keras.losses.huber, delta=settings.huber_delta),
     }
-    return losses[settings.loss]
+    loss = losses[settings.loss]
+    members = settings.ensemble_size
+    return lambda targets, outputs: loss(tf.concat([targets] * members, axis=-1), outputs)
+
+
+def _quantile_loss(
+    targets: tf.Tensor, outputs: tf.Tensor, *, settings: TrainParams, unit: float
+) -> tf.Tensor:
+    """Return twice the mean pinball loss of the quantiles, plus the weighted loss of the mean.
+
+    Both are in kW. The first approximates the continuous ranked probability score. Koenker and
+    Bassett (1978), Regression quantiles, Econometrica 46(1).
+    """
+    count, horizon = len(settings.levels), targets.shape[-1]
+    levels = tf.constant(settings.levels)[:, tf.newaxis]
+    leading = tf.shape(targets)[:-1]
+    by_member = tf.reshape(
+        outputs, tf.concat([leading, [settings.ensemble_size, count + 1, horizon]], 0)
+    )
+    errors = targets[..., tf.newaxis, tf.newaxis, :] - by_member
+    of_quantiles, of_mean = errors[..., :-1, :], errors[..., -1, :] / unit
+    pinball = tf.maximum(levels * of_quantiles, (levels - 1) * of_quantiles)
+    size = tf.abs(of_mean)
+    huber = tf.where(size <= MEAN_DELTA, of_mean**2 / 2, MEAN_DELTA * (size - MEAN_DELTA / 2))
+    return 2 * tf.reduce_mean(pinball, [-3, -2, -1]) + settings.mean_weight * unit * tf.reduce_mean(
+        huber, [-2, -1]
+    )
 
 
 def clip_gradients(gradients: list[tf.Tensor], max_norm: float | None) -> list[tf.Tensor]:
@@ -56,6 +96,8 @@ class TrainStep:
         settings: TrainParams,
         steps: int,
         *,
+        horizon: int,
+        unit: float,
         strategy: tf.distribute.Strategy,
     ) -> None:
         """Prepare the steps of a training.
@@ -64,10 +106,12 @@ class TrainStep:
             learner: The training model.
             settings: The parameters of the train stage.
             steps: The number of steps of the whole training.
+            horizon: The number of steps of the horizon.
+            unit: The standard deviation of the power in kW.
             strategy: How the training is distributed.
         """
         self.learner = learner
-        self._loss, self._members = loss_function(settings), settings.ensemble_size
+        self._loss = loss_function(settings, unit)
         self._max_norm = settings.global_clip_norm
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         self.optimizer = make_optimizer(settings, steps)
@@ -75,7 +119,7 @@ class TrainStep:
         (_, length, features) = learner.input_shape
         batch = [
             tf.TensorSpec([None, length, features]),
-            tf.TensorSpec([None, *learner.output_shape[1:-1], None]),
+            tf.TensorSpec([None, *learner.output_shape[1:-1], horizon]),
             tf.TensorSpec([None, *learner.output_shape[1:-1]]),
         ]
         stacked = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
@@ -151,5 +195,4 @@ class TrainStep:
     ) -> tf.Tensor:
         """Return the sum of the losses, each times its weight."""
         outputs = self.learner(inputs, training=training)
-        targets_of_members = tf.concat([targets] * self._members, axis=-1)
-        return tf.reduce_sum(self._loss(targets_of_members, outputs) * weights)
+        return tf.reduce_sum(self._loss(targets, outputs) * weights)

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from household.core import params, schema
 from household.core.errors import UserError
+from household.core.renamed import RENAMED
 from household.core.schema import TARGET
 from tests.project import SHIPPED, leaves, section
 
@@ -113,7 +114,7 @@ def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
     assert "\n" not in said
 
 
-@pytest.mark.parametrize(("old", "new"), params.RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_the_former_name_of_a_key_gives_the_new_one(tmp_path: Path, old: str, new: str) -> None:
     assert old not in ALL
     assert new in ALL
@@ -224,6 +225,12 @@ BROKEN = [
     ("train.target", "power"),
     ("train.loss_at", "minute"),
     ("train.chunk_length", 0),
+    ("train.quantiles", []),
+    ("train.quantiles", [0.025, 0.1, 0.5, 0.9, 0.95, 0.975]),
+    ("train.quantiles", [0.025, 0.1, 0.1, 0.5, 0.9, 0.9, 0.975]),
+    ("train.quantiles", [0.025, 0.5, 0.1, 0.9, 0.975]),
+    ("train.quantiles", [0.1, 0.5, 0.9]),
+    ("train.mean_weight", -0.1),
     ("train.huber_delta", 0),
     ("train.lr_schedule", "linear"),
     ("train.global_clip_norm", 0),

@@ -10,7 +10,8 @@ from household.core.params import TrainParams
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 from household.model import inference, network, onnx_export
-from tests.household.model import keras_model
+from household.model.calibration import Calibration
+from tests.household.model import keras_model, test_head
 from tests.household.model.test_network import DENSE, LOOKBACK, SCALING, STARTS, TINY, VALUES
 
 SETTINGS = {
@@ -32,6 +33,27 @@ def written(
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     onnx_export.write(path, onnx_export.to_onnx(shape, scaling, settings, weights=weights))
     return model
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("limit", [0.0, -np.inf])
+@pytest.mark.parametrize("target", ["difference", "level"])
+def test_onnx_quantiles_equal_those_of_keras(horizon: int, limit: float, target: str) -> None:
+    shape = WindowShape(LOOKBACK, horizon)
+    settings = test_head.SETTINGS.model_copy(update={"target": target})
+    stretch = np.random.default_rng(1).uniform(0.5, 2, (len(settings.levels), horizon))
+    calibration = Calibration(stretch.astype(np.float32), limit)
+    model = network.build_model(shape, SCALING, settings, calibration)
+    test_head.random_weights(model)
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    graph = onnx_export.to_onnx(shape, SCALING, settings, weights=weights, calibration=calibration)
+    onnx.checker.check_model(graph, full_check=True)
+    session = inference.create_session(onnx_export.serialize(graph))
+    assert inference.window_shape(session) == shape
+    found = session.run(["mean", "quantiles"], {"readings": test_head.INPUTS})
+    expected = model(test_head.INPUTS)
+    for name, output in zip(("mean", "quantiles"), found, strict=True):
+        assert output == pytest.approx(expected[name].numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())

@@ -1,0 +1,30 @@
+"""List the parameters that had another name in an earlier version."""
+
+# New names by former names.
+RENAMED = {
+    "parse.on_bad_line": "on_error",
+    "fetch.meters": "fetch.one_meter_per_file",
+    "fetch.sample.households": "fetch.sample.meters",
+    "parse.layout.time": "parse.layout.time_columns",
+    "parse.layout.format": "parse.layout.time_format",
+    "parse.layout.kilowatts": "parse.layout.kw_per_unit",
+    "parse.layout.missing": "parse.layout.null_values",
+    "parse.layout.resample": "parse.layout.resample_to_minutes",
+    "window.gaps": "window.across_gaps",
+    "window.fraction": "window.use_fraction",
+    "window.center": "scaling.center",
+    "window.scale": "scaling.scale",
+    "split.train": "split.train_fraction",
+    "split.validation": "split.validation_fraction",
+    "split.validation_from": "split.validation_sample",
+    "split.embargo": "split.purge",
+    "split.unseen_households": "split.holdout_meters",
+    "train.changes": "train.difference_inputs",
+    "train.supervision": "train.loss_at",
+    "train.stretch": "train.chunk_length",
+    "train.members": "train.ensemble_size",
+    "train.schedule": "train.lr_schedule",
+    "train.clip_norm": "train.global_clip_norm",
+    "evaluate.against": "evaluate.previous_model",
+    "evaluate.trees": "evaluate.lightgbm",
+}
