@@ -44,7 +44,7 @@ def main() -> None:
         return data.kilowatts(forecast(copy, standard, starts, lookback))
 
     ways: dict[str, Forecast] = {
-        "ONNX Runtime": lambda: inference.predict(session, values, starts)[:, 0],
+        "ONNX Runtime": lambda: inference.predict(session, values, starts).mean[:, 0],
         "PyTorch": by_torch,
     }
     first = {name: way() for name, way in ways.items()}  # and warm

@@ -41,8 +41,9 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
             is the index or a column `timestamp`.
 
     Returns:
-        The next `horizon` minutes, indexed by time: `power_kw`, and the bounds `low_80_kw`,
-        `high_80_kw`, `low_95_kw` and `high_95_kw` of the 80 and 95 % prediction intervals.
+        The next `horizon` minutes, indexed by time: `mean_kw`, `median_kw`, and the bounds
+        `low_80_kw`, `high_80_kw`, `low_95_kw` and `high_95_kw` of the 80 and 95 % prediction
+        intervals. A model that was trained with another loss than `quantile` gives `forecast_kw`.
 
     Raises:
         household.core.errors.UserError: The model or the readings cannot be used.

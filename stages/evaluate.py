@@ -1,9 +1,9 @@
 """Score the LSTM and the baselines on the test windows.
 
-Reads models/lstm/{model.onnx,intervals.npz}, data/series/, data/split/{train,validation,test}/,
+Reads models/lstm/model.onnx, data/series/, data/split/{train,validation,test}/,
 data/source.json and the model in `evaluate.previous_model` if there is one. Writes
-reports/metrics.json, reports/meters.csv, reports/breakdown.csv, reports/coverage.csv and
-reports/predictions.parquet.
+reports/metrics.json, reports/meters.csv, reports/breakdown.csv, reports/coverage.csv,
+reports/quantiles.csv and reports/predictions.parquet.
 """
 
 from functools import partial
@@ -26,6 +26,7 @@ def main(params: Params, root: Path = Path()) -> None:
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
+        levels=params.train.quantiles,
         pooled_stride=windows.evaluation_stride(count, horizon, pooled=len(test) > 1),
     )
     scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")
@@ -35,6 +36,7 @@ def main(params: Params, root: Path = Path()) -> None:
     files.write_csv(root / paths.METERS, meter_scores.to_table(rows))
     files.write_csv(root / paths.BREAKDOWN, scored.breakdown)
     files.write_csv(root / paths.COVERAGE, scored.coverage)
+    files.write_csv(root / paths.QUANTILES, scored.quantiles)
     files.write_table(root / paths.PREDICTIONS, scored.predictions)
     simulated = files.read_json(root / paths.SOURCE)["simulated"]
     for line in verdict.lines(

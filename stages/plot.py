@@ -1,8 +1,8 @@
 """Write what people look at: tables for `dvc plots`, pictures, the report and the model card.
 
-Reads reports/predictions.parquet, reports/coverage.csv, reports/train/history.csv,
-reports/metrics.json, reports/meters.csv, reports/data_quality.json, data/source.json and
-models/lstm/metadata.json. Writes reports/plots/*.csv, reports/summary/*.csv,
+Reads reports/predictions.parquet, reports/coverage.csv, reports/quantiles.csv,
+reports/train/history.csv, reports/metrics.json, reports/meters.csv, reports/data_quality.json,
+data/source.json and models/lstm/metadata.json. Writes reports/plots/*.csv, reports/summary/*.csv,
 reports/figures/*.png, reports/report.md and models/lstm/README.md.
 """
 

@@ -9,12 +9,14 @@ import plotille
 from household.app.live import LiveForecast, Minute
 
 Color = tuple[int, int, int] | None
-INTERVAL: Color = (125, 125, 125)
+INTERVAL_95: Color = (165, 165, 165)
+INTERVAL_80: Color = (105, 105, 105)
 ACTUAL: Color = None  # the terminal's text color
 FORECAST: Color = (10, 124, 192)
 # In drawing order: the most important line comes last, on top.
 LINES: dict[str, tuple[Color, tuple[str, ...]]] = {
-    "95 % interval": (INTERVAL, ("low", "high")),
+    "95 % interval": (INTERVAL_95, ("low_95", "high_95")),
+    "80 % interval": (INTERVAL_80, ("low_80", "high_80")),
     "actual": (ACTUAL, ("actual",)),
     "forecast": (FORECAST, ("forecast",)),
 }

@@ -1,6 +1,6 @@
 """Forecast new readings by a saved model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,12 @@ from household.app.input import MINUTE, format_minute, read_readings, stream_rea
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
+from household.core.quantiles import named_intervals, quantile
 from household.core.schema import Float32, Mask, Values
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
-from household.model import inference, intervals, saved_model
+from household.model import inference, saved_model
 from household.readings.text_format import TextFormat
 
 
@@ -29,11 +30,10 @@ class Forecaster:
             UserError: There is no model.
         """
         try:
-            model = saved_model.load(folder, saved_model.GRAPH, saved_model.INTERVALS)
+            model = saved_model.load(folder, saved_model.GRAPH)
             self._session = inference.load_session(folder / saved_model.GRAPH)
-            self._intervals = intervals.read(folder / saved_model.INTERVALS)
             self.shape = inference.window_shape(self._session)
-            self.features = model.features
+            self.features, self.levels = model.features, model.levels
             self._trained, record = model, model.record
             self._ranges = {
                 feature["name"]: feature["range"] for feature in record["input"]["features"]
@@ -54,21 +54,27 @@ class Forecaster:
         """Yield the readings of a text as they arrive; see `input.stream_readings`."""
         return stream_readings(text, name, self.features, layout=self._layout)
 
-    def forecast(self, table: pa.Table, name: str = "readings") -> pa.Table:
+    def forecast(
+        self, table: pa.Table, name: str = "readings", quantiles: Sequence[float] | None = None
+    ) -> pa.Table:
         """Forecast the `horizon` minutes after the last reading.
 
         Args:
             table: Readings (timestamp, features) in time order, of which the last `lookback`
                 minutes are used.
             name: The name of the readings in messages.
+            quantiles: The levels of the quantiles to return, by default the median and the bounds
+                of the 80 and 95 % prediction intervals.
 
         Returns:
-            Rows (timestamp, power_kw, low_80_kw, high_80_kw, low_95_kw, high_95_kw): the forecast
-            and the bounds of the 80 and 95 % prediction intervals.
+            Rows (timestamp, mean_kw, median_kw, low_80_kw, high_80_kw, low_95_kw, high_95_kw). With
+            `quantiles` a column such as q0.1_kw for each of them follows on mean_kw. A model that
+            was trained with another loss than `quantile` gives (timestamp, forecast_kw).
 
         Raises:
-            UserError: The readings cannot be used.
+            UserError: The readings cannot be used, or the model does not forecast a quantile.
         """
+        self._check_levels(quantiles)
         stamps, values = validate(table, name, self._ranges)
         known: Mask = np.all(np.isfinite(values), axis=1)
         if self._across_gaps:
@@ -78,24 +84,29 @@ class Forecaster:
             raise UserError(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
         if not self._across_gaps:
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
-        power = self._power(values, np.array([len(values) - lookback], np.int32))
+        starts = np.array([len(values) - lookback], np.int32)
+        power = self._power(values, starts, quantiles)
         upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
         return _restore_zone(table, schema.power_table(upcoming, power))
 
-    def backtest(self, table: pa.Table, name: str = "readings") -> pa.Table:
+    def backtest(
+        self, table: pa.Table, name: str = "readings", quantiles: Sequence[float] | None = None
+    ) -> pa.Table:
         """Forecast every minute of the readings that has enough readings before it.
 
         Args:
             table: Readings (timestamp, features) in time order.
             name: The name of the readings in messages.
+            quantiles: As in `forecast`.
 
         Returns:
             The rows of `forecast` for each window, with its `step` if the horizon is more than a
             minute, `actual_kw` and `persistence_kw`.
 
         Raises:
-            UserError: The readings cannot be used.
+            UserError: As in `forecast`.
         """
+        self._check_levels(quantiles)
         stamps, values = validate(table, name, self._ranges)
         known: Mask = np.all(np.isfinite(values), axis=1)
         stamps, values = stamps[known], values[known]
@@ -106,7 +117,7 @@ class Forecaster:
                 f"forecast and its actual power need, in {len(stamps)} minutes"
             )
         context = baselines.ForecastContext(values, stamps, starts, self.shape)
-        columns = self._power(values, starts) | {
+        columns = self._power(values, starts, quantiles) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": baselines.persistence(context, starts),
         }
@@ -118,13 +129,30 @@ class Forecaster:
         # The times of the training are local, as in the readings.
         return self._trained.count_training_overlap(arrow.to_numpy(pc.local_timestamp(stamps)))
 
-    def _power(self, values: Values, starts: Starts) -> dict[str, Float32]:
-        """Return the forecast and the bounds of its intervals: (windows, horizon) each."""
-        power = inference.predict(self._session, values, starts)
-        if self._intervals is None:  # trained without a validation split
-            return {"power_kw": power}
-        bounds = self._intervals.bounds(values, starts, self.shape.lookback, forecast=power)
-        return {"power_kw": power} | intervals.named_bounds(*bounds, "_kw")
+    def _check_levels(self, wanted: Sequence[float] | None) -> None:
+        """Raise UserError if the model does not forecast a quantile of `wanted`."""
+        missing = [level for level in wanted or [] if level not in self.levels]
+        if missing:
+            known = f"those of {', '.join(map(str, self.levels))}" if self.levels else "none"
+            raise UserError(
+                f"{self._trained.folder}: no quantile {', '.join(map(str, missing))}; the model "
+                f"forecasts {known} (train.quantiles, if train.loss is quantile)"
+            )
+
+    def _power(
+        self, values: Values, starts: Starts, wanted: Sequence[float] | None
+    ) -> dict[str, Float32]:
+        """Return mean and quantiles, or the only forecast: (windows, horizon) each."""
+        forecast = inference.predict(self._session, values, starts)
+        if forecast.quantiles is None:
+            return {"forecast_kw": forecast.mean}
+        columns = {"mean_kw": forecast.mean}
+        if wanted is not None:
+            return columns | {
+                f"q{level}_kw": quantile(forecast.quantiles, self.levels, level) for level in wanted
+            }
+        columns["median_kw"] = forecast.median
+        return columns | named_intervals(forecast.quantiles, self.levels, "_kw")
 
 
 def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:

@@ -18,16 +18,20 @@ class Minute(NamedTuple):
     Attributes:
         minute: The time.
         actual: The actual power.
-        forecast: The forecast.
-        low: The lower bound of the 95 % prediction interval.
-        high: Its upper bound.
+        forecast: The forecast mean, or the only forecast.
+        low_80: The lower bound of the 80 % prediction interval.
+        high_80: Its upper bound.
+        low_95: The lower bound of the 95 % prediction interval.
+        high_95: Its upper bound.
     """
 
     minute: np.datetime64
     actual: float = np.nan
     forecast: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
+    low_80: float = np.nan
+    high_80: float = np.nan
+    low_95: float = np.nan
+    high_95: float = np.nan
 
 
 class LiveForecast:
@@ -82,11 +86,10 @@ class LiveForecast:
             self.error = str(failure)
             return
         for row in rows:
-            power = row["power_kw"]
-            bounds = (row.get(f"{end}_95_kw", power) for end in ("low", "high"))
-            self.upcoming.append(
-                Minute(np.datetime64(row["timestamp"], "ms"), np.nan, power, *bounds)
-            )
+            power = row["mean_kw"] if "mean_kw" in row else row["forecast_kw"]
+            bounds = {name: row.get(f"{name}_kw", power) for name in Minute._fields[3:]}
+            minute = np.datetime64(row["timestamp"], "ms")
+            self.upcoming.append(Minute(minute, forecast=power, **bounds))
 
     def summary(self) -> str:
         """Describe the errors so far."""

@@ -1,6 +1,7 @@
 """Forecast what comes after given readings.
 
     python -m household predict MODEL READINGS [--csv | --json] [--backtest] [--max-age MINUTES]
+        [--quantiles LEVELS]
 
 MODEL is the output folder of the train stage, models/lstm. READINGS is a file, or - for standard
 input: UCI's text or zip, or CSV or Parquet with a column timestamp and one for each feature. Needs
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _check_age(table, options.readings, options.max_age)
         begin = time.perf_counter()
         forecast = forecaster.backtest if options.backtest else forecaster.forecast
-        rows = forecast(table, options.readings)
+        rows = forecast(table, options.readings, options.quantiles)
         seconds = time.perf_counter() - begin
     if options.csv:
         pa.csv.write_csv(_with_texts(rows), sys.stdout.buffer)
@@ -78,7 +79,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="MINUTES",
         help="refuse readings whose last minute is older than this, by this machine's clock",
     )
+    parser.add_argument(
+        "--quantiles",
+        type=_levels,
+        metavar="LEVELS",
+        help="print these quantiles instead of the intervals, such as 0.05,0.5,0.95",
+    )
     return parser.parse_args(arguments)
+
+
+def _levels(text: str) -> list[float]:
+    """Return levels separated by commas; argparse reports a ValueError."""
+    return [float(level) for level in text.split(",")]
 
 
 def _check_age(table: pa.Table, name: str, max_age: float) -> None:
@@ -118,11 +130,14 @@ def _cell(value: Any) -> str:
 
 def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
     """Return the errors of the model and of persistence, and how old the minutes are."""
-    actual, *forecasts = (
-        rows[name].to_numpy() for name in ("actual_kw", "power_kw", "persistence_kw")
+    power = {name: rows[name].to_numpy() for name in rows.column_names[1:]}
+    mean = power["mean_kw" if "mean_kw" in power else "forecast_kw"]
+    by_forecaster = metrics.score_all(
+        power["actual_kw"],
+        {"the model": mean, metrics.PERSISTENCE: power["persistence_kw"]},
+        np.nan,
+        medians={"the model": power.get("median_kw", mean)},
     )
-    names = ("the model", metrics.PERSISTENCE)
-    by_forecaster = metrics.score_all(actual, dict(zip(names, forecasts, strict=True)), np.nan)
     lines = [
         f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
         for name, record in by_forecaster.items()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # pydantic is not installed where a model is only used
 
 Starts = npt.NDArray[np.int32]
 # More targets than this would take memory without improving the scores.
-MAX_SCORED_TARGETS = 2_000_000
+MAX_SCORED_TARGETS = 1_000_000
 BLOCK_ROWS = 2**20
 SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
 

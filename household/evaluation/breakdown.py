@@ -8,17 +8,38 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from household.core.schema import LEVELS, Float32, Power, Times
+from household.core.quantiles import interval
+from household.core.schema import LEVELS, Float32
 from household.evaluation import metrics
+from household.evaluation.predictions import ForecastSet
 
-# A change from the minute before of more than so many kW counts as switching.
-LARGE_CHANGE_KW = 0.5
+GROUP = [
+    ("by", pa.string()),
+    ("group", pa.string()),
+    ("minutes", pa.int64()),
+    ("forecaster", pa.string()),
+]
+SCORES_SCHEMA = pa.schema(
+    [
+        *GROUP,
+        ("rmse_kw", pa.float64()),
+        ("mae_kw", pa.float64()),
+        ("mase", pa.float64()),
+        ("skill", pa.float64()),
+        ("crps_kw", pa.float64()),
+    ]
+)
+QUANTILES_SCHEMA = pa.schema(
+    [
+        ("forecaster", pa.string()),
+        ("level", pa.float64()),
+        ("observed", pa.float64()),
+        ("pinball_kw", pa.float64()),
+    ]
+)
 INTERVALS_SCHEMA = pa.schema(
     [
-        ("by", pa.string()),
-        ("group", pa.string()),
-        ("minutes", pa.int64()),
-        ("forecaster", pa.string()),
+        *GROUP,
         ("level", pa.float64()),
         ("coverage", pa.float64()),
         ("width_kw", pa.float64()),
@@ -27,39 +48,31 @@ INTERVALS_SCHEMA = pa.schema(
 )
 
 
-def score_by_group(
-    timestamps: Times,
-    actual: Power,
-    forecasts: Mapping[str, Power],
-    *,
-    scale: float,
-) -> pa.Table:
+def score_by_group(results: ForecastSet, crps: Mapping[str, Float32]) -> pa.Table:
     """Score each forecaster by month, hour, weekday and step, and with and without switching.
 
     A minute counts as switching if the power differs from persistence by more than
-    `LARGE_CHANGE_KW`. Steps count the minutes of the horizon from 1; a horizon of one minute has
-    none.
+    `metrics.LARGE_CHANGE_KW`. Steps count the minutes of the horizon from 1; a horizon of one
+    minute has none.
 
     Args:
-        timestamps: The time of each target minute: (windows, horizon).
-        actual: The actual power.
-        forecasts: The forecasts by forecaster.
-        scale: The scale of MASE in kW.
+        results: The forecasts.
+        crps: The CRPS of each target by forecaster: (windows, horizon).
 
     Returns:
-        Rows (by, group, minutes, forecaster, rmse_kw, mae_kw, mase, skill).
+        Rows (by, group, minutes, forecaster, rmse_kw, mae_kw, mase, skill, crps_kw).
     """
-    rows = [
-        {"by": by, "group": group, "minutes": actual[selected].size, "forecaster": name}
-        | scores_of_one
-        for by, group, selected in _groups(timestamps, actual, forecasts[metrics.PERSISTENCE])
-        for name, scores_of_one in metrics.score_all(
-            actual[selected],
-            {name: forecast[selected] for name, forecast in forecasts.items()},
-            scale,
-        ).items()
-    ]
-    return pa.Table.from_pylist(rows)
+    rows = []
+    for by, group, selected in _groups(results):
+        means, medians, losses = (
+            {name: power[selected] for name, power in by_name.items()}
+            for by_name in (results.means, results.medians, crps)
+        )
+        actual = results.actual[selected]
+        scores = metrics.score_all(actual, means, results.scale, medians=medians, crps=losses)
+        key = {"by": by, "group": group, "minutes": actual.size}
+        rows += [key | {"forecaster": name} | scored for name, scored in scores.items()]
+    return pa.Table.from_pylist(rows, SCORES_SCHEMA)
 
 
 def latest_month_skill(breakdown: pa.Table, name: str) -> dict[str, Any]:
@@ -75,31 +88,20 @@ def latest_month_skill(breakdown: pa.Table, name: str) -> dict[str, Any]:
     return {"last_month": months[-1]["group"], "last_month_skill": months[-1]["skill"]}
 
 
-def intervals_by_group(
-    timestamps: Times,
-    actual: Power,
-    reference: Power,
-    *,
-    ends: Mapping[str, Float32],
-) -> pa.Table:
+def intervals_by_group(results: ForecastSet) -> pa.Table:
     """Score the prediction intervals of each forecaster, overall and by group.
-
-    Args:
-        timestamps: The time of each target minute: (windows, horizon).
-        actual: The actual power.
-        reference: Persistence.
-        ends: The lower and upper bounds by forecaster: (2, levels, windows, horizon).
 
     Returns:
         Rows (by, group, minutes, forecaster, level, coverage, width_kw, winkler_kw).
     """
-    groups = [("all", "all", np.s_[:]), *_groups(timestamps, actual, reference)]
+    groups = [("all", "all", np.s_[:]), *_groups(results)]
     rows = []
     for by, group, selected in groups:
-        power = actual[selected]
-        for name, (lower, upper) in ends.items():
-            for i, level in enumerate(LEVELS):
-                low, high = lower[i][selected], upper[i][selected]
+        power = results.actual[selected]
+        for name, quantiles in results.quantiles.items():
+            for level in LEVELS:
+                lower, upper = interval(quantiles, results.levels, level)
+                low, high = lower[selected], upper[selected]
                 scores_of_one = {
                     "coverage": metrics.coverage(power, low, high),
                     "width_kw": metrics.mean_width(low, high),
@@ -129,20 +131,45 @@ def overall_intervals(covered: pa.Table) -> dict[str, dict[str, float]]:
     return by_forecaster
 
 
-def _groups(timestamps: Times, actual: Power, reference: Power) -> Iterator[tuple[str, str, Any]]:
+def quantile_scores(results: ForecastSet) -> pa.Table:
+    """Score each quantile of each forecaster.
+
+    Returns:
+        Rows (forecaster, level, observed, pinball_kw): the share of the minutes whose power is at
+        most the quantile, and the pinball loss.
+    """
+    rows = []
+    for name, quantiles in results.quantiles.items():
+        for i, level in enumerate(results.levels):
+            quantile = quantiles[..., i]
+            loss = metrics.pinball_loss(results.actual, quantile, level)
+            observed = float(np.mean(results.actual <= quantile))
+            rows.append(
+                {
+                    "forecaster": name,
+                    "level": level,
+                    "observed": metrics.round_score(observed),
+                    "pinball_kw": metrics.round_score(float(np.mean(loss, dtype=np.float64))),
+                }
+            )
+    return pa.Table.from_pylist(rows, QUANTILES_SCHEMA)
+
+
+def _groups(results: ForecastSet) -> Iterator[tuple[str, str, Any]]:
     """Yield for each group what it is grouped by, its name and the indices of its minutes."""
-    times = pd.DatetimeIndex(timestamps.ravel())
+    actual, reference = results.actual, results.means[metrics.PERSISTENCE]
+    times = pd.DatetimeIndex(results.stamps.ravel())
     hours, weekdays = (
         field.to_numpy().reshape(actual.shape) for field in (times.hour, times.day_of_week)
     )
-    change = np.abs(actual - reference)
+    is_switching = np.abs(actual - reference) > metrics.LARGE_CHANGE_KW
     horizon = actual[0].size
     months = times.strftime("%Y-%m").to_numpy().reshape(actual.shape)
     groups: dict[str, list[tuple[str, Any]]] = {
         "month": [(month, months == month) for month in np.unique(months).tolist()],
         "hour": [(str(hour), hours == hour) for hour in range(24)],
         "weekday": [(day, weekdays == i) for i, day in enumerate(calendar.day_name)],
-        "minute": [("quiet", change <= LARGE_CHANGE_KW), ("switching", change > LARGE_CHANGE_KW)],
+        "minute": [("quiet", ~is_switching), ("switching", is_switching)],
         "step": [(str(step + 1), np.s_[:, step]) for step in range(horizon) if horizon > 1],
     }
     for by, members in groups.items():

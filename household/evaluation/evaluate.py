@@ -3,23 +3,24 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from household.core import schema
-from household.core.schema import Power
+from household.core.schema import Float32, Power
 from household.evaluation import breakdown, metrics, significance
 from household.evaluation.predictions import ForecastSet
-from household.model import inference, intervals
+from household.model import inference
 
 
 def compare_with_baselines(
-    actual: Power, forecasts: Mapping[str, Power], name: str, *, stride: int = 1
+    actual: Power, means: Mapping[str, Power], name: str, *, stride: int = 1
 ) -> dict[str, Any]:
     """Compare the forecaster `name` with persistence and with the best baseline.
 
     Args:
         actual: The actual power.
-        forecasts: The forecasts by forecaster.
+        means: The forecasts by forecaster.
         name: The forecaster to judge.
         stride: The stride of the windows in minutes.
 
@@ -29,9 +30,7 @@ def compare_with_baselines(
         Diebold and Mariano and its `p`. The same against a previous model (`previous_...`) if there
         is one, which does not count as a baseline.
     """
-    errors = {
-        other: metrics.rmse(actual, each) for other, each in forecasts.items() if other != name
-    }
+    errors = {other: metrics.rmse(actual, each) for other, each in means.items() if other != name}
     baselines = [other for other in errors if other != metrics.PREVIOUS]
     best = min(baselines, key=lambda other: errors[other])
     verdict: dict[str, Any] = {"best_baseline": best}
@@ -39,7 +38,7 @@ def compare_with_baselines(
     if metrics.PREVIOUS in errors:
         pairs["previous"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
-        pair = (forecasts[name], forecasts[other])
+        pair = (means[name], means[other])
         test = significance.diebold_mariano(actual, *pair, stride=stride)
         figures = significance.compare(actual, *pair, stride=stride)
         figures |= {"dm": test and test.statistic, "p": test and test.p}
@@ -49,13 +48,36 @@ def compare_with_baselines(
     return verdict
 
 
+def compare_distributions(
+    crps: Mapping[str, Float32], name: str, *, stride: int = 1
+) -> dict[str, dict[str, float | None]]:
+    """Compare the distribution of the forecaster `name` with that of each other one by CRPS.
+
+    Args:
+        crps: The CRPS of each target by forecaster: (windows, horizon).
+        name: The forecaster to judge.
+        stride: The stride of the windows in minutes.
+
+    Returns:
+        The figures of `significance.compare_losses` by the other forecaster.
+    """
+    compared = {}
+    for other in crps:
+        if name in crps and other != name:
+            figures = significance.compare_losses(crps[name], crps[other], stride=stride)
+            compared[other] = {key: metrics.round_score(each) for key, each in figures.items()}
+    return compared
+
+
 class Evaluation(NamedTuple):
     """Hold the results of the evaluate stage.
 
     Attributes:
-        metrics: Scores of each forecaster, the verdict and the scores of the intervals.
+        metrics: Scores of each forecaster, the verdict, the comparison of the distributions and
+            the scores of the intervals.
         breakdown: See `breakdown.score_by_group`.
         coverage: See `breakdown.intervals_by_group`.
+        quantiles: See `breakdown.quantile_scores`.
         predictions: See `schema.power_table`.
         windows: The number of test windows.
     """
@@ -63,25 +85,53 @@ class Evaluation(NamedTuple):
     metrics: dict[str, dict[str, Any]]
     breakdown: pa.Table
     coverage: pa.Table
+    quantiles: pa.Table
     predictions: pa.Table
     windows: int
 
 
 def evaluate(results: ForecastSet, stride: int) -> Evaluation:
     """Score forecasts of windows with a stride of `stride` minutes."""
-    stamps, actual, by_name, ends, scale, overlap = results
-    coverage = breakdown.intervals_by_group(stamps, actual, by_name[metrics.PERSISTENCE], ends=ends)
-    by_group = breakdown.score_by_group(stamps, actual, by_name, scale=scale)
-    comparison = compare_with_baselines(actual, by_name, inference.NAME, stride=stride)
-    if overlap is not None:
-        comparison["previous_training_overlap"] = overlap
+    actual, means = results.actual, results.means
+    crps = {
+        name: metrics.crps(actual, quantiles, results.levels)
+        for name, quantiles in results.quantiles.items()
+    }
+    coverage = breakdown.intervals_by_group(results)
+    by_group = breakdown.score_by_group(results, crps)
+    comparison = compare_with_baselines(actual, means, inference.NAME, stride=stride)
+    if results.overlap is not None:
+        comparison["previous_training_overlap"] = results.overlap
     comparison |= breakdown.latest_month_skill(by_group, inference.NAME)
-    bounds = intervals.named_bounds(*ends[inference.NAME]) if inference.NAME in ends else {}
+    scores = metrics.score_all(actual, means, results.scale, medians=results.medians, crps=crps)
+    sections: dict[str, Any] = {
+        "verdict": comparison,
+        "distribution": compare_distributions(crps, inference.NAME, stride=stride),
+        "intervals": breakdown.overall_intervals(coverage),
+    }
     return Evaluation(
-        metrics=metrics.score_all(actual, by_name, scale)
-        | {"verdict": comparison, "intervals": breakdown.overall_intervals(coverage)},
+        metrics=scores | sections,
         breakdown=by_group,
         coverage=coverage,
-        predictions=schema.power_table(stamps, {"actual": actual} | by_name | bounds),
+        quantiles=breakdown.quantile_scores(results),
+        predictions=schema.power_table(results.stamps, _columns(results)),
         windows=len(actual),
     )
+
+
+def _columns(results: ForecastSet) -> dict[str, Power]:
+    """Return the columns of the predictions.
+
+    They are the actual power, the mean of each forecaster, the medians that are other forecasts,
+    and the quantiles of the network.
+    """
+    medians = {
+        f"{name} median": median
+        for name, median in results.medians.items()
+        if not np.array_equal(median, results.means[name])
+    }
+    columns = {"actual": results.actual} | results.means | medians
+    quantiles = results.quantiles.get(inference.NAME)
+    if quantiles is not None:
+        columns |= {f"q{level}": quantiles[..., i] for i, level in enumerate(results.levels)}
+    return columns

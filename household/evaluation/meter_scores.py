@@ -15,7 +15,7 @@ from household.dataset.series import to_array
 from household.evaluation import baselines, evaluate, metrics, predictions, significance
 from household.evaluation.evaluate import Evaluation
 from household.evaluation.predictions import ForecastSet
-from household.model import inference, intervals
+from household.model import inference
 
 RESAMPLES = 2000
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
@@ -56,6 +56,7 @@ def score_meter(
     root: Path,
     *,
     settings: EvaluateParams,
+    levels: Sequence[float],
     pooled_stride: int,
 ) -> MeterScore:
     """Score a model on one meter.
@@ -65,6 +66,7 @@ def score_meter(
         root: The folder of the pipeline. A meter that the model was not trained on only has a test
             split there.
         settings: The parameters of the evaluate stage.
+        levels: The levels of the quantiles.
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
@@ -83,7 +85,6 @@ def score_meter(
     stride = windows.evaluation_stride(len(test), shape.horizon)
     forecasts = predictions.run_forecasters(
         session,
-        intervals.read(root / paths.INTERVALS),
         baselines.ForecastContext(
             to_array(minutes), arrow.to_numpy(minutes["timestamp"]), train, shape
         ),
@@ -91,6 +92,7 @@ def score_meter(
         validation=validation,
         test=test[::stride],
         settings=settings,
+        levels=levels,
     )
     row = {"meter": meter, "in_training": in_training} | _row(forecasts, stride)
     thinning = max(1, pooled_stride // stride)
@@ -98,21 +100,17 @@ def score_meter(
 
 
 def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
-    actual, forecasts = results.actual, results.forecasts
-    reference = forecasts[metrics.PERSISTENCE]
-    rmse = metrics.rmse(actual, forecasts[inference.NAME])
+    actual, means = results.actual, results.means
+    reference, network = means[metrics.PERSISTENCE], results.forecasts[inference.NAME]
+    rmse = metrics.rmse(actual, network.mean)
     baseline_rmse = {
         name: metrics.rmse(actual, forecast)
-        for name, forecast in forecasts.items()
+        for name, forecast in means.items()
         if name not in (inference.NAME, metrics.PREVIOUS)
     }
     best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
-    against = significance.compare(actual, forecasts[inference.NAME], reference, stride=stride)
-    mase = (
-        None
-        if np.isnan(results.scale)
-        else metrics.mase(actual, forecasts[inference.NAME], results.scale)
-    )
+    against = significance.compare(actual, network.mean, reference, stride=stride)
+    mase = None if np.isnan(results.scale) else metrics.mase(actual, network.median, results.scale)
     figures = {
         "rmse_kw": rmse,
         "persistence_kw": baseline_rmse[metrics.PERSISTENCE],

@@ -1,6 +1,6 @@
 """Score forecasts: pure functions of two arrays of the same shape, in kW."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from household.core.schema import Float32, Float64, Power
 PERSISTENCE = "persistence"
 # The name of the model in evaluate.previous_model.
 PREVIOUS = "previous LSTM"
+# A change from the minute before of more than so many kW counts as switching.
+LARGE_CHANGE_KW = 0.5
 
 
 def rmse(actual: Power, forecast: Power) -> float:
@@ -46,25 +48,70 @@ def skill(rmse: float, reference: float) -> float | None:
 
 
 def score_all(
-    actual: Power, forecasts: Mapping[str, Power], scale: float
+    actual: Power,
+    means: Mapping[str, Power],
+    scale: float,
+    *,
+    medians: Mapping[str, Power] | None = None,
+    crps: Mapping[str, Float32] | None = None,
 ) -> dict[str, dict[str, float | None]]:
-    """Return the scores of each forecast by forecaster.
+    """Return the scores of each forecaster.
+
+    The mean of a distribution has the smallest squared error, its median the smallest absolute one.
+    Gneiting (2011), Making and evaluating point forecasts, Journal of the American Statistical
+    Association 106.
 
     Args:
         actual: The actual power.
-        forecasts: The forecasts by forecaster, with persistence among them.
+        means: The forecasts to score by RMSE, by forecaster, with persistence among them.
         scale: The scale of MASE in kW.
+        medians: The forecasts to score by MAE and MASE, where they differ from `means`.
+        crps: The score of each distribution for each target, in kW.
     """
-    reference = rmse(actual, forecasts[PERSISTENCE])
+    reference = rmse(actual, means[PERSISTENCE])
+    medians, crps = {**means, **(medians or {})}, crps or {}
     return {
         name: {
-            "rmse_kw": round_score(error := rmse(actual, forecast)),
-            "mae_kw": round_score(mae(actual, forecast)),
-            "mase": round_score(mase(actual, forecast, scale)),
+            "rmse_kw": round_score(error := rmse(actual, mean)),
+            "mae_kw": round_score(mae(actual, medians[name])),
+            "mase": round_score(mase(actual, medians[name], scale)),
             "skill": round_score(skill(error, reference)),
         }
-        for name, forecast in forecasts.items()
+        | (
+            {"crps_kw": round_score(float(np.mean(crps[name], dtype=np.float64)))}
+            if name in crps
+            else {}
+        )
+        for name, mean in means.items()
     }
+
+
+def pinball_loss(actual: Power, quantile: Power, level: float) -> Float32:
+    """Return the loss of a quantile for each target, in kW.
+
+    Koenker and Bassett (1978), Regression quantiles, Econometrica 46(1).
+    """
+    error = actual - quantile
+    return np.maximum(np.float32(level) * error, np.float32(level - 1) * error)
+
+
+def crps(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:
+    """Return the continuous ranked probability score of each target, in kW. Lower is better.
+
+    It is twice the integral of the pinball loss over all levels, here by the trapezoidal rule with
+    no loss at 0 and 1. Gneiting and Ranjan (2011), Comparing density forecasts using threshold- and
+    quantile-weighted scoring rules, Journal of Business and Economic Statistics 29(3), equation 8.
+
+    Args:
+        actual: The actual power: (windows, horizon).
+        quantiles: The quantiles in kW: (windows, horizon, levels).
+        levels: Their levels, increasing.
+    """
+    bounds = np.array([0, *levels, 1])
+    total = np.zeros_like(actual)
+    for i, (level, weight) in enumerate(zip(levels, bounds[2:] - bounds[:-2], strict=True)):
+        total += np.float32(weight) * pinball_loss(actual, quantiles[..., i], level)
+    return total
 
 
 def round_score(score: float | None) -> float | None:

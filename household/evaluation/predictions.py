@@ -1,23 +1,28 @@
 """Forecast the test windows by the network, the baselines and a previous model."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from household.core.params import EvaluateParams
+from household.core.quantiles import interpolate_levels
 from household.core.schema import Float32, Power, Times
-from household.dataset import batches, windows
+from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
 from household.evaluation.baselines import ForecastContext
-from household.model import inference, intervals, saved_model
-from household.model.intervals import ConformalIntervals
+from household.model import calibration, inference, saved_model
+from household.model.forecast import Forecast
 
 if TYPE_CHECKING:  # it is for household.model.inference to import it
     import onnxruntime
+
+# Far behind persistence, so that no one asks for their distribution.
+WITHOUT_QUANTILES = ("window mean", "day before")
 
 
 class ForecastSet(NamedTuple):
@@ -26,9 +31,8 @@ class ForecastSet(NamedTuple):
     Attributes:
         stamps: The time of each target minute: (windows, horizon).
         actual: The actual power in kW: (windows, horizon).
-        forecasts: The forecast power in kW by forecaster: (windows, horizon).
-        ends: Lower and upper bounds of prediction intervals by forecaster: (2, levels, windows,
-            horizon).
+        forecasts: The forecast of each forecaster.
+        levels: The levels of the quantiles.
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
         overlap: The number of target minutes on which a previous model was trained; None without
             one.
@@ -36,39 +40,50 @@ class ForecastSet(NamedTuple):
 
     stamps: Times
     actual: Power
-    forecasts: dict[str, Power]
-    ends: dict[str, Float32]
+    forecasts: dict[str, Forecast]
+    levels: Sequence[float]
     scale: float
     overlap: int | None
 
+    @property
+    def means(self) -> dict[str, Power]:
+        """Return the forecast of each forecaster that is scored by its squared error."""
+        return {name: each.mean for name, each in self.forecasts.items()}
+
+    @property
+    def medians(self) -> dict[str, Power]:
+        """Return the forecast of each forecaster that is scored by its absolute error."""
+        return {name: each.median for name, each in self.forecasts.items()}
+
+    @property
+    def quantiles(self) -> dict[str, Float32]:
+        """Return the quantiles of each forecaster that has some."""
+        return {
+            name: each.quantiles
+            for name, each in self.forecasts.items()
+            if each.quantiles is not None
+        }
+
     def thin(self, number: int) -> "ForecastSet":
         """Return the forecasts of every `number`-th window, from the first."""
+        every = slice(None, None, number)
         return self._replace(
-            stamps=self.stamps[::number],
-            actual=self.actual[::number],
-            forecasts={name: forecast[::number] for name, forecast in self.forecasts.items()},
-            ends={name: bounds[:, :, ::number] for name, bounds in self.ends.items()},
+            stamps=self.stamps[every],
+            actual=self.actual[every],
+            forecasts={name: each.select(every) for name, each in self.forecasts.items()},
         )
 
 
 def concat(sets: Sequence[ForecastSet]) -> ForecastSet:
     """Concatenate the windows of several meters, with the forecasters that all of them have."""
-
-    def join(arrays_by_name: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        names = [name for name in arrays_by_name[0] if all(name in each for each in arrays_by_name)]
-        return {
-            # In all arrays the windows are the second last axis.
-            name: np.concatenate([arrays[name] for arrays in arrays_by_name], axis=-2)
-            for name in names
-        }
-
+    names = [name for name in sets[0].forecasts if all(name in each.forecasts for each in sets)]
     overlaps = [each.overlap for each in sets if each.overlap is not None]
     sizes = [len(each.actual) for each in sets]
     return ForecastSet(
         np.concatenate([each.stamps for each in sets]),
         np.concatenate([each.actual for each in sets]),
-        join([each.forecasts for each in sets]),
-        join([each.ends for each in sets]),
+        {name: Forecast.concat([each.forecasts[name] for each in sets]) for name in names},
+        sets[0].levels,
         float(np.average([each.scale for each in sets], weights=sizes)),
         sum(overlaps) if overlaps else None,
     )
@@ -76,19 +91,18 @@ def concat(sets: Sequence[ForecastSet]) -> ForecastSet:
 
 def run_forecasters(
     session: "onnxruntime.InferenceSession",
-    conformal: ConformalIntervals | None,
     context: ForecastContext,
     *,
     features: list[str],
     validation: Starts,
     test: Starts,
     settings: EvaluateParams,
+    levels: Sequence[float],
 ) -> ForecastSet:
     """Forecast the test windows of a meter by the network, the baselines and a previous model.
 
     Args:
         session: The network.
-        conformal: Its prediction intervals.
         context: The series and the training windows; without training windows only the baselines
             that need none are run.
         features: The columns of the series.
@@ -96,50 +110,84 @@ def run_forecasters(
         test: The starts of the test windows.
         settings: The parameters of the evaluate stage: whether to run LightGBM, and the previous
             model.
+        levels: The levels of the quantiles of all forecasters.
 
     Raises:
         UserError: There is no previous model in its folder, the windows lack what it reads, or
             LightGBM is not installed.
     """
     values, shape = context.values, context.shape
-    to_run = baselines.BASELINES if len(context.train) else baselines.NAIVE
-    if len(context.train) and settings.lightgbm:
-        to_run = to_run | {lightgbm.NAME: lightgbm.lightgbm_forecast}
-    by_name = {inference.NAME: inference.predict(session, values, test)} | {
-        name: baseline(context, test) for name, baseline in to_run.items()
+    validation = np.sort(validation)[:: calibration.stride(len(validation), shape.horizon)]
+    forecasts = {
+        inference.NAME: _with_quantiles(
+            partial(inference.predict, session, values),
+            context,
+            # Its own quantiles are calibrated already.
+            validation[:0] if inference.has_quantiles(session) else validation,
+            test,
+            levels=levels,
+        )
     }
+    for name, baseline in _baselines(context, settings).items():
+        run = partial(_run_baseline, baseline, context)
+        if name in WITHOUT_QUANTILES:
+            forecasts[name] = run(test)
+        else:
+            forecasts[name] = _with_quantiles(run, context, validation, test, levels=levels)
     stamps = context.timestamps[windows.target_rows(test, shape)]
     overlap = None
     if settings.previous_model:
         folder = Path(settings.previous_model).expanduser()
         previous = saved_model.load(folder, saved_model.GRAPH)
-        by_name[metrics.PREVIOUS] = previous.forecast(features, values, test, shape=shape)
+        forecast = previous.forecast(features, values, test, shape=shape)
+        forecasts[metrics.PREVIOUS] = _at_levels(forecast, previous.levels, levels)
         overlap = previous.count_training_overlap(stamps)
-    intervals_by_name = {
-        inference.NAME: conformal,
-        metrics.PERSISTENCE: _intervals_of_persistence(context, validation),
-    }
-    ends = {
-        name: np.stack(bands.bounds(values, test, shape.lookback, forecast=by_name[name]))
-        for name, bands in intervals_by_name.items()
-        if bands
-    }
     scale = baselines.mase_scale(context) if len(context.train) else math.nan
     actual = windows.targets(values, test, shape)
-    return ForecastSet(stamps, actual, by_name, ends, scale, overlap)
+    return ForecastSet(stamps, actual, forecasts, levels, scale, overlap)
 
 
-def _intervals_of_persistence(
-    context: ForecastContext, validation: Starts
-) -> ConformalIntervals | None:
-    """Return prediction intervals of persistence; None without training windows."""
+def _baselines(context: ForecastContext, settings: EvaluateParams) -> dict[str, baselines.Baseline]:
+    """Return the baselines to run on a meter, by name."""
     if not len(context.train):
-        return None
-    return intervals.fit(
-        batches.in_memory(context.values, context.train),
-        batches.in_memory(context.values, validation),
-        context.shape,
-        forecast=lambda values, starts: baselines.persistence(
-            context._replace(values=values), starts
-        ),
-    )
+        return baselines.NAIVE
+    if settings.lightgbm:
+        return baselines.BASELINES | {lightgbm.NAME: lightgbm.lightgbm_forecast}
+    return baselines.BASELINES
+
+
+def _run_baseline(
+    baseline: baselines.Baseline, context: ForecastContext, starts: Starts
+) -> Forecast:
+    power = baseline(context, starts)
+    return Forecast(power, power)
+
+
+def _with_quantiles(
+    run: Callable[[Starts], Forecast],
+    context: ForecastContext,
+    validation: Starts,
+    test: Starts,
+    *,
+    levels: Sequence[float],
+) -> Forecast:
+    """Return a forecast of the test windows, with quantiles of the validation errors.
+
+    Quantiles of its own stay. Too few validation windows give none.
+    """
+    both = run(np.concatenate([validation, test]))
+    forecast = both.select(slice(len(validation), None))
+    if both.quantiles is not None or not calibration.are_enough(len(validation), levels):
+        return forecast
+    actual = windows.targets(context.values, validation, context.shape)
+    errors = calibration.error_quantiles(actual, both.mean[: len(validation)], levels)
+    limit = calibration.lower_limit(actual, context.values[context.train, 0])
+    quantiles = np.maximum(forecast.mean[..., np.newaxis] + errors.T, np.float32(limit))
+    return forecast._replace(quantiles=quantiles)
+
+
+def _at_levels(forecast: Forecast, own: Sequence[float], levels: Sequence[float]) -> Forecast:
+    """Return a forecast with quantiles at `levels` instead of `own`."""
+    if forecast.quantiles is None:
+        return forecast
+    return forecast._replace(quantiles=interpolate_levels(forecast.quantiles, own, levels))

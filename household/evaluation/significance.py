@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from household.core.schema import Float64, Power
+from household.core.schema import Float32, Float64, Power
 from household.evaluation import metrics
 
 DAY = 1440
@@ -60,6 +60,32 @@ def compare(
     return {"skill": skill, "low": ci and ci.low, "high": ci and ci.high}
 
 
+def compare_losses(
+    losses: Float32, reference_losses: Float32, *, stride: int
+) -> dict[str, float | None]:
+    """Compare the mean losses of two forecasts, such as their CRPS.
+
+    Args:
+        losses: The loss for each target: (windows, horizon).
+        reference_losses: The loss of the forecast to compare with.
+        stride: The stride of the windows in minutes.
+
+    Returns:
+        `skill`, 1 - the ratio of the means, with `low` and `high` as in `compare`.
+    """
+    of_windows = [
+        each.reshape(len(each), -1).mean(axis=1, dtype=np.float64)
+        for each in (losses, reference_losses)
+    ]
+    means = [float(each.mean()) for each in of_windows]
+    low = high = None
+    block = windows_per_day(stride)
+    if len(losses) >= 2 * block and means[1]:
+        ratios = _bootstrap_ratios(*of_windows, block=block, seed=0)
+        low, high = np.percentile(1 - ratios, [2.5, 97.5]).tolist()
+    return {"skill": metrics.skill(*means), "low": low, "high": high}
+
+
 def skill_ci(
     actual: Power, forecast: Power, reference: Power, *, block: int = DAY, seed: int = 0
 ) -> ConfidenceInterval | None:
@@ -88,12 +114,7 @@ def skill_ci(
 def bootstrap_skills(
     actual: Power, forecast: Power, reference: Power, *, block: int, seed: int
 ) -> Float64:
-    """Return the skill in each of `RESAMPLES` moving-block bootstrap samples of the windows.
-
-    A sample has as many windows as there are, rounded up to whole blocks. Its blocks of `block`
-    consecutive windows begin anywhere, which preserves the dependence within a block. Samples in
-    which the reference makes no error are dropped. Künsch (1989), The jackknife and the bootstrap
-    for general stationary observations, Annals of Statistics 17(3).
+    """Return the skill in each moving-block bootstrap sample of the windows.
 
     Args:
         actual: The actual power.
@@ -102,16 +123,29 @@ def bootstrap_skills(
         block: The number of windows in a block.
         seed: Seeds the samples.
     """
-    blocks = -(-len(actual) // block)
+    squares, reference_squares = (_squares(actual, power) for power in (forecast, reference))
+    return 1 - np.sqrt(_bootstrap_ratios(squares, reference_squares, block=block, seed=seed))
+
+
+def _bootstrap_ratios(
+    losses: Float64, reference_losses: Float64, *, block: int, seed: int
+) -> Float64:
+    """Return the ratio of the mean losses in each of `RESAMPLES` samples of the windows.
+
+    A sample has as many windows as there are, rounded up to whole blocks. Its blocks of `block`
+    consecutive windows begin anywhere, which preserves the dependence within a block. Samples in
+    which the reference makes no error are dropped. Künsch (1989), The jackknife and the bootstrap
+    for general stationary observations, Annals of Statistics 17(3).
+    """
+    blocks = -(-len(losses) // block)
     first_windows = np.random.default_rng(seed).integers(
-        len(actual) - block + 1, size=(RESAMPLES, blocks)
+        len(losses) - block + 1, size=(RESAMPLES, blocks)
     )
     errors, reference_errors = (
-        _block_sums(_squares(actual, power), block)[first_windows].sum(axis=1)
-        for power in (forecast, reference)
+        _block_sums(each, block)[first_windows].sum(axis=1) for each in (losses, reference_losses)
     )
     has_error = reference_errors > 0
-    return 1 - np.sqrt(errors[has_error] / reference_errors[has_error])
+    return errors[has_error] / reference_errors[has_error]
 
 
 def diebold_mariano(

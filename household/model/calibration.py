@@ -1,11 +1,27 @@
-"""Calibrate the quantiles of the network."""
+"""Calibrate quantiles, so that as many values lie below each as its level says.
 
+Each quantile of the network is moved away from the median, or towards it, by the factor with which
+the asked share of the validation windows lies below it. The network was not trained on these
+windows, so the share also holds for later windows that are like them. Romano, Patterson and Candès
+(2019), Conformalized quantile regression, NeurIPS 32, theorem 2, here with a factor instead of a
+sum, as Sesia and Candès (2020), A comparison of some conformal quantile regression methods, Stat
+9(1).
+
+A forecast without quantiles gets those of its validation errors.
+"""
+
+import math
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from household.core.schema import Float32
+from household.core.schema import Float32, Power
 
+# More targets than this take memory without improving the calibration.
+MAX_TARGETS = 1_000_000
+# Meters resolve so many kW. A smaller distance from the median cannot be stretched.
+RESOLUTION_KW = 0.001
 # The outputs of the network.
 MEAN, QUANTILES = "mean", "quantiles"
 
@@ -24,4 +40,64 @@ class Calibration(NamedTuple):
     @classmethod
     def none(cls, count: int, horizon: int) -> Self:
         """Return the calibration that leaves `count` quantiles for each step as they are."""
-        return cls(np.ones((count, horizon), np.float32), -np.inf)
+        return cls(np.ones((count, horizon), np.float32), -math.inf)
+
+
+def stride(count: int, horizon: int) -> int:
+    """Return the stride of the windows for a calibration, of which there are `count`."""
+    return max(1, count * horizon // MAX_TARGETS)
+
+
+def lower_limit(*powers: Power) -> float:
+    """Return the smallest possible power of a meter in kW that has had these."""
+    return 0.0 if min(power.min() for power in powers) >= 0 else -math.inf
+
+
+def are_enough(windows: int, levels: Sequence[float]) -> bool:
+    """Return whether so many validation windows are enough to find the highest level."""
+    return math.ceil((windows + 1) * levels[-1]) <= windows
+
+
+def conformal_stretch(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:
+    """Return the factors that calibrate quantiles: (levels, horizon).
+
+    Args:
+        actual: The actual power of validation windows in kW: (windows, horizon).
+        quantiles: Their quantiles in kW: (windows, horizon, levels).
+        levels: The levels of the quantiles, symmetric around 0.5.
+    """
+    middle = len(levels) // 2
+    errors = actual - quantiles[..., middle]
+    stretch = np.ones((len(levels), actual.shape[1]), np.float32)
+    for i, level in enumerate(levels):
+        distance = np.abs(quantiles[..., i] - quantiles[..., middle])
+        ratios = np.maximum(distance, np.float32(RESOLUTION_KW))
+        if i != middle:
+            ratios = (errors if i > middle else -errors) / ratios
+            stretch[i] = _conformal_quantile(ratios, max(level, 1 - level))
+    return stretch
+
+
+def error_quantiles(actual: Power, forecast: Power, levels: Sequence[float]) -> Float32:
+    """Return the quantiles of the errors of a forecast, in kW: (levels, horizon).
+
+    Args:
+        actual: The actual power of validation windows in kW: (windows, horizon).
+        forecast: Their forecasts in kW: (windows, horizon).
+        levels: The levels of the quantiles.
+    """
+    errors = actual - forecast
+    return np.stack(
+        [
+            _conformal_quantile(errors, level)
+            if level >= 0.5
+            else -_conformal_quantile(-errors, 1 - level)
+            for level in levels
+        ]
+    )
+
+
+def _conformal_quantile(scores: Float32, level: float) -> Float32:
+    """Return the value that a further score is below with a probability of at least `level`."""
+    rank = math.ceil((len(scores) + 1) * level)
+    return np.sort(scores, axis=0)[rank - 1]

@@ -14,6 +14,7 @@ import onnxruntime
 from household.core.schema import Float32, Values
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
+from household.model.forecast import Forecast
 
 NAME = "LSTM"
 FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -41,8 +42,13 @@ def window_shape(session: onnxruntime.InferenceSession) -> WindowShape:
     return WindowShape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
 
 
-def predict(session: onnxruntime.InferenceSession, values: Values, starts: Starts) -> Float32:
-    """Return the forecasts for windows of a series, in kW: (windows, horizon).
+def has_quantiles(session: onnxruntime.InferenceSession) -> bool:
+    """Return whether the network forecasts a distribution."""
+    return len(session.get_outputs()) > 1
+
+
+def predict(session: onnxruntime.InferenceSession, values: Values, starts: Starts) -> Forecast:
+    """Return the forecasts for windows of a series.
 
     The target minutes need not exist: the last possible start is len(values) - lookback.
 
@@ -54,9 +60,11 @@ def predict(session: onnxruntime.InferenceSession, values: Values, starts: Start
     lookback = window_shape(session).lookback
     name = session.get_inputs()[0].name
 
-    def run_batch(first: int) -> Float32:
+    def run_batch(first: int) -> list[Float32]:
         batch = windows.inputs(values, starts[first : first + BATCH], lookback)
-        return session.run(None, {name: batch})[0]
+        return session.run(None, {name: batch})
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return np.concatenate(list(threads.map(run_batch, range(0, len(starts), BATCH))))
+        outputs = list(threads.map(run_batch, range(0, len(starts), BATCH)))
+    mean, *quantiles = map(np.concatenate, zip(*outputs, strict=True))
+    return Forecast.of_distribution(mean, *quantiles) if quantiles else Forecast(mean, mean)

@@ -65,7 +65,6 @@ def build(
     *,
     source: Mapping[str, Any],
     trained_on: Sequence[TrainingExtent],
-    levels: Sequence[float],
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the contents of metadata.json: inputs, outputs and origin of a model.
@@ -76,7 +75,6 @@ def build(
         scaling: The scaling of the features.
         source: The record of the fetch stage.
         trained_on: The extent of the training data of each meter.
-        levels: The coverages of the prediction intervals.
         lineage: The earlier trainings of the weights.
     """
     window = params.window
@@ -93,7 +91,7 @@ def build(
         "output": {
             "shape": ["windows", window.horizon],
             "horizon": window.horizon,
-            "intervals": list(levels),
+            "quantiles": params.train.levels,
             "target": {"name": TARGET, "unit": schema.UNITS[TARGET]},
             "when": "the minutes after the last input, one a column",
         },

@@ -93,21 +93,18 @@ def _mean_and_quantiles(graph: "_GraphBuilder", kilowatts: str, calibration: Cal
     by_output = graph.add("Reshape", kilowatts, shape)
     axis = graph.array("axis_of_outputs", [1])
     graph.add("Squeeze", graph.cut(by_output, 1, count, end=None), axis, output=MEAN)
-    by_level = graph.cut(by_output, 1, 0, end=count)
+    levels = graph.array("levels", [count])
+
+    def increasing(tensor: str, axis: int) -> str:
+        return graph.add("TopK", tensor, levels, also=[f"order_{axis}"], axis=axis, largest=0)
+
+    by_level = increasing(graph.cut(by_output, 1, 0, end=count), 1)
     median = graph.cut(by_level, 1, count // 2, end=count // 2 + 1)
     distance = graph.add("Sub", by_level, median)
     stretched = graph.add("Mul", distance, graph.array("stretch", calibration.stretch))
     by_step = graph.add("Transpose", graph.add("Add", median, stretched), perm=[0, 2, 1])
-    increasing = graph.add(
-        "TopK",
-        by_step,
-        graph.array("levels", [count]),
-        axis=2,
-        largest=0,
-        also=["increasing_index"],
-    )
     limit = graph.array("lower_limit", calibration.lower_limit)
-    graph.add("Max", increasing, limit, output=QUANTILES)
+    graph.add("Max", increasing(by_step, 2), limit, output=QUANTILES)
 
 
 def _model(

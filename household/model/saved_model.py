@@ -7,16 +7,17 @@ import numpy as np
 
 from household.core import files, paths
 from household.core.errors import UserError
-from household.core.schema import Power, Values
+from household.core.schema import Values
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
 from household.model import inference
+from household.model.forecast import Forecast
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import Params
 
 METADATA = "metadata.json"
-NETWORK, GRAPH, INTERVALS = "model.keras", "model.onnx", "intervals.npz"
+NETWORK, GRAPH = "model.keras", "model.onnx"
 
 
 class SavedModel(NamedTuple):
@@ -36,6 +37,11 @@ class SavedModel(NamedTuple):
         return [feature["name"] for feature in self.record["input"]["features"]]
 
     @property
+    def levels(self) -> list[float]:
+        """Return the levels of the quantiles, none of a model with one output."""
+        return self.record["output"]["quantiles"]
+
+    @property
     def scaling(self) -> Scaler:
         """Return the scaling that is part of the network; its weights fit no other."""
         features = self.record["input"]["features"]
@@ -52,8 +58,8 @@ class SavedModel(NamedTuple):
 
     def forecast(
         self, features: list[str], values: Values, starts: Starts, *, shape: WindowShape
-    ) -> Power:
-        """Return its forecasts for windows, in kW: (windows, horizon).
+    ) -> Forecast:
+        """Return its forecasts for windows.
 
         Args:
             features: The columns of `values`.
@@ -107,7 +113,7 @@ def load(folder: Path, *names: str) -> SavedModel:
                     f"{expected}; copy the whole folder again from where it was trained"
                 )
         model = SavedModel(folder, record)
-        _ = model.features  # raises for a record of another kind
+        _ = model.features, model.levels  # raises for a record of another kind
     except UserError:
         raise
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -129,7 +135,7 @@ def not_a_model_error(folder: Path, error: Exception) -> UserError:
         problem = f"not a model of this version ({error!r})"
     return UserError(
         f"{folder}: {problem}; use the output folder of the train stage, models/lstm, with "
-        f"{METADATA}, {GRAPH}, {NETWORK} and {INTERVALS}"
+        f"{METADATA}, {GRAPH} and {NETWORK}"
     )
 
 
@@ -166,11 +172,18 @@ def warm_start(
     model = load(folder, NETWORK)
     try:
         their_params = model.record["parameters"]
-        compared = {"window.features": (model.features, features)} | {
-            f"{section}.{key}": (their_params[section][key], getattr(getattr(params, section), key))
-            for section, keys in MUST_MATCH.items()
-            for key in keys
-        }
+        compared = (
+            {"window.features": (model.features, features)}
+            | {
+                f"{section}.{key}": (
+                    their_params[section][key],
+                    getattr(getattr(params, section), key),
+                )
+                for section, keys in MUST_MATCH.items()
+                for key in keys
+            }
+            | {"quantiles": (model.levels, params.train.levels)}
+        )
         _ = model.scaling, model.lineage
     except (ValueError, LookupError, TypeError) as error:
         raise not_a_model_error(folder, error) from None

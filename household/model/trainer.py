@@ -1,21 +1,22 @@
 """Build the network to train, and save a trained one. Imports TensorFlow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from household.core import arrow, files, meters, paths
 from household.core.params import Params
-from household.core.schema import LEVELS
+from household.core.schema import Power, Values
 from household.dataset import batches, scaling, series, windows
-from household.dataset.windows import WindowShape
+from household.dataset.windows import Starts, WindowShape
 from household.model import (
+    calibration,
     distributed,
     inference,
-    intervals,
     keras_file,
     metadata,
     network,
@@ -23,6 +24,8 @@ from household.model import (
     saved_model,
     tensorflow,
 )
+from household.model.calibration import Calibration
+from household.model.forecast import Forecast
 from household.model.loop import TrainingData
 from household.model.metadata import TrainingExtent
 from household.model.network import Model
@@ -107,30 +110,74 @@ def describe(training: Training, params: Params) -> Iterator[str]:
 
 
 def save(training: Training, params: Params, root: Path) -> None:
-    """Write the trained network, its ONNX graph, its prediction intervals and its record."""
+    """Write the trained network with calibrated quantiles, its ONNX graph and its record."""
     features, data, model, earlier = training
     shape = network.window_shape(model)
+    extents = _training_extents(root, shape)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     graph = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
-    session = inference.create_session(onnx_export.serialize(graph))
-    bands = intervals.fit(
-        data.train, data.validation, shape, forecast=partial(inference.predict, session)
-    )
+    if params.train.levels:
+        session = inference.create_session(onnx_export.serialize(graph))
+        lowest = np.array([extent.lowest[0] for extent in extents])
+        calibrated = _calibrate(
+            partial(inference.predict, session),
+            data,
+            shape,
+            levels=params.train.levels,
+            lowest=lowest,
+        )
+        trained = model.get_weights()
+        model = network.build_model(shape, data.scaling, params.train, calibrated)
+        model.set_weights(trained)
+        graph = onnx_export.to_onnx(
+            shape, data.scaling, params.train, weights=weights, calibration=calibrated
+        )
     keras_file.save(model, root / paths.NETWORK)
     onnx_export.write(root / paths.GRAPH, graph)
-    intervals.write(root / paths.INTERVALS, bands)
     record = metadata.build(
         params,
         features,
         data.scaling,
         source=files.read_json(root / paths.SOURCE),
-        trained_on=_training_extents(root, shape),
-        levels=LEVELS if bands else (),
+        trained_on=extents,
         lineage=earlier.lineage if earlier else (),
     )
-    written = (root / paths.NETWORK, root / paths.GRAPH, root / paths.INTERVALS)
+    written = (root / paths.NETWORK, root / paths.GRAPH)
     hashes = {path.name: files.sha256(path) for path in written}
     files.write_json(root / paths.FORECASTER, record | {"sha256": hashes})
+
+
+def _calibrate(
+    forecast: Callable[[Values, Starts], Forecast],
+    data: TrainingData,
+    shape: WindowShape,
+    *,
+    levels: Sequence[float],
+    lowest: Power,
+) -> Calibration:
+    """Return the calibration of quantiles by the validation split.
+
+    Args:
+        forecast: Returns the forecast for windows of a series.
+        data: The data of the training.
+        shape: The shape of the windows.
+        levels: The levels of the quantiles.
+        lowest: The smallest power of each meter in the training.
+    """
+    calibrated = Calibration.none(len(levels), shape.horizon)
+    stride = calibration.stride(data.validation.size, shape.horizon)
+    samples = []
+    for values, starts in data.validation.read():
+        selected = np.sort(starts)[::stride]
+        actual = windows.targets(values, selected, shape)
+        samples.append((actual, forecast(values, selected).quantiles))
+    if not samples:
+        return calibrated._replace(lower_limit=calibration.lower_limit(lowest))
+    actual, quantiles = map(np.concatenate, zip(*samples, strict=True))
+    if calibration.are_enough(len(actual), levels):
+        stretch = calibration.conformal_stretch(actual, quantiles, levels)
+        calibrated = calibrated._replace(stretch=stretch)
+    return calibrated._replace(lower_limit=calibration.lower_limit(lowest, actual))
 
 
 def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:

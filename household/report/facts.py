@@ -4,8 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from household.evaluation.breakdown import LARGE_CHANGE_KW
-from household.evaluation.metrics import PERSISTENCE
+from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE
 from household.report import caveats, tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
 
@@ -60,17 +59,12 @@ def _describe_winner(results: Results) -> str:
 
 
 def _verdict(results: Results) -> dict[str, str]:
-    lines = verdict.summary_lines(
+    facts = {"headline": _describe_winner(results)} | verdict.summary(
         results.metrics,
         len(results.windows(ACTUAL)),
         results.horizon,
         simulated=results.source["simulated"],
     )
-    # If persistence is the best baseline, there is no separate sentence on the best baseline.
-    names = ["against persistence", "against the best baseline"]
-    if "previous_skill" in results.verdict:
-        names[len(lines) - 1 :] = ["against the previous LSTM"]
-    facts = {"headline": _describe_winner(results)} | dict(zip(names, lines, strict=False))
     if where := _describe_wins(tables.error_by_change(results)):
         facts["where it wins"] = where
     if results.meters is not None:

@@ -12,7 +12,6 @@ from household.core.params import Params
 from household.evaluation.metrics import PERSISTENCE
 
 ACTUAL = "actual"
-ENDS = ["low_80", "high_80", "low_95", "high_95"]
 LSTM = "LSTM"
 # Shown in every plot, so that each forecaster keeps its color.
 LINEAR = "linear"
@@ -22,9 +21,10 @@ class Results(NamedTuple):
     """Hold the results of the earlier stages and the parameters.
 
     Attributes:
-        predictions: timestamp, step if the horizon is more than a minute, actual, a column for each
-            forecaster, and the bounds of the LSTM's intervals if there are any, in kW.
+        predictions: timestamp, step if the horizon is more than a minute, actual, the mean of each
+            forecaster, its median if it is another forecast, and the quantiles of the LSTM, in kW.
         coverage: See `breakdown.intervals_by_group`.
+        quantiles: See `breakdown.quantile_scores`.
         losses: Rows (epoch, split, loss).
         metrics: The scores of each forecaster, and the verdict.
         quality: The record of the parse stage.
@@ -36,6 +36,7 @@ class Results(NamedTuple):
 
     predictions: pd.DataFrame
     coverage: pd.DataFrame
+    quantiles: pd.DataFrame
     losses: pd.DataFrame
     metrics: dict[str, dict[str, Any]]
     quality: dict[str, Any]
@@ -51,6 +52,7 @@ class Results(NamedTuple):
         return cls(
             predictions=files.read_table(root / paths.PREDICTIONS).to_pandas(),
             coverage=pd.read_csv(root / paths.COVERAGE),
+            quantiles=pd.read_csv(root / paths.QUANTILES),
             losses=pd.read_csv(root / paths.HISTORY),
             metrics=files.read_json(root / paths.METRICS),
             quality=files.read_json(root / paths.QUALITY),
@@ -74,8 +76,8 @@ class Results(NamedTuple):
     @property
     def forecasters(self) -> list[str]:
         """Return all forecasters, those of `compared` first, so that each keeps its color."""
-        known = ["meter", "timestamp", "step", ACTUAL, *ENDS, *self.main_forecasters]
-        return [*self.main_forecasters, *self.predictions.columns.drop(known, errors="ignore")]
+        others = [name for name in self.metrics if name in self.predictions]
+        return list(dict.fromkeys([*self.main_forecasters, *others]))
 
     @property
     def horizon(self) -> int:
@@ -85,6 +87,11 @@ class Results(NamedTuple):
     def windows(self, column: str) -> npt.NDArray[Any]:
         """Return a column of the predictions as an array (windows, horizon)."""
         return self.predictions[column].to_numpy().reshape(-1, self.horizon)
+
+    def median(self, name: str) -> npt.NDArray[Any]:
+        """Return the forecast that is scored by its absolute error: (windows, horizon)."""
+        column = f"{name} median"
+        return self.windows(column if column in self.predictions else name)
 
     @property
     def stride(self) -> int:

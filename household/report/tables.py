@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from household.core.params import PlotParams
-from household.evaluation import breakdown, significance
-from household.evaluation.metrics import PERSISTENCE, rmse, score_all
+from household.evaluation import significance
+from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
 
 # The forecast plot draws more minutes than this by the minimum and maximum of groups of minutes.
@@ -53,7 +53,7 @@ def forecast(results: Results) -> pd.DataFrame:
     The last two columns are the 95 % prediction interval of the LSTM, empty for other series. The
     minutes are those of the first meter, from windows that do not overlap. They are the first
     `plot.steps` minutes, or the run of as many minutes with the most changes above
-    `breakdown.LARGE_CHANGE_KW`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of
+    `metrics.LARGE_CHANGE_KW`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of
     each series in each group of a few minutes are returned, so no peak is lost.
     """
     names = [ACTUAL, *results.main_forecasters]
@@ -75,8 +75,9 @@ def forecast(results: Results) -> pd.DataFrame:
     for name, rows in rows_by_name.items():
         part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
         for end in ("low", "high"):
-            has_interval = name == LSTM and f"{end}_95" in minutes
-            part[f"{end}_kw"] = minutes.loc[rows, f"{end}_95"] if has_interval else math.nan
+            quantile = f"q{0.025 if end == 'low' else 0.975}"
+            has_interval = name == LSTM and quantile in minutes
+            part[f"{end}_kw"] = minutes.loc[rows, quantile] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
 
@@ -92,7 +93,7 @@ def _select_run(minutes: pd.DataFrame, settings: PlotParams) -> pd.DataFrame:
     run = minute_numbers // settings.steps
     # Power has three decimals, which float32 does not represent exactly.
     change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
-    switching = change > breakdown.LARGE_CHANGE_KW
+    switching = change > LARGE_CHANGE_KW
     busiest = switching.groupby(run).sum().idxmax()
     return minutes[run == busiest]
 
@@ -206,15 +207,17 @@ def error_by_step(results: Results) -> pd.DataFrame:
     all_steps = np.arange(1, results.horizon + 1)
     steps = all_steps if results.horizon <= MAX_HORIZON else np.unique(spread.round().astype(int))
     actual = results.windows(ACTUAL)
-    forecasts = {name: results.windows(name) for name in results.forecasters}
+    means = {name: results.windows(name) for name in results.forecasters}
+    medians = {name: results.median(name) for name in results.forecasters}
     rows = [
         {"step": step, "series": name} | record
         for step in steps.tolist()
         if results.horizon > 1
         for name, record in score_all(
             actual[:, step - 1],
-            {name: forecast[:, step - 1] for name, forecast in forecasts.items()},
+            {name: mean[:, step - 1] for name, mean in means.items()},
             0,
+            medians={name: median[:, step - 1] for name, median in medians.items()},
         ).items()
     ]
     return pd.DataFrame(rows, columns=["step", "series", "rmse_kw", "mae_kw", "skill"])

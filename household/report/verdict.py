@@ -17,7 +17,7 @@ def lines(
     horizon: int,
     simulated: bool,
 ) -> list[str]:
-    """Return `summary_lines`, the `drift_warning` if any, and `meter_lines` of several meters.
+    """Return the `summary`, the `drift_warning` if any, and `meter_lines` of several meters.
 
     Args:
         metrics: The scores of each forecaster, the verdict and the summary of several meters.
@@ -26,18 +26,19 @@ def lines(
         horizon: The number of steps of the horizon.
         simulated: Whether the data is simulated.
     """
-    found = summary_lines(metrics, windows, horizon, simulated=simulated)
+    found = list(summary(metrics, windows, horizon, simulated=simulated).values())
     if warning := drift_warning(metrics["verdict"]):
         found.append(f"warning: {warning}")
     return found + (meter_lines(metrics["meters"], rows) if "meters" in metrics else [])
 
 
-def summary_lines(
+def summary(
     metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, *, simulated: bool
-) -> list[str]:
-    """Compare the LSTM with persistence, the best baseline and a previous model, a line each.
+) -> dict[str, str]:
+    """Compare the LSTM with other forecasters, a line each, by what the line is about.
 
-    The last two are left out if persistence is the best baseline, or if there is no previous model.
+    There is no line on the best baseline if that is persistence, none on a previous model without
+    one, and none on the distribution if the network forecasts none.
 
     Args:
         metrics: The scores of each forecaster and the verdict.
@@ -52,22 +53,36 @@ def summary_lines(
         data.append(f"{metrics['meters']['in_training']['meters']:,} meters")
     if simulated:
         data.append("simulated data")
-    compared = [
-        f"LSTM RMSE {metrics['LSTM']['rmse_kw']:.4f} kW, persistence "
-        f"{metrics['persistence']['rmse_kw']:.4f} kW: {_difference(verdict, 'persistence')}, "
+    lines = {
+        "against persistence": f"LSTM RMSE {metrics['LSTM']['rmse_kw']:.4f} kW, persistence "
+        f"{metrics['persistence']['rmse_kw']:.4f} kW: {_difference(verdict, 'persistence_')}, "
         + ", ".join(data)
-    ]
+    }
+    if metrics["distribution"]:
+        lines["distribution"] = _describe_distribution(metrics)
     if best != "persistence":
-        compared.append(
+        lines["against the best baseline"] = (
             f"Best baseline, {best}, RMSE {metrics[best]['rmse_kw']:.4f} kW: the LSTM is "
-            f"{_difference(verdict, 'best')}"
+            f"{_difference(verdict, 'best_')}"
         )
     if "previous_skill" in verdict:
-        compared.append(
+        lines["against the previous LSTM"] = (
             f"Previous LSTM RMSE {metrics[PREVIOUS]['rmse_kw']:.4f} kW: the LSTM is "
-            f"{_difference(verdict, 'previous')}"
+            f"{_difference(verdict, 'previous_')}"
         )
-    return compared
+    return lines
+
+
+def _describe_distribution(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Compare the distribution with the best other one, and state how often intervals hold."""
+    others = metrics["distribution"]
+    best = min(others, key=lambda name: metrics[name]["crps_kw"])
+    intervals = metrics["intervals"]["LSTM"]
+    return (
+        f"Distribution: CRPS {metrics['LSTM']['crps_kw']:.4f} kW, {best} "
+        f"{metrics[best]['crps_kw']:.4f} kW: {_difference(others[best])}; the 80% interval covers "
+        f"{intervals['coverage_80']:.1%} and the 95% interval {intervals['coverage_95']:.1%}"
+    )
 
 
 def meter_lines(
@@ -107,9 +122,9 @@ def drift_warning(verdict: Mapping[str, Any]) -> str | None:
     )
 
 
-def _difference(verdict: Mapping[str, Any], prefix: str) -> str:
-    """Return by how much the RMSE of the LSTM is lower or higher, with the confidence interval."""
-    skill, low, high = (verdict[f"{prefix}_{key}"] for key in ("skill", "low", "high"))
+def _difference(figures: Mapping[str, Any], prefix: str = "") -> str:
+    """Return by how much a score of the LSTM is lower or higher, with the confidence interval."""
+    skill, low, high = (figures[f"{prefix}{key}"] for key in ("skill", "low", "high"))
     if skill is None:
         return "no error to compare with"
     ci = "no CI" if low is None else f"95% CI {low:.1%} to {high:.1%}"

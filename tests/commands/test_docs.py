@@ -98,7 +98,7 @@ def make_mistake(clone: Path, line: str) -> str:
 def test_the_figures_of_readme_are_those_that_are_committed() -> None:
     with (ROOT / plots.FACTS.path).open(encoding="utf-8") as file:
         facts = {row["name"]: row["text"] for row in csv.DictReader(file)}
-    for name in ("against persistence", "against the best baseline"):
+    for name in ("against persistence", "distribution", "against the best baseline"):
         assert f"\nevaluate: {facts[name]}\n" in README
     quality = files.read_json(ROOT / paths.QUALITY)
     assert f"\nparse: {quality['rows']:,} minutes from {quality['first']} to " in README

@@ -18,9 +18,9 @@ import pytest
 import vl_convert
 
 from bench import backtest
-from household.core import files
+from household.core import files, params, paths
 from household.evaluation.baselines import BASELINES
-from household.report import plots, results
+from household.report import plots
 from tests.clones import (
     UP_TO_DATE,
     change,
@@ -54,7 +54,8 @@ def test_one_command_runs_all_and_leaves_nothing_to_do(
 
     metrics = json.loads((folder / "reports/metrics.json").read_text())
     predictions = pq.read_table(folder / "reports/predictions.parquet")
-    names = ["timestamp", "actual", "LSTM", *BASELINES, *results.ENDS]
+    quantiles = [f"q{level}" for level in params.load(ROOT / paths.PARAMS).train.quantiles]
+    names = ["timestamp", "actual", "LSTM", *BASELINES, "LSTM median", *quantiles]
     assert predictions.column_names == names
     assert f"{predictions.num_rows} test windows" in output
     assert metrics["LSTM"]["skill"] == pytest.approx(
@@ -135,7 +136,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
         f"import sys; sys.path.insert(0, {str(clone)!r}); sys.argv = ['', 'old', '--repository',"
         f" {str(ROOT)!r}]; from household.app import provenance; provenance.main()",
     )  # fmt: skip
-    for name in ("README.md", "model.keras", "model.onnx", "intervals.npz", "metadata.json"):
+    for name in ("README.md", "model.keras", "model.onnx", "metadata.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same
 
@@ -159,8 +160,9 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     # As where the package is installed.
     output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
     assert f"{last['timestamp']}" in output
-    shown = [float(number) for number in output.split()[-5:]]
-    assert shown == pytest.approx([last[name] for name in ("LSTM", *results.ENDS)], abs=1e-5)
+    shown = [float(number) for number in output.split()[-6:]]
+    columns = ("LSTM", "LSTM median", "q0.1", "q0.9", "q0.025", "q0.975")
+    assert shown == pytest.approx([last[name] for name in columns], abs=1e-5)
     assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
 
 

@@ -31,7 +31,7 @@ TINY = {
 # A line with an area, points with their errors, and squares. What draws has one code for all
 # processors, and is slow to emulate.
 DRAWN = ("forecast", "scores", "error_by_day")
-TRAINED = (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER, paths.HISTORY)
+TRAINED = (paths.NETWORK, paths.GRAPH, paths.FORECASTER, paths.HISTORY)
 EMULATED = pytest.mark.skipif(
     not can("qemu-x86_64", "-version"), reason="NO QEMU: other processors are not tested"
 )

@@ -201,7 +201,8 @@ def test_a_diverging_training_is_an_error_and_writes_no_model() -> None:
 
 
 def test_the_pictures_name_the_zip_that_was_given() -> None:
-    put([float(minute % 7) for minute in range(500)])
+    # Enough for 99 validation windows, of which the largest error is the quantile at 0.99.
+    put([float(minute % 7) for minute in range(2_600)])
     run(with_window(lookback=4, horizon=2), *AFTER_PARSE)
     for table in paths.PLOTS.glob("*.csv"):
         if table.stem in ("gain_by_month", "gain_by_meter"):  # of a single one it has no rows
@@ -222,10 +223,11 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     run(with_window(lookback=9), *AFTER_PARSE)
     names = ["LSTM", *forecasters]
     metrics = files.read_json(paths.METRICS)
-    assert set(metrics) == {*names, "verdict", "intervals"}
+    assert set(metrics) == {*names, "verdict", "distribution", "intervals"}
     assert metrics["verdict"]["best_baseline"] == "a week of minutes ago"
     assert metrics["a week of minutes ago"]["rmse_kw"] == 0
-    assert pa.parquet.read_schema(paths.PREDICTIONS).names[:-4] == ["timestamp", "actual", *names]
+    columns = pa.parquet.read_schema(paths.PREDICTIONS).names
+    assert columns[: len(names) + 2] == ["timestamp", "actual", *names]
     for table in paths.PLOTS.glob("*.csv"):
         shown = pa.csv.read_csv(table)
         # Over a forecaster without an error there is no gain.

@@ -103,7 +103,7 @@
       if (facts.length) top.append(factTable(facts, ["verdict", "data", "model"], revisions));
     } else {
       top.append(element("h1", {}, fact("verdict", "headline") ?? "The plots"));
-      for (const name of ["where it wins", "against persistence", "against the best baseline"]) {
+      for (const name of ["where it wins", "against persistence", "distribution", "against the best baseline"]) {
         if (fact("verdict", name)) top.append(element("p", {}, `${fact("verdict", name)}.`));
       }
       const revision = { section: "data", name: "revision", text: revisions[0] ?? "", rev: revisions[0] };

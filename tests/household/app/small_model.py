@@ -1,6 +1,6 @@
 """A small model and readings for it, made by hand for the tests of their use."""
 
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from household.core import files, schema
-from household.dataset import batches, series
+from household.dataset import series, windows
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
-from household.model import inference, intervals, metadata, onnx_export
+from household.model import calibration, inference, metadata, onnx_export
+from household.model.calibration import Calibration
 from tests.household.report.example_results import SAMPLE
 from tests.project import changed
 
@@ -30,18 +31,19 @@ def readings(minutes: int, seed: int = 0) -> pa.Table:
     return pa.table(columns, schema=schema.schema(FEATURES))
 
 
-def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
+def model(folder: Path, horizon: int = 1, params: Mapping[str, Any] | None = None) -> Path:
     """Write a model with random weights to `folder`, as the train stage does."""
     settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
     settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.ensemble_size": 2}
-    given = changed(settings | params)
+    given = changed({**settings, **(params or {})})
     draw = np.random.default_rng(1)
     shapes: dict[str, list[tuple[int, ...]]] = {}
     for member in (1, 2):
         for layer, (inputs, units) in enumerate([(4, 4), (4, 3)], 1):
             of_gates = [(inputs, 4 * units), (units, 4 * units), (4 * units,)]
             shapes[f"lstm_{member}_{layer}"] = [*of_gates]
-        shapes[f"linear_{member}"] = [(3, horizon), (horizon,)]
+        outputs = horizon * (len(given.train.levels) + 1)
+        shapes[f"linear_{member}"] = [(3, outputs), (outputs,)]
     weights = {
         name: [draw.normal(size=each).astype(np.float32) for each in of]
         for name, of in shapes.items()
@@ -50,19 +52,19 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
     values, stamps = series.to_array(table), table["timestamp"].to_numpy()
     shape = WindowShape(LOOKBACK, horizon)
     scaling = Scaler(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
-    onnx_export.write(
-        folder / "model.onnx", onnx_export.to_onnx(shape, scaling, given.train, weights=weights)
-    )
-    session = inference.load_session(folder / "model.onnx")
-    known = np.arange(400, dtype=np.int32)
-    found = intervals.fit(
-        batches.in_memory(values, known[:300]),
-        batches.in_memory(values, known[300:]),
-        shape,
-        forecast=partial(inference.predict, session),
-    )
-    assert found is not None
-    intervals.write(folder / "intervals.npz", found)
+    graph = onnx_export.to_onnx(shape, scaling, given.train, weights=weights)
+    if given.train.levels:
+        session = inference.create_session(onnx_export.serialize(graph))
+        starts = np.arange(200, 400, dtype=np.int32)
+        quantiles = inference.predict(session, values, starts).quantiles
+        actual = windows.targets(values, starts, shape)
+        assert quantiles is not None
+        stretch = calibration.conformal_stretch(actual, quantiles, given.train.levels)
+        calibrated = Calibration(stretch, 0.0)
+        graph = onnx_export.to_onnx(
+            shape, scaling, given.train, weights=weights, calibration=calibrated
+        )
+    onnx_export.write(folder / "model.onnx", graph)
     train = np.arange(80, dtype=np.int32)
     record = metadata.build(
         given,
@@ -70,7 +72,6 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
         scaling,
         source=SAMPLE,
         trained_on=[metadata.training_extent(stamps, values, train, shape=shape)],
-        levels=schema.LEVELS,
     )
     files.write_json(folder / "metadata.json", record)
     seal(folder)
@@ -80,5 +81,5 @@ def model(folder: Path, horizon: int = 1, **params: Any) -> Path:
 def seal(folder: Path) -> None:
     """Has metadata.json say that the other files are the right ones."""
     record = files.read_json(folder / "metadata.json")
-    hashes = {name: files.sha256(folder / name) for name in ("model.onnx", "intervals.npz")}
+    hashes = {"model.onnx": files.sha256(folder / "model.onnx")}
     files.write_json(folder / "metadata.json", record | {"sha256": hashes})

@@ -22,7 +22,7 @@ from household.core import schema
 from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.dataset import series
-from household.model import inference, intervals
+from household.model import inference
 from household.readings import archive
 from tests.household.app.small_model import LOOKBACK, MINUTE, model, readings, seal
 
@@ -47,7 +47,7 @@ def expected(model_folder: Path, table: pa.Table) -> list[float]:
     """Return the network's forecast after the last minutes of `table`."""
     session = inference.load_session(model_folder / "model.onnx")
     values = series.to_array(table)[-LOOKBACK:]
-    return inference.predict(session, values, np.array([0], np.int32))[0].tolist()
+    return inference.predict(session, values, np.array([0], np.int32)).mean[0].tolist()
 
 
 def test_a_forecast_is_of_the_minutes_after_the_last_reading(
@@ -57,11 +57,27 @@ def test_a_forecast_is_of_the_minutes_after_the_last_reading(
     found = forecaster.forecast(table)
     last = table["timestamp"][-1].as_py()
     assert found["timestamp"].to_pylist() == [last + step * MINUTE.item() for step in (1, 2, 3)]
-    assert found["power_kw"].to_pylist() == expected(model_folder, table)
-    assert found.column_names == ["timestamp", "step", "power_kw", *ENDS]
-    ends = [found[name].to_numpy() for name in ("low_95_kw", "low_80_kw", "power_kw")]
-    ends += [found[name].to_numpy() for name in ("high_80_kw", "high_95_kw")]
-    assert np.all(np.diff(ends, axis=0) > 0)
+    assert found["mean_kw"].to_pylist() == expected(model_folder, table)
+    assert found.column_names == ["timestamp", "step", "mean_kw", "median_kw", *ENDS]
+    names = ("low_95_kw", "low_80_kw", "median_kw", "high_80_kw", "high_95_kw")
+    ends = [found[name].to_numpy() for name in names]
+    assert np.all(np.diff(ends, axis=0) >= 0)
+    assert np.all(ends[-1] > ends[0])
+    asked = forecaster.forecast(table, quantiles=[0.05, 0.5, 0.975])
+    columns = ["q0.05_kw", "q0.5_kw", "q0.975_kw"]
+    assert asked.column_names == ["timestamp", "step", "mean_kw", *columns]
+    assert asked["q0.5_kw"].to_pylist() == found["median_kw"].to_pylist()
+    assert asked["q0.975_kw"].to_pylist() == found["high_95_kw"].to_pylist()
+
+
+def test_a_quantile_that_the_model_does_not_forecast_is_refused(
+    forecaster: Forecaster, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"no quantile 0\.07; the model forecasts those of 0\.01, "):
+        forecaster.forecast(readings(50), quantiles=[0.1, 0.07])
+    point = Forecaster(model(tmp_path, params={"train.loss": "huber"}))
+    with pytest.raises(UserError, match=r"no quantile 0\.5; the model forecasts none "):
+        point.backtest(readings(50), quantiles=[0.5])
 
 
 def test_the_intervals_of_a_backtest_have_their_coverage(forecaster: Forecaster) -> None:
@@ -72,12 +88,10 @@ def test_the_intervals_of_a_backtest_have_their_coverage(forecaster: Forecaster)
         assert 100 * held.mean() == pytest.approx(level, abs=8)
 
 
-def test_a_model_without_a_validation_split_has_no_intervals(tmp_path: Path) -> None:
-    model(tmp_path)
-    intervals.write(tmp_path / "intervals.npz", None)
-    seal(tmp_path)
+def test_a_model_of_another_loss_has_one_forecast(tmp_path: Path) -> None:
+    model(tmp_path, params={"train.loss": "huber"})
     found = Forecaster(tmp_path).forecast(readings(30))
-    assert found.column_names == ["timestamp", "power_kw"]
+    assert found.column_names == ["timestamp", "forecast_kw"]
 
 
 @few
@@ -95,8 +109,8 @@ def test_a_backtest_gives_what_was_forecast_at_each_minute(
         alone = forecaster.forecast(table.slice(0, now)).to_pylist()
         assert [row["step"] for row in rows] == [1, 2, 3]
         assert [row["timestamp"] for row in rows] == [row["timestamp"] for row in alone]
-        assert [row["power_kw"] for row in rows] == pytest.approx(
-            [row["power_kw"] for row in alone], abs=1e-5
+        assert [row["mean_kw"] for row in rows] == pytest.approx(
+            [row["mean_kw"] for row in alone], abs=1e-5
         )
         assert [row["actual_kw"] for row in rows] == power[now : now + 3].tolist()
         assert [row["persistence_kw"] for row in rows] == [power[now - 1]] * 3
@@ -148,7 +162,7 @@ def test_readings_may_be_in_any_of_these_layouts(
     if stdin:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     found = forecaster.forecast(forecaster.read("-" if stdin else str(path)))
-    assert found["power_kw"].to_pylist() == pytest.approx(expected(model_folder, table), abs=1e-5)
+    assert found["mean_kw"].to_pylist() == pytest.approx(expected(model_folder, table), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +191,7 @@ def test_predict_takes_and_returns_a_dataframe(model_folder: Path) -> None:
     table = readings(30)
     frame = table.to_pandas()
     found = household.predict(model_folder, frame)
-    assert found["power_kw"].tolist() == expected(model_folder, table)
+    assert found["mean_kw"].tolist() == expected(model_folder, table)
     assert found.index[0] == frame["timestamp"].iloc[-1] + MINUTE
     assert household.predict(model_folder, frame.set_index("timestamp")).equals(found)
     zoned = frame.set_index("timestamp").tz_localize("Europe/Paris")
@@ -248,15 +262,15 @@ def test_readings_before_the_lookback_may_have_gaps(
 ) -> None:
     table = readings(30)
     found = forecaster.forecast(without(unknown(table, "voltage", 20), 24))
-    assert found["power_kw"].to_pylist() == expected(model_folder, table)
+    assert found["mean_kw"].to_pylist() == expected(model_folder, table)
 
 
 def test_a_model_with_across_gaps_forecasts_after_a_gap(tmp_path: Path) -> None:
     joins: dict[str, Any] = {"window.across_gaps": True}
-    joining = Forecaster(model(tmp_path, **joins))
+    joining = Forecaster(model(tmp_path, params=joins))
     table = readings(30)
     found = joining.forecast(without(table, 27))
-    assert found["power_kw"].to_pylist() == expected(tmp_path, without(table, 27))
+    assert found["mean_kw"].to_pylist() == expected(tmp_path, without(table, 27))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +323,6 @@ def test_a_folder_without_a_model_is_refused_in_one_line(
     with pytest.raises(UserError, match=r"no metadata.json in .*; use the output folder"):
         Forecaster(tmp_path)
     (tmp_path / "metadata.json").write_bytes((model_folder / "metadata.json").read_bytes())
-    (tmp_path / "intervals.npz").write_bytes((model_folder / "intervals.npz").read_bytes())
     (tmp_path / "model.onnx").write_bytes(b"nothing")
     seal(tmp_path)
     with pytest.raises(UserError, match="not a model"):

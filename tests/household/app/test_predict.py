@@ -60,13 +60,13 @@ def test_predict_prints_the_same_as_a_table_csv_and_json(model_and_hour: tuple[s
     rows = json.loads(as_json.stdout)
     assert [row["timestamp"] for row in rows] == ["2007-03-31T22:58", "2007-03-31T22:59"]
     head, *lines = (line.split() for line in plain.stdout.splitlines())
-    assert head == ["timestamp", "step", "power_kw", *ENDS]
+    assert head == ["timestamp", "step", "mean_kw", "median_kw", *ENDS]
     for line, row, written in zip(
         lines, rows, csv.DictReader(as_csv.stdout.splitlines()), strict=True
     ):
         assert "T".join(line[:2]) == row["timestamp"] == written["timestamp"]
-        assert float(line[3]) == pytest.approx(row["power_kw"], abs=5e-4)
-        assert float(written["power_kw"]) == pytest.approx(row["power_kw"], abs=1e-6)
+        assert float(line[3]) == pytest.approx(row["mean_kw"], abs=5e-4)
+        assert float(written["mean_kw"]) == pytest.approx(row["mean_kw"], abs=1e-6)
 
 
 def test_standard_input_is_read_like_a_file(model_and_hour: tuple[str, str]) -> None:
@@ -77,7 +77,7 @@ def test_standard_input_is_read_like_a_file(model_and_hour: tuple[str, str]) -> 
 def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[str, str]) -> None:
     rows = json.loads(predict(*model_and_hour, "--backtest", "--json").stdout)
     said = predict(*model_and_hour, "--backtest").stdout.splitlines()
-    for line, column in zip(said, ("power_kw", "persistence_kw"), strict=False):
+    for line, column in zip(said, ("mean_kw", "persistence_kw"), strict=False):
         rmse = np.sqrt(np.mean([(row[column] - row["actual_kw"]) ** 2 for row in rows]))
         assert f"RMSE {rmse:.4f} kW" in line
     assert said[2].startswith("53 windows in ")
@@ -171,7 +171,7 @@ def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
         if name not in ("voltage", "global_active_power")
     }
     (tmp_path / "shelly").mkdir()
-    folder = model(tmp_path / "shelly", horizon=2, **layout, **others)
+    folder = model(tmp_path / "shelly", horizon=2, params=layout | others)
     begin = int(datetime.now(UTC).timestamp()) // 60 * 60 - 20 * 60
     lines = [f"{begin + 60 * minute},1.5,240" for minute in range(20)]
     (tmp_path / "ts.csv").write_text("\n".join(["ts,kw,v", *lines, ""]))

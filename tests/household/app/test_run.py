@@ -45,7 +45,7 @@ def test_run_gives_what_the_stages_give(first_run: run.Run) -> None:
     assert first_run.losses["loss"].to_numpy() == pytest.approx(losses["loss"].to_numpy())
     assert not first_run.interrupted
     saved = first_run.save("mine")
-    for path in (paths.NETWORK, paths.GRAPH, paths.INTERVALS, paths.FORECASTER):
+    for path in (paths.NETWORK, paths.GRAPH, paths.FORECASTER):
         assert (saved / path.name).read_bytes() == path.read_bytes()
     frame = first_run.data[["global_active_power", *first_run.data.columns[1:]]].ffill()
     assert len(household.predict(saved, frame)) == 1

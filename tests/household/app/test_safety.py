@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from ruamel.yaml import YAML
@@ -21,27 +20,18 @@ from tests.project import ROOT, changed
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
-class Owned:
-    """What, unpickled, would leave a file."""
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (Path("owned"),)
-
-
 def refused(folder: Path) -> str:
     with pytest.raises(UserError) as caught:
         Forecaster(folder)
     said = str(caught.value)
     assert "\n" not in said
-    assert not Path("owned").exists()
     return said
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "intervals.npz"])
 @pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: old + b"\0"])
-def test_a_file_with_another_hash_is_refused(name: str, change: Callable[[bytes], bytes]) -> None:
+def test_a_file_with_another_hash_is_refused(change: Callable[[bytes], bytes]) -> None:
     folder = model(Path("lstm"))
-    path = folder / name
+    path = folder / "model.onnx"
     path.write_bytes(change(path.read_bytes()))
     said = refused(folder)
     assert said.startswith(f"{path}: its sha256 is {files.sha256(path)}, but metadata.json ")
@@ -66,14 +56,6 @@ def test_an_onnx_file_with_external_weights_is_refused(place: str) -> None:
     assert "External data path" in refused(folder)
 
 
-def test_intervals_that_are_a_pickle_are_refused() -> None:
-    folder = model(Path("lstm"))
-    held = dict(np.load(folder / "intervals.npz"))
-    np.savez(folder / "intervals.npz", **held | {"cuts": np.array([Owned()])}, allow_pickle=True)
-    seal(folder)
-    assert "allow_pickle=False" in refused(folder)
-
-
 def test_a_truncated_record_is_refused_or_not_needed() -> None:
     folder = model(Path("lstm"))
     whole = (folder / "metadata.json").read_bytes()
@@ -84,7 +66,7 @@ def test_a_truncated_record_is_refused_or_not_needed() -> None:
         record = json.loads(whole)
         del record[key]
         files.write_json(folder / "metadata.json", record)
-        if key in ("sha256", "input", "parameters"):
+        if key in ("sha256", "input", "output", "parameters"):
             refused(folder)
         else:
             Forecaster(folder).forecast(readings(30))
@@ -107,7 +89,6 @@ def test_a_keras_file_with_code_is_refused() -> None:
     ) as caught:
         keras_file.load(Path("lambda.keras"))
     assert "\n" not in str(caught.value)
-    assert not Path("owned").exists()
 
 
 @pytest.mark.parametrize("name", ["../owned", "/tmp/owned", "config.json"])
@@ -117,7 +98,6 @@ def test_a_zip_that_is_no_keras_file_is_refused(name: str) -> None:
         archive.writestr(name, "{}")
     with pytest.raises(UserError, match=r"not a network of the train stage"):
         keras_file.load(Path("here/model.keras"))
-    assert not Path("owned").exists()
     assert not Path("/tmp/owned").exists()
 
 
@@ -140,4 +120,3 @@ def test_a_source_with_shell_characters_is_a_file_name(text: str) -> None:
     with pytest.raises(UserError, match=r"^fetch.source: no file at ") as caught:
         source.fetch(given.fetch, Path("power.zip"))
     assert "\n" not in str(caught.value)
-    assert not Path("owned").exists()

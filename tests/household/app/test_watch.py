@@ -204,7 +204,7 @@ def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path
     for row in range(40):
         if row >= LOOKBACK:
             power = table["global_active_power"][row].as_py()
-            ours.append(forecaster.forecast(table.slice(0, row))["power_kw"][0].as_py() - power)
+            ours.append(forecaster.forecast(table.slice(0, row))["mean_kw"][0].as_py() - power)
             theirs.append(table["global_active_power"][row - 1].as_py() - power)
         live.add(table.slice(row, 1))
     live.add(table.slice(39, 1))  # once more, as where a file was replaced
@@ -213,5 +213,6 @@ def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path
         f"35 minutes: RMSE {rmse:.3f} kW, persistence {naive:.3f} kW, skill {1 - rmse / naive:+.1%}"
     )
     assert len(live.points) == 10
-    assert live.points[-1].low < live.points[-1].forecast < live.points[-1].high
+    _, _, _, low_80, high_80, low_95, high_95 = live.points[-1]
+    assert low_95 <= low_80 < high_80 < high_95
     assert [str(point.minute)[11:16] for point in live.upcoming] == ["22:38"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from household.core import files, schema
 from household.dataset import batches, series, windows
 from household.dataset.windows import WindowShape
-from household.model import intervals, network
+from household.model import network
 
 LOOKBACK = 4
 FEATURES = ["global_active_power", "voltage"]
@@ -149,20 +149,3 @@ def test_windows_from_files_equal_windows_from_memory(tmp_path: Path) -> None:
         for one, other in zip(*of_each, strict=True):
             for ours, theirs in zip(one, other, strict=True):
                 np.testing.assert_array_equal(ours, theirs)
-
-
-def test_intervals_are_fitted_to_windows_of_each_meter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intervals, "MAX_TRAIN_WINDOWS", 60)
-    shape = WindowShape(LOOKBACK, 2)
-    meters = written(tmp_path, [(300, list(range(290)), 999)] * 3)
-    part = batches.from_files(meters, shape, 1)
-    asked: list[int] = []
-
-    def forecast(values: schema.Values, starts: windows.Starts) -> Any:
-        asked.append(len(starts))
-        return windows.targets(values, starts, shape)
-
-    assert intervals.fit(part, part, shape, forecast=forecast) is not None
-    assert asked == [21, 21, 21, 290, 290, 290]

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from household.core.schema import Power
+from household.core.schema import Power, Times
 from household.evaluation import breakdown, evaluate, metrics, significance
+from household.evaluation.predictions import ForecastSet
+from household.model.forecast import Forecast
+
+LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 
 
 def pair(minutes: int, gain: float, seed: int) -> tuple[Power, Power, Power]:
@@ -110,12 +114,17 @@ def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
     assert found["best_p"] < 0.01
 
 
+def forecast_set(clock: Times, actual: Power, means: dict[str, Power]) -> ForecastSet:
+    forecasts = {name: Forecast(power, power) for name, power in means.items()}
+    return ForecastSet(clock.reshape(actual.shape), actual, forecasts, LEVELS, 2.0, None)
+
+
 def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
     actual, forecast, reference = pair(2000, 0.1, 0)
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(2000) * np.timedelta64(3, "m")
-    rows = breakdown.score_by_group(
-        clock, actual, {"LSTM": forecast, "persistence": reference}, scale=2
-    ).to_pylist()
+    made = forecast_set(clock, actual, {"LSTM": forecast, "persistence": reference})
+    crps = {"LSTM": np.abs(actual - forecast)}
+    rows = breakdown.score_by_group(made, crps).to_pylist()
     groups = {
         "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
         "hour": [str(minute.hour) for minute in clock.tolist()],
@@ -134,6 +143,8 @@ def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
         expected = metrics.score_all(actual[held], forecasts, 2)[row["forecaster"]]
         assert row["minutes"] == held.sum()
         assert {key: row[key] for key in expected} == expected
+        score = np.mean(np.abs(actual - forecast)[held]) if row["forecaster"] == "LSTM" else None
+        assert row["crps_kw"] == (score and pytest.approx(score, abs=1e-5))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,7 @@ def test_the_last_of_several_months_is_reported_with_its_skill(
     actual, forecast, reference = pair(2000, 0.1, 0)
     clock = np.datetime64(begin, "ms") + np.arange(2000) * np.timedelta64(3, "m")
     forecasts = {"LSTM": forecast, "persistence": reference}
-    table = breakdown.score_by_group(clock, actual, forecasts, scale=2)
+    table = breakdown.score_by_group(forecast_set(clock, actual, forecasts), {})
     late = clock >= np.datetime64("2007-02-01")
     skill = None
     if expected:
@@ -173,9 +184,11 @@ def test_a_previous_model_is_compared_but_is_not_a_baseline() -> None:
 def test_intervals_are_scored_in_each_group() -> None:
     actual, forecast, reference = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
     clock = np.datetime64("2007-01-05T22:00", "ms") + np.arange(1000) * np.timedelta64(3, "m")
-    off = np.array([0.5, 1.5], np.float32)[:, np.newaxis, np.newaxis]
-    ends = {"LSTM": np.stack([forecast - off, forecast + off])}
-    table = breakdown.intervals_by_group(clock.reshape(-1, 2), actual, reference, ends=ends)
+    off = np.array([0.5, 1.5], np.float32)
+    made = forecast_set(clock, actual, {"LSTM": forecast, "persistence": reference})
+    quantiles = np.stack([forecast + each for each in (-off[1], -off[0], 0, *off)], axis=-1)
+    made.forecasts["LSTM"] = Forecast.of_distribution(forecast, quantiles)
+    table = breakdown.intervals_by_group(made)
     groups = {
         "all": ["all"] * 1000,
         "month": [f"{minute:%Y-%m}" for minute in clock.tolist()],
@@ -206,7 +219,40 @@ def test_intervals_are_scored_in_each_group() -> None:
 def test_without_intervals_coverage_by_hour_is_empty() -> None:
     actual, _, reference = pair(10, 0.1, 0)
     clock = np.datetime64("2007-01-05", "ms") + np.arange(10) * np.timedelta64(1, "m")
-    table = breakdown.intervals_by_group(clock, actual, reference, ends={})
+    table = breakdown.intervals_by_group(forecast_set(clock, actual, {"persistence": reference}))
     assert table.num_rows == 0
     assert "coverage" in table.column_names
     assert breakdown.overall_intervals(table) == {}
+
+
+def test_a_quantile_is_scored_by_its_share_and_its_loss() -> None:
+    actual, forecast, _ = (each.reshape(-1, 2) for each in pair(1000, 0.1, 0))
+    clock = np.datetime64("2007-01-05", "ms") + np.arange(1000) * np.timedelta64(1, "m")
+    quantiles = np.stack([forecast + each for each in (-0.3, -0.1, 0, 0.1, 0.3)], axis=-1)
+    made = forecast_set(clock, actual, {"persistence": forecast})
+    made.forecasts["LSTM"] = Forecast.of_distribution(forecast, quantiles)
+    rows = breakdown.quantile_scores(made).to_pylist()
+    assert [row["level"] for row in rows] == LEVELS
+    assert {row["forecaster"] for row in rows} == {"LSTM"}
+    for i, row in enumerate(rows):
+        errors = (actual - quantiles[..., i]).ravel().tolist()
+        assert row["observed"] == pytest.approx(sum(each <= 0 for each in errors) / 1000)
+        level = row["level"]
+        losses = [level * each if each > 0 else (level - 1) * each for each in errors]
+        assert row["pinball_kw"] == pytest.approx(sum(losses) / 1000, abs=1e-5)
+
+
+def test_distributions_are_compared_by_the_ratio_of_their_crps() -> None:
+    draw = np.random.default_rng(0)
+    worse = draw.exponential(size=(5 * 1440, 2)).astype(np.float32)
+    better = worse * np.float32(0.5)
+    found = evaluate.compare_distributions({"LSTM": better, "a": worse, "b": better}, "LSTM")
+    assert found["a"] == pytest.approx({"skill": 0.5, "low": 0.5, "high": 0.5}, abs=1e-5)
+    assert found["b"] == pytest.approx({"skill": 0, "low": 0, "high": 0}, abs=1e-5)
+    short = evaluate.compare_distributions({"LSTM": better[:9], "a": worse[:9]}, "LSTM")
+    assert short["a"] == {"skill": 0.5, "low": None, "high": None}
+    assert evaluate.compare_distributions({"a": worse}, "LSTM") == {}
+    other = draw.exponential(size=worse.shape).astype(np.float32)
+    interval = significance.compare_losses(other, worse, stride=1)
+    assert interval["low"] is not None
+    assert interval["low"] < 0 < (interval["high"] or 0)

@@ -50,10 +50,16 @@ def test_onnx_quantiles_equal_those_of_keras(horizon: int, limit: float, target:
     onnx.checker.check_model(graph, full_check=True)
     session = inference.create_session(onnx_export.serialize(graph))
     assert inference.window_shape(session) == shape
+    assert inference.has_quantiles(session)
     found = session.run(["mean", "quantiles"], {"readings": test_head.INPUTS})
     expected = model(test_head.INPUTS)
     for name, output in zip(("mean", "quantiles"), found, strict=True):
         assert output == pytest.approx(expected[name].numpy(), abs=1e-5)
+    forecast = inference.predict(session, VALUES, STARTS)
+    for ours, output in zip((forecast.mean, forecast.quantiles), found, strict=True):
+        assert ours == pytest.approx(output, abs=1e-6)
+    middle = settings.levels.index(0.5)
+    assert forecast.median == pytest.approx(found[1][..., middle], abs=1e-6)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
@@ -66,7 +72,10 @@ def test_onnx_forecasts_equal_those_of_keras(
     onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
     session = inference.load_session(tmp_path / "model.onnx")
     assert inference.window_shape(session) == shape
-    found = inference.predict(session, VALUES, STARTS)
+    assert not inference.has_quantiles(session)
+    found, median, quantiles = inference.predict(session, VALUES, STARTS)
+    assert median is found
+    assert quantiles is None
     assert found.dtype == np.float32
     assert found == pytest.approx(keras_model.forecast(model, VALUES, STARTS), abs=1e-5)
 
@@ -76,7 +85,7 @@ def test_a_single_column_is_enough(tmp_path: Path) -> None:
     model = written(tmp_path / "model.onnx", WindowShape(LOOKBACK, 1), scaling, DENSE)
     power = VALUES[:, :1]
     found = inference.predict(inference.load_session(tmp_path / "model.onnx"), power, STARTS)
-    assert found == pytest.approx(keras_model.forecast(model, power, STARTS), abs=1e-5)
+    assert found.mean == pytest.approx(keras_model.forecast(model, power, STARTS), abs=1e-5)
 
 
 def test_many_windows_are_forecast_in_batches(
@@ -84,9 +93,9 @@ def test_many_windows_are_forecast_in_batches(
 ) -> None:
     written(tmp_path / "model.onnx", WindowShape(LOOKBACK, 1), SCALING, DENSE)
     session = inference.load_session(tmp_path / "model.onnx")
-    whole = inference.predict(session, VALUES, STARTS)
+    whole = inference.predict(session, VALUES, STARTS).mean
     monkeypatch.setattr(inference, "BATCH", 2)
-    assert inference.predict(session, VALUES, STARTS) == pytest.approx(whole, abs=1e-6)
+    assert inference.predict(session, VALUES, STARTS).mean == pytest.approx(whole, abs=1e-6)
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ def test_a_previous_model_may_read_fewer_minutes_and_columns(
     features = [FEATURES[0], "global_intensity", FEATURES[1]]
     found = earlier.forecast(features, more, starts, shape=shape)
     session = inference.load_session(model_folder / "model.onnx")
-    assert found.tolist() == inference.predict(session, values, starts + np.int32(3)).tolist()
+    expected = inference.predict(session, values, starts + np.int32(3))
+    assert found.mean.tolist() == expected.mean.tolist()
     # Both are of the same minutes.
     own = windows.target_rows(starts + np.int32(3), WindowShape(LOOKBACK, 1))
     assert own.tolist() == windows.target_rows(starts, shape).tolist()

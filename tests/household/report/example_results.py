@@ -9,13 +9,16 @@ from household.core import schema
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 from household.evaluation import breakdown, evaluate, metrics
+from household.evaluation.predictions import ForecastSet
 from household.model import metadata
-from household.report.results import ENDS, Results
+from household.model.forecast import Forecast
+from household.report.results import Results
 from tests.project import changed
 
 FORECASTERS = ["LSTM", "persistence", "linear"]
-# kW from the forecast to the ends of the 80 and the 95 % interval.
-OFF = {"80": 0.25, "95": 0.4}
+# kW from the forecast to each quantile; the others are the ends of the 80 and the 95 % interval.
+OFF = {0.025: -0.4, 0.1: -0.25, 0.5: 0.0, 0.9: 0.25, 0.975: 0.4}
+QUANTILES = [f"q{level}" for level in OFF]
 SAMPLE = {"simulated": True, "licence": None, "address": "simulated household, seed 0"}
 QUALITY: dict[str, Any] = {
     "first": "2007-01-30T17:24",
@@ -47,11 +50,11 @@ def predictions(n: int, seed: int = 0, horizon: int = 1) -> pd.DataFrame:
     window, step = np.divmod(np.arange(n), horizon)
     stamps = pd.Timestamp("2007-03-31 21:58") + pd.to_timedelta(window * 7 + step, "min")
     made = power.astype(np.float32).assign(timestamp=stamps, step=(step + 1).astype(np.int16))
+    made["LSTM median"] = made["LSTM"]
     for level, off in OFF.items():
-        made[f"low_{level}"] = made["LSTM"].to_numpy() - np.float32(off)
-        made[f"high_{level}"] = made["LSTM"].to_numpy() + np.float32(off)
+        made[f"q{level}"] = made["LSTM"].to_numpy() + np.float32(off)
     steps = ["step"] if horizon > 1 else []
-    return made[["timestamp", *steps, "actual", *FORECASTERS, *ENDS]]
+    return made[["timestamp", *steps, "actual", *FORECASTERS, "LSTM median", *QUANTILES]]
 
 
 # What the evaluate stage says of four meters, on one of which there is nothing to forecast.
@@ -86,12 +89,18 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
     losses = [(0.5, "train", 2.0), (1.0, "train", 0.5), (1.0, "validation", 1.0)]
-    off = np.array(list(OFF.values()), np.float32)[:, np.newaxis, np.newaxis]
-    ends = {
-        name: np.stack([power[name] - off, power[name] + off]) for name in ("LSTM", "persistence")
+    forecasts = {name: Forecast(each, each) for name, each in power.items()}
+    off = np.array(list(OFF.values()), np.float32)
+    for name in ("LSTM", "persistence"):
+        quantiles = power[name][..., np.newaxis] + off
+        forecasts[name] = Forecast.of_distribution(power[name], quantiles)
+    compared = ForecastSet(stamps, actual, forecasts, list(OFF), 1.0, None)
+    crps = {
+        name: metrics.crps(actual, each, list(OFF)) for name, each in compared.quantiles.items()
     }
-    covered = breakdown.intervals_by_group(stamps, actual, power["persistence"], ends=ends)
-    given = changed({"plot.steps": steps, "window.horizon": horizon} | params)
+    covered = breakdown.intervals_by_group(compared)
+    settings = {"plot.steps": steps, "window.horizon": horizon, "train.quantiles": list(OFF)}
+    given = changed(settings | params)
     values = np.tile(np.array([[0.2] * 7, [4.5] * 7], np.float32), (1_500, 1))
     clock = np.datetime64("2007-01-01T10:00", "ms") + np.arange(3_000) * np.timedelta64(1, "m")
     record = metadata.build(
@@ -104,14 +113,19 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
                 clock, values, np.arange(952, dtype=np.int32), shape=WindowShape(49, horizon)
             )
         ],
-        levels=schema.LEVELS,
     )
     return Results(
         predictions=made,
         forecaster=record,
         coverage=covered.to_pandas(),
+        quantiles=breakdown.quantile_scores(compared).to_pandas(),
         losses=pd.DataFrame(losses, columns=["epoch", "split", "loss"]),
-        metrics=metrics.score_all(actual, power, 1.0) | {"verdict": verdict},
+        metrics=metrics.score_all(actual, power, 1.0, crps=crps)
+        | {
+            "verdict": verdict,
+            "distribution": evaluate.compare_distributions(crps, "LSTM"),
+            "intervals": breakdown.overall_intervals(covered),
+        },
         quality=QUALITY,
         source=SAMPLE,
         params=given,

@@ -34,6 +34,10 @@ def test_the_facts_are_those_of_the_run() -> None:
     assert table["reads"] == "49 minutes of 7 columns and their changes"
     assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 64 units"
     assert table["headline"].startswith("The LSTM's error is 90.1% smaller than")
+    assert table["distribution"] == (
+        "Distribution: CRPS 0.0993 kW, persistence 1.4387 kW: 93.1% lower (95% CI 93.1% to 93.3%); "
+        "the 80% interval covers 79.2% and the 95% interval 95.5%"
+    )
     real = results(predictions(9))._replace(
         source=SAMPLE | {"simulated": False, "address": "a.zip"}
     )
@@ -66,7 +70,7 @@ def verdict(persistence: float, best: float, name: str = "linear", **others: Any
     made = results(predictions(9))
     figures = {"best_baseline": name, "persistence_skill": persistence, "best_skill": best}
     ends = {"persistence_low": None, "persistence_high": None, "best_low": None, "best_high": None}
-    scores = made.metrics | {name: made.metrics["linear"]}
+    scores = made.metrics | {name: made.metrics["linear"] | {"crps_kw": 1.0}}
     return made._replace(
         metrics=scores | {"verdict": made.metrics["verdict"] | figures | ends | others}
     )

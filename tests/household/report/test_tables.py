@@ -11,10 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from household.evaluation import breakdown, metrics, significance
+from household.evaluation import metrics, significance
 from household.report import tables
-from household.report.results import ENDS
-from tests.household.report.example_results import FORECASTERS, METERS, OFF, predictions, results
+from tests.household.report.example_results import (
+    FORECASTERS,
+    METERS,
+    OFF,
+    QUANTILES,
+    predictions,
+    results,
+)
 
 SIZES = st.integers(2, 300)
 SEEDS = st.integers(0, 5)
@@ -57,8 +63,8 @@ def test_the_forecast_plot_may_show_the_first_minutes() -> None:
     # The band of the 95 % interval belongs to the LSTM.
     banded = table[table["low_kw"].notna()]
     assert set(banded["series"]) == {"LSTM"}
-    assert banded["low_kw"].tolist() == made["low_95"].tolist()[:4]
-    assert banded["high_kw"].tolist() == made["high_95"].tolist()[:4]
+    assert banded["low_kw"].tolist() == made["q0.025"].tolist()[:4]
+    assert banded["high_kw"].tolist() == made["q0.975"].tolist()[:4]
 
 
 @few
@@ -68,7 +74,7 @@ def test_the_forecast_plot_shows_the_busiest_run(n: int, steps: int, seed: int) 
     made["actual"] = (made["actual"] / 8).round(1).astype(np.float32)
     power = made["actual"].tolist()
     switches = [
-        place > 0 and round(abs(power[place] - power[place - 1]), 4) > breakdown.LARGE_CHANGE_KW
+        place > 0 and round(abs(power[place] - power[place - 1]), 4) > metrics.LARGE_CHANGE_KW
         for place in range(n)
     ]
     stretches = [int(stamp.timestamp()) // 60 // (7 * steps) for stamp in made["timestamp"]]
@@ -90,7 +96,7 @@ def test_the_forecast_plot_shows_the_first_meter() -> None:
 def test_a_run_without_intervals_has_no_band_and_no_coverage() -> None:
     made = results(predictions(9))
     bare = made._replace(
-        predictions=made.predictions.drop(columns=ENDS), coverage=made.coverage.head(0)
+        predictions=made.predictions.drop(columns=QUANTILES), coverage=made.coverage.head(0)
     )
     assert tables.forecast(bare)[["low_kw", "high_kw"]].isna().all(axis=None)
     assert tables.coverage_by_hour(bare).empty
@@ -105,18 +111,13 @@ def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
     hours = made["timestamp"].dt.hour
     assert table["hour"].tolist() == 2 * sorted(hours.unique())
     for row in records(table):
-        level = row["level"].removesuffix("%")
+        low, high = {"80%": ("q0.1", "q0.9"), "95%": ("q0.025", "q0.975")}[row["level"]]
         of = made[hours == row["hour"]]
-        inside = [
-            low <= actual <= high
-            for actual, low, high in zip(
-                of["actual"], of[f"low_{level}"], of[f"high_{level}"], strict=True
-            )
-        ]
+        inside = (of["actual"] >= of[low]) & (of["actual"] <= of[high])
         assert row["minutes"] == len(of)
         assert row["coverage"] == pytest.approx(sum(inside) / len(of), abs=1e-5)
-        assert row["width_kw"] == pytest.approx(2 * OFF[level], abs=1e-4)
-        assert row["asked"] == int(level) / 100
+        assert row["width_kw"] == pytest.approx(2 * OFF[float(high[1:])], abs=1e-4)
+        assert row["asked"] == float(row["level"].removesuffix("%")) / 100
 
 
 def test_the_forecast_plot_shows_windows_that_do_not_overlap() -> None:

@@ -1,0 +1,37 @@
+"""Find quantiles and intervals in an array of quantiles: (windows, horizon, levels)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from household.core.schema import LEVELS, Float32, Power
+
+
+def quantile(quantiles: Float32, levels: Sequence[float], level: float) -> Float32:
+    """Return the quantile of one of `levels`: (windows, horizon)."""
+    return quantiles[..., list(levels).index(level)]
+
+
+def interval(quantiles: Float32, levels: Sequence[float], coverage: float) -> tuple[Power, Power]:
+    """Return the lower and upper bound of the central interval with `coverage`."""
+    low = round((1 - coverage) / 2, 6)
+    return quantile(quantiles, levels, low), quantile(quantiles, levels, round(1 - low, 6))
+
+
+def named_intervals(
+    quantiles: Float32, levels: Sequence[float], unit: str = ""
+) -> dict[str, Power]:
+    """Return the bounds of the reported intervals by names such as low_80 and high_80."""
+    return {
+        f"{name}_{round(100 * coverage)}{unit}": bound
+        for coverage in LEVELS
+        for name, bound in zip(("low", "high"), interval(quantiles, levels, coverage), strict=True)
+    }
+
+
+def interpolate_levels(
+    quantiles: Float32, levels: Sequence[float], wanted: Sequence[float]
+) -> Float32:
+    """Return the quantiles at the levels `wanted`, linear between those of `levels`."""
+    weights = np.array([np.interp(wanted, levels, unit) for unit in np.eye(len(levels))])
+    return quantiles @ weights.astype(np.float32)
