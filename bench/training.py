@@ -183,7 +183,10 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     known = baselines.ForecastContext(
         data.values, np.empty(0, "datetime64[m]"), data.train, data.shape
     )
-    booster = lightgbm.train(known, lambda _: times.append(time.perf_counter() - begin))
+    data_of_trees = lightgbm.make_dataset(known)
+    booster = lightgbm.train(
+        data_of_trees, after_each=lambda _: times.append(time.perf_counter() - begin)
+    )
     for count in range(50, lightgbm.ROUNDS + 1, 50):
         yield Reached(
             times[count - 1], lightgbm.forecast(booster, known, data.test, rounds=count)[:, 0]

@@ -12,10 +12,16 @@ def quantile(quantiles: Float32, levels: Sequence[float], level: float) -> Float
     return quantiles[..., list(levels).index(level)]
 
 
+def interval_levels(coverage: float) -> tuple[float, float]:
+    """Return the levels of the bounds of the central interval with `coverage`."""
+    low = round((1 - coverage) / 2, 6)
+    return low, round(1 - low, 6)
+
+
 def interval(quantiles: Float32, levels: Sequence[float], coverage: float) -> tuple[Power, Power]:
     """Return the lower and upper bound of the central interval with `coverage`."""
-    low = round((1 - coverage) / 2, 6)
-    return quantile(quantiles, levels, low), quantile(quantiles, levels, round(1 - low, 6))
+    low, high = interval_levels(coverage)
+    return quantile(quantiles, levels, low), quantile(quantiles, levels, high)
 
 
 def named_intervals(

@@ -1,18 +1,20 @@
 """Compute LightGBM's forecast as a baseline. Needs the extra `trees`: lock/trees.txt."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from household.core.errors import UserError
-from household.core.schema import Float64, Power
+from household.core.quantiles import interpolate_levels
+from household.core.schema import REPORTED_QUANTILES, Float64, Power
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
 from household.evaluation.baselines import ForecastContext, persistence
+from household.model.forecast import Forecast
 
 # LightGBM reads this at import. Otherwise its threads would use a core each while they wait: two
 # trainings at once on two cores took 4 to 17 times as long as one.
@@ -20,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 NAME = "LightGBM"
 ROUNDS = 300
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "objective": "regression",  # squared error, which RMSE and skill measure
     "learning_rate": 0.06,
     "num_leaves": 63,
@@ -31,7 +33,9 @@ SETTINGS = {
 }
 
 
-def lightgbm_forecast(context: ForecastContext, starts: Starts) -> Power:
+def forecast_distribution(
+    context: ForecastContext, starts: Starts, levels: Sequence[float]
+) -> Forecast:
     """Forecast the last value plus the change that gradient-boosted trees predict.
 
     They read all input minutes and features. With a horizon of several minutes the step is an
@@ -39,18 +43,28 @@ def lightgbm_forecast(context: ForecastContext, starts: Starts) -> Power:
     each step would take as many times longer. Ke et al. (2017), LightGBM: a highly efficient
     gradient boosting decision tree, NeurIPS 30.
 
-    Raises:
-        UserError: LightGBM is not installed.
-    """
-    return forecast(train(context), context, starts)
-
-
-def train(context: ForecastContext, after_each: Callable[[Any], None] = lambda _: None) -> Any:
-    """Return LightGBM's booster, trained on `context.train`.
+    There are trees for the mean and for each of REPORTED_QUANTILES. Other quantiles lie on a line
+    between their neighbours, since trees for each level would take three times as long.
 
     Args:
         context: The series and the training windows.
-        after_each: A callback of LightGBM, called after each tree.
+        starts: The starts of the windows.
+        levels: The levels of the quantiles.
+
+    Raises:
+        UserError: LightGBM is not installed.
+    """
+    data = make_dataset(context)
+    mean, *by_level = (
+        forecast(train(data, level), context, starts) for level in (None, *REPORTED_QUANTILES)
+    )
+    quantiles = np.sort(np.stack(by_level, axis=-1), axis=-1)
+    interpolated = interpolate_levels(quantiles, REPORTED_QUANTILES, levels)
+    return Forecast.of_distribution(mean, interpolated)
+
+
+def make_dataset(context: ForecastContext) -> Any:
+    """Return LightGBM's dataset of the training windows, which keeps only the bins of the inputs.
 
     Raises:
         UserError: LightGBM is not installed.
@@ -64,7 +78,7 @@ def train(context: ForecastContext, after_each: Callable[[Any], None] = lambda _
         ) from None
 
     class Inputs(lightgbm.Sequence):
-        """Gather windows as rows on demand, since only their bins are kept in memory."""
+        """Gather windows as rows on demand."""
 
         batch_size = baselines.CHUNK
 
@@ -81,8 +95,23 @@ def train(context: ForecastContext, after_each: Callable[[Any], None] = lambda _
     steps = np.random.default_rng(0).integers(context.shape.horizon, size=len(starts))
     last = windows.last_input_row(starts, context.shape.lookback)
     change = context.values[last + 1 + steps, 0] - context.values[last, 0]
-    data = lightgbm.Dataset(Inputs(), change)
-    return lightgbm.train(SETTINGS, data, ROUNDS, callbacks=[after_each])
+    return lightgbm.Dataset(Inputs(), change, params=SETTINGS)
+
+
+def train(
+    data: Any, level: float | None = None, after_each: Callable[[Any], None] = lambda _: None
+) -> Any:
+    """Return LightGBM's booster.
+
+    Args:
+        data: The result of `make_dataset`.
+        level: The level of the quantile to predict; by default the mean.
+        after_each: A callback of LightGBM, called after each tree.
+    """
+    import lightgbm  # noqa: PLC0415
+
+    objective = {} if level is None else {"objective": "quantile", "alpha": level}
+    return lightgbm.train(SETTINGS | objective, data, ROUNDS, callbacks=[after_each])
 
 
 def forecast(

@@ -16,6 +16,7 @@ from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
 from household.evaluation.baselines import ForecastContext
 from household.model import calibration, inference, saved_model
+from household.model.calibration import Calibration
 from household.model.forecast import Forecast
 
 if TYPE_CHECKING:  # it is for household.model.inference to import it
@@ -118,22 +119,19 @@ def run_forecasters(
     """
     values, shape = context.values, context.shape
     validation = np.sort(validation)[:: calibration.stride(len(validation), shape.horizon)]
-    forecasts = {
-        inference.NAME: _with_quantiles(
-            partial(inference.predict, session, values),
-            context,
-            # Its own quantiles are calibrated already.
-            validation[:0] if inference.has_quantiles(session) else validation,
-            test,
-            levels=levels,
-        )
-    }
-    for name, baseline in _baselines(context, settings).items():
+    with_quantiles = partial(
+        _with_quantiles, context=context, validation=validation, test=test, levels=levels
+    )
+    network = partial(inference.predict, session, values)
+    # The network's own quantiles are calibrated already.
+    has_quantiles = inference.has_quantiles(session)
+    forecasts = {inference.NAME: network(test) if has_quantiles else with_quantiles(network)}
+    for name, baseline in (baselines.BASELINES if len(context.train) else baselines.NAIVE).items():
         run = partial(_run_baseline, baseline, context)
-        if name in WITHOUT_QUANTILES:
-            forecasts[name] = run(test)
-        else:
-            forecasts[name] = _with_quantiles(run, context, validation, test, levels=levels)
+        forecasts[name] = run(test) if name in WITHOUT_QUANTILES else with_quantiles(run)
+    if len(context.train) and settings.lightgbm:
+        trees = partial(lightgbm.forecast_distribution, context, levels=levels)
+        forecasts[lightgbm.NAME] = with_quantiles(trees)
     stamps = context.timestamps[windows.target_rows(test, shape)]
     overlap = None
     if settings.previous_model:
@@ -147,15 +145,6 @@ def run_forecasters(
     return ForecastSet(stamps, actual, forecasts, levels, scale, overlap)
 
 
-def _baselines(context: ForecastContext, settings: EvaluateParams) -> dict[str, baselines.Baseline]:
-    """Return the baselines to run on a meter, by name."""
-    if not len(context.train):
-        return baselines.NAIVE
-    if settings.lightgbm:
-        return baselines.BASELINES | {lightgbm.NAME: lightgbm.lightgbm_forecast}
-    return baselines.BASELINES
-
-
 def _run_baseline(
     baseline: baselines.Baseline, context: ForecastContext, starts: Starts
 ) -> Forecast:
@@ -165,25 +154,31 @@ def _run_baseline(
 
 def _with_quantiles(
     run: Callable[[Starts], Forecast],
+    *,
     context: ForecastContext,
     validation: Starts,
     test: Starts,
-    *,
     levels: Sequence[float],
 ) -> Forecast:
-    """Return a forecast of the test windows, with quantiles of the validation errors.
+    """Return a forecast of the test windows with calibrated quantiles.
 
-    Quantiles of its own stay. Too few validation windows give none.
+    The validation windows calibrate its own quantiles, or give it those of their errors. If there
+    are too few, it stays as it is.
     """
+    n = len(validation)
     both = run(np.concatenate([validation, test]))
-    forecast = both.select(slice(len(validation), None))
-    if both.quantiles is not None or not calibration.are_enough(len(validation), levels):
+    forecast = both.select(slice(n, None))
+    if not calibration.are_enough(n, levels):
         return forecast
     actual = windows.targets(context.values, validation, context.shape)
-    errors = calibration.error_quantiles(actual, both.mean[: len(validation)], levels)
     limit = calibration.lower_limit(actual, context.values[context.train, 0])
-    quantiles = np.maximum(forecast.mean[..., np.newaxis] + errors.T, np.float32(limit))
-    return forecast._replace(quantiles=quantiles)
+    if both.quantiles is None:
+        errors = calibration.error_quantiles(actual, both.mean[:n], levels)
+        quantiles = np.maximum(forecast.mean[..., np.newaxis] + errors.T, np.float32(limit))
+        return forecast._replace(quantiles=quantiles)
+    stretch = calibration.conformal_stretch(actual, both.quantiles[:n], levels)
+    calibrated = Calibration(stretch, limit).apply(both.quantiles[n:])
+    return Forecast.of_distribution(forecast.mean, calibrated)
 
 
 def _at_levels(forecast: Forecast, own: Sequence[float], levels: Sequence[float]) -> Forecast:

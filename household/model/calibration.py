@@ -42,6 +42,16 @@ class Calibration(NamedTuple):
         """Return the calibration that leaves `count` quantiles for each step as they are."""
         return cls(np.ones((count, horizon), np.float32), -math.inf)
 
+    def apply(self, quantiles: Float32) -> Float32:
+        """Return calibrated quantiles, increasing from level to level, as the network does.
+
+        Args:
+            quantiles: Increasing quantiles in kW: (windows, horizon, levels).
+        """
+        median = quantiles[..., [quantiles.shape[-1] // 2]]
+        stretched = median + self.stretch.T * (quantiles - median)
+        return np.maximum(np.sort(stretched, axis=-1), np.float32(self.lower_limit))
+
 
 def stride(count: int, horizon: int) -> int:
     """Return the stride of the windows for a calibration, of which there are `count`."""

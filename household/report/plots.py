@@ -15,7 +15,7 @@ import vl_convert
 from dvc_render import VegaRenderer
 
 from household.core import paths
-from household.report import facts, tables
+from household.report import distribution, facts, tables
 from household.report.results import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -139,7 +139,12 @@ CHARTS = (
     Plot("error_by_hour", tables.error_by_hour),
     Plot("error_by_step", tables.error_by_step),
     Plot("error_by_change", tables.error_by_change),
-    Plot("coverage_by_hour", tables.coverage_by_hour),
+    Plot("fan", distribution.fan),
+    Plot("reliability", distribution.reliability),
+    Plot("pit", distribution.pit),
+    Plot("coverage_by_hour", distribution.coverage_by_hour),
+    Plot("width_by_hour", distribution.coverage_by_hour),
+    Plot("width_by_change", distribution.width_by_change),
     Plot("predicted_actual", tables.predicted_actual),
     Plot("error_distribution", tables.error_distribution),
     Plot("loss", lambda results: results.losses, paths.HISTORY),

@@ -80,6 +80,12 @@ class Results(NamedTuple):
         return list(dict.fromkeys([*self.main_forecasters, *others]))
 
     @property
+    def levels(self) -> list[float]:
+        """Return the levels of the quantiles in the predictions, none without quantiles."""
+        levels = self.params.train.quantiles
+        return [level for level in levels if f"q{level}" in self.predictions]
+
+    @property
     def horizon(self) -> int:
         """Return the number of steps of the horizon."""
         return self.params.window.horizon

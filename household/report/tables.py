@@ -24,10 +24,11 @@ CHANGES = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 def scores(results: Results) -> pd.DataFrame:
-    """Return rows (series, rmse_kw, mae_kw, mase, skill, low, high, ratio, ratio_low, ratio_high).
+    """Return a row for each forecaster.
 
-    `low` and `high` bound the 95 % confidence interval of the skill. `ratio` is 1 - skill, the RMSE
-    relative to persistence.
+    The columns are series, rmse_kw, mae_kw, mase, skill, crps_kw, ci_low, ci_high, ratio, ratio_low
+    and ratio_high. `ci_low` and `ci_high` bound the 95 % confidence interval of the skill. `ratio`
+    is 1 - skill, the RMSE relative to persistence.
     """
     rows = []
     actual, reference = results.windows(ACTUAL), results.windows(PERSISTENCE)
@@ -37,8 +38,10 @@ def scores(results: Results) -> pd.DataFrame:
             power = results.windows(name)
             found = significance.compare(actual, power, reference, stride=results.stride)
         ci = {"ci_low": found.get("low"), "ci_high": found.get("high")}
-        rows.append({"series": name} | results.metrics[name] | ci)
-    table = pd.DataFrame(rows).astype(dict.fromkeys(["mase", "skill", "ci_low", "ci_high"], float))
+        rows.append({"series": name, "crps_kw": None} | results.metrics[name] | ci)
+    table = pd.DataFrame(rows).astype(
+        dict.fromkeys(["mase", "skill", "crps_kw", "ci_low", "ci_high"], float)
+    )
     ratios = {
         "ratio": 1 - table["skill"],
         "ratio_low": 1 - table["ci_high"],
@@ -50,19 +53,12 @@ def scores(results: Results) -> pd.DataFrame:
 def forecast(results: Results) -> pd.DataFrame:
     """Return some test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
 
-    The last two columns are the 95 % prediction interval of the LSTM, empty for other series. The
-    minutes are those of the first meter, from windows that do not overlap. They are the first
-    `plot.steps` minutes, or the run of as many minutes with the most changes above
-    `metrics.LARGE_CHANGE_KW`. Of more than `MAX_STEPS` minutes, only the minimum and maximum of
-    each series in each group of a few minutes are returned, so no peak is lost.
+    The last two columns are the 95 % prediction interval of the LSTM, empty for other series. Of
+    more than `MAX_STEPS` minutes, only the minimum and maximum of each series in each group of a
+    few minutes are returned, so no peak is lost.
     """
     names = [ACTUAL, *results.main_forecasters]
-    spacing = math.ceil(results.horizon / results.stride)
-    window_index = np.arange(len(results.predictions)) // results.horizon
-    minutes = results.predictions[window_index % spacing == 0]
-    if "meter" in minutes:
-        minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
-    minutes = _select_run(minutes.reset_index(drop=True), results.params.plot)
+    minutes = select_minutes(results)
     group = np.arange(len(minutes)) // math.ceil(2 * len(minutes) / MAX_STEPS)
     rows_by_name = {
         name: minutes.index
@@ -80,6 +76,20 @@ def forecast(results: Results) -> pd.DataFrame:
             part[f"{end}_kw"] = minutes.loc[rows, quantile] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
+
+
+def select_minutes(results: Results) -> pd.DataFrame:
+    """Return the predictions of some minutes of the first meter, from windows that do not overlap.
+
+    They are the first `plot.steps` minutes, or the run of as many minutes with the most changes
+    above `metrics.LARGE_CHANGE_KW`.
+    """
+    spacing = math.ceil(results.horizon / results.stride)
+    window_index = np.arange(len(results.predictions)) // results.horizon
+    minutes = results.predictions[window_index % spacing == 0]
+    if "meter" in minutes:
+        minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
+    return _select_run(minutes.reset_index(drop=True), results.params.plot)
 
 
 def _select_run(minutes: pd.DataFrame, settings: PlotParams) -> pd.DataFrame:
@@ -181,22 +191,6 @@ def error_by_hour(results: Results) -> pd.DataFrame:
     return table.assign(minutes=table["hour"].map(hours.value_counts()))
 
 
-def coverage_by_hour(results: Results) -> pd.DataFrame:
-    """Return rows (hour, level, asked, coverage, width_kw, minutes) for the LSTM's intervals.
-
-    `level` names the coverage `asked` for, such as 95 %. The table is empty without intervals.
-    """
-    table = results.coverage
-    rows = table[(table["by"] == "hour") & (table["forecaster"] == LSTM)].rename(
-        columns={"group": "hour"}
-    )
-    level = [f"{asked:.0%}" for asked in rows["level"]]
-    rows = rows.rename(columns={"level": "asked"}).assign(level=level)
-    rows["hour"] = rows["hour"].astype(int)
-    columns = ["hour", "level", "asked", "coverage", "width_kw", "minutes"]
-    return rows.sort_values(["asked", "hour"])[columns]
-
-
 def error_by_step(results: Results) -> pd.DataFrame:
     """Return rows (step, series, rmse_kw, mae_kw, skill) for the steps of the horizon, from 1.
 
@@ -229,20 +223,25 @@ def error_by_change(results: Results) -> pd.DataFrame:
     `change` is the absolute change from the last input minute, in kW. `share` is that of the group
     among all test minutes.
     """
+    groups = change_groups(results)
+    of_each = (results.errors**2).groupby(groups, observed=True)
+    table = (of_each.mean() ** 0.5).round(6).reset_index()
+    table = table.melt("change", var_name="series", value_name="rmse_kw")
+    table["minutes"] = of_each.size().reindex(table["change"]).to_numpy()
+    return table.assign(share=(table["minutes"] / len(groups)).round(6))
+
+
+def change_groups(results: Results) -> pd.Series:
+    """Return the group of each minute by the absolute change from the last input minute, in kW."""
     changes = (results.actual - results.predictions[PERSISTENCE].astype("float64")).abs()
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(CHANGES)]
-    groups = pd.cut(
+    return pd.cut(
         # Power has three decimals, which float32 does not represent exactly.
         changes.round(4),
         [*CHANGES, math.inf],
         right=False,
         labels=[*names, f"{CHANGES[-1]:g} or more"],
     ).rename("change")
-    of_each = (results.errors**2).groupby(groups, observed=True)
-    table = (of_each.mean() ** 0.5).round(6).reset_index()
-    table = table.melt("change", var_name="series", value_name="rmse_kw")
-    table["minutes"] = of_each.size().reindex(table["change"]).to_numpy()
-    return table.assign(share=(table["minutes"] / len(changes)).round(6))
 
 
 def predicted_actual(results: Results) -> pd.DataFrame:

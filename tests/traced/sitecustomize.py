@@ -25,6 +25,9 @@ class Recorder:
         return self._section.model_dump()
 
     def __getattr__(self, key: str) -> Any:
+        computed = getattr(type(self._section), key, None)
+        if isinstance(computed, property) and computed.fget:
+            return computed.fget(self)  # notes the keys that it reads
         value = getattr(self._section, key)
         name = f"{self._name}{key}"
         if hasattr(value, "model_dump"):

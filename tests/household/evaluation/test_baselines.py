@@ -8,12 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core.errors import UserError
+from household.core.schema import Power
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
 from household.evaluation.baselines import Baseline, ForecastContext
 
-ALL = [*baselines.BASELINES.values(), lightgbm.lightgbm_forecast]
+LEVELS = [0.01, 0.025, 0.1, 0.5, 0.9, 0.975, 0.99]
+
+
+def trees(given: ForecastContext, starts: Starts) -> Power:
+    return lightgbm.forecast_distribution(given, starts, LEVELS).mean
+
+
+ALL = [*baselines.BASELINES.values(), trees]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
 
 
@@ -100,7 +108,7 @@ def test_a_column_that_never_changes_has_no_linear_weight() -> None:
     )
 
 
-@pytest.mark.parametrize("baseline", [baselines.ridge, lightgbm.lightgbm_forecast])
+@pytest.mark.parametrize("baseline", [baselines.ridge, trees])
 @pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
 def test_each_trained_forecaster_beats_persistence_on_a_pattern(
     baseline: Baseline, horizon: int, least: float
@@ -132,4 +140,21 @@ def test_missing_lightgbm_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     made = house(400)
     with pytest.raises(UserError, match=r"-r lock/trees\.txt$"):
-        lightgbm.lightgbm_forecast(made, due(made))
+        trees(made, due(made))
+
+
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_trees_forecast_quantiles_that_increase(horizon: int) -> None:
+    pytest.importorskip("lightgbm")
+    made = house(3000, horizon=horizon)
+    actual = windows.targets(made.values, due(made), made.shape)
+    found = lightgbm.forecast_distribution(made, due(made), LEVELS)
+    assert found.quantiles is not None
+    assert found.quantiles.shape == (*actual.shape, len(LEVELS))
+    assert np.all(np.diff(found.quantiles) >= 0)
+    assert np.array_equal(found.median, found.quantiles[..., 3])
+    inside = (actual >= found.quantiles[..., 2]) & (actual <= found.quantiles[..., 4])
+    # Not calibrated, and trained on noise as well.
+    assert 0.4 < inside.mean() < 0.9
+    # Beyond the quantiles that have trees there are none.
+    assert np.array_equal(found.quantiles[..., 0], found.quantiles[..., 1])

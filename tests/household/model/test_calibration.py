@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from household.core.quantiles import interpolate_levels, interval, named_intervals
 from household.core.schema import LEVELS, Float32, Power
 from household.model import calibration
+from household.model.calibration import Calibration
 from household.model.forecast import Forecast
 
 QUANTILES = [0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975]
@@ -32,9 +33,8 @@ def drawn(n: int, seed: int, wide: float = 1.0) -> tuple[Power, Float32]:
 
 
 def calibrated(validation: tuple[Power, Float32], quantiles: Float32) -> Float32:
-    stretch = calibration.conformal_stretch(*validation, QUANTILES).T
-    median = quantiles[..., [len(QUANTILES) // 2]]
-    return np.sort(median + stretch * (quantiles - median))
+    stretch = calibration.conformal_stretch(*validation, QUANTILES)
+    return Calibration(stretch, -math.inf).apply(quantiles)
 
 
 @pytest.mark.parametrize("wide", [1.0, 0.2, 5.0])

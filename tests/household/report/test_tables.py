@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from household.evaluation import metrics, significance
-from household.report import tables
+from household.report import distribution, tables
 from tests.household.report.example_results import (
     FORECASTERS,
     METERS,
@@ -99,15 +99,20 @@ def test_a_run_without_intervals_has_no_band_and_no_coverage() -> None:
         predictions=made.predictions.drop(columns=QUANTILES), coverage=made.coverage.head(0)
     )
     assert tables.forecast(bare)[["low_kw", "high_kw"]].isna().all(axis=None)
-    assert tables.coverage_by_hour(bare).empty
-    assert "coverage" in tables.coverage_by_hour(bare)
+    assert distribution.coverage_by_hour(bare).empty
+    assert "coverage" in distribution.coverage_by_hour(bare)
+    assert distribution.fan(bare).empty
+    assert distribution.width_by_change(bare).empty
+    without = bare._replace(quantiles=bare.quantiles.head(0))
+    assert distribution.reliability(without).empty
+    assert distribution.pit(without).empty
 
 
 @few
 @given(SIZES, SEEDS)
 def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
     made = predictions(n, seed)
-    table = tables.coverage_by_hour(results(made))
+    table = distribution.coverage_by_hour(results(made))
     hours = made["timestamp"].dt.hour
     assert table["hour"].tolist() == 2 * sorted(hours.unique())
     for row in records(table):
@@ -118,6 +123,56 @@ def test_coverage_by_hour_counts_the_minutes_within(n: int, seed: int) -> None:
         assert row["coverage"] == pytest.approx(sum(inside) / len(of), abs=1e-5)
         assert row["width_kw"] == pytest.approx(2 * OFF[float(high[1:])], abs=1e-4)
         assert row["asked"] == float(row["level"].removesuffix("%")) / 100
+
+
+def test_the_fan_has_a_band_for_each_pair_of_quantiles() -> None:
+    made = predictions(300)
+    table = distribution.fan(results(made, steps=250, **{"plot.start": "first"}))
+    assert table["band"].tolist() == ["95%"] * 100 + ["80%"] * 100
+    for band, low, high in (("95%", "q0.025", "q0.975"), ("80%", "q0.1", "q0.9")):
+        rows = table[table["band"] == band]
+        assert rows["low_kw"].tolist() == made[low].tolist()[:100]
+        assert rows["high_kw"].tolist() == made[high].tolist()[:100]
+        assert rows["median_kw"].tolist() == made["q0.5"].tolist()[:100]
+        assert rows["actual_kw"].tolist() == made["actual"].tolist()[:100]
+
+
+@few
+@given(SIZES, SEEDS)
+def test_reliability_and_pit_count_the_minutes_below_each_quantile(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    run = results(made)
+    lines = distribution.reliability(run)
+    assert lines["series"].unique().tolist() == ["LSTM", "persistence"]
+    below = [0.0]
+    for level, observed in lines.loc[lines["series"] == "LSTM", ["level", "observed"]].to_numpy():
+        below.append(float(np.mean(made["actual"] <= made[f"q{level}"])))
+        assert observed == pytest.approx(below[-1], abs=1e-6)
+    bins = distribution.pit(run)
+    assert bins["probability"].tolist() == [0, *OFF, 1]
+    shares = np.diff([*below, 1.0])
+    assert bins["minutes_share"].tolist()[:-1] == pytest.approx(shares.tolist(), abs=1e-5)
+    area = (bins["density"].to_numpy()[:-1] * np.diff(bins["probability"])).sum()
+    assert area == pytest.approx(1, abs=1e-4)
+
+
+@few
+@given(SIZES, SEEDS)
+def test_width_by_change_is_the_mean_of_the_minutes_of_that_change(n: int, seed: int) -> None:
+    made = predictions(n, seed)
+    table = distribution.width_by_change(results(made))
+    changes = (made["actual"].astype(float) - made["persistence"].astype(float)).abs().round(4)
+    assert table.groupby("level")["minutes"].sum().to_dict() == {"80%": n, "95%": n}
+    for row in records(table):
+        low, _, high = row["change"].partition(" to ")
+        held = changes >= float(low.removesuffix(" or more"))
+        held &= changes < float(high or "inf")
+        ends = {"80%": ("q0.1", "q0.9"), "95%": ("q0.025", "q0.975")}[row["level"]]
+        inside = made["actual"].between(made[ends[0]], made[ends[1]])[held]
+        assert row["minutes"] == held.sum()
+        assert row["coverage"] == pytest.approx(inside.mean(), abs=1e-5)
+        width = (made[ends[1]] - made[ends[0]])[held].mean()
+        assert row["width_kw"] == pytest.approx(width, abs=1e-4)
 
 
 def test_the_forecast_plot_shows_windows_that_do_not_overlap() -> None:

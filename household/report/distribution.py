@@ -1,0 +1,116 @@
+"""Compute the tables behind the plots of the forecast distribution.
+
+A network without quantiles has empty tables.
+"""
+
+import numpy as np
+import pandas as pd
+
+from household.core.quantiles import interval_levels
+from household.core.schema import LEVELS
+from household.report import tables
+from household.report.results import ACTUAL, LSTM, Results
+
+# More minutes than this are no longer told apart.
+MAX_STEPS = 100
+
+
+def fan(results: Results) -> pd.DataFrame:
+    """Return rows (timestamp, band, low_kw, high_kw, median_kw, actual_kw), the widest band first.
+
+    They are the first of the minutes of `tables.forecast`. A band is named by its coverage.
+    """
+    columns = ["timestamp", "band", "low_kw", "high_kw", "median_kw", "actual_kw"]
+    levels = results.levels
+    if not levels:
+        return pd.DataFrame(columns=columns)
+    minutes = tables.select_minutes(results).head(MAX_STEPS)
+    stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    bands = [
+        pd.DataFrame(
+            {
+                "timestamp": stamps,
+                "band": f"{high - low:.0%}",
+                "low_kw": minutes[f"q{low}"],
+                "high_kw": minutes[f"q{high}"],
+                "median_kw": minutes["q0.5"],
+                "actual_kw": minutes[ACTUAL],
+            }
+        )
+        for low, high in zip(levels[: len(levels) // 2], levels[::-1], strict=False)
+    ]
+    return pd.concat(bands)[columns]
+
+
+def reliability(results: Results) -> pd.DataFrame:
+    """Return rows (series, level, observed, pinball_kw) for the quantiles of each forecaster.
+
+    `observed` is the share of the minutes whose power is at most the quantile.
+    """
+    table = results.quantiles.rename(columns={"forecaster": "series"})
+    order = [name for name in results.forecasters if name in set(table["series"])]
+    parts = [table[table["series"] == name] for name in order]
+    return pd.concat(parts) if parts else table
+
+
+def pit(results: Results) -> pd.DataFrame:
+    """Return rows (probability, density, minutes_share): a histogram between the LSTM's quantiles.
+
+    The probability integral transform of a minute is the level of the quantile that the power
+    reached. `density` is the share of the minutes in a bin relative to the width of the bin, so it
+    is 1 where the distribution is calibrated. A row is the start of a bin, the last one its end.
+    Gneiting, Balabdaoui and Raftery (2007), Probabilistic forecasts, calibration and sharpness,
+    Journal of the Royal Statistical Society B 69(2).
+    """
+    table = results.quantiles[results.quantiles["forecaster"] == LSTM]
+    if table.empty:
+        return pd.DataFrame(columns=["probability", "density", "minutes_share"])
+    edges = np.array([0, *table["level"], 1])
+    shares = np.diff([0, *table["observed"], 1])
+    density = (shares / np.diff(edges)).round(6)
+    return pd.DataFrame(
+        {
+            "probability": edges,
+            "density": [*density, density[-1]],
+            "minutes_share": [*shares.round(6), shares[-1].round(6)],
+        }
+    )
+
+
+def coverage_by_hour(results: Results) -> pd.DataFrame:
+    """Return rows (hour, level, asked, coverage, width_kw, minutes) for the LSTM's intervals.
+
+    `level` names the coverage `asked` for, such as 95 %.
+    """
+    table = results.coverage
+    rows = table[(table["by"] == "hour") & (table["forecaster"] == LSTM)].rename(
+        columns={"group": "hour"}
+    )
+    level = [f"{asked:.0%}" for asked in rows["level"]]
+    rows = rows.rename(columns={"level": "asked"}).assign(level=level)
+    rows["hour"] = rows["hour"].astype(int)
+    columns = ["hour", "level", "asked", "coverage", "width_kw", "minutes"]
+    return rows.sort_values(["asked", "hour"])[columns]
+
+
+def width_by_change(results: Results) -> pd.DataFrame:
+    """Return rows (change, level, width_kw, coverage, minutes) for the LSTM's intervals.
+
+    `change` is the absolute change from the last input minute, in kW.
+    """
+    columns = ["change", "level", "width_kw", "coverage", "minutes"]
+    if not results.levels:
+        return pd.DataFrame(columns=columns)
+    groups = tables.change_groups(results)
+    parts = []
+    for coverage in LEVELS:
+        low, high = (
+            results.predictions[f"q{level}"].astype("float64")
+            for level in interval_levels(coverage)
+        )
+        figures = pd.DataFrame(
+            {"width_kw": high - low, "coverage": results.actual.between(low, high)}
+        ).groupby(groups, observed=True)
+        part = figures.mean().round(6).assign(minutes=figures.size(), level=f"{coverage:.0%}")
+        parts.append(part.reset_index())
+    return pd.concat(parts)[columns]
