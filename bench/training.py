@@ -109,7 +109,10 @@ def default(data: Given) -> Iterator[Reached]:
     for seconds, weights in reached:
         model.set_weights(weights)
         inputs = windows.inputs(data.values, data.test, data.shape.lookback)
-        yield Reached(seconds, model.predict(inputs, batch_size=4096, verbose=0)[:, 0])
+        outputs = model.predict(inputs, batch_size=4096, verbose=0)
+        # The mean of a distribution, or the only forecast.
+        mean = outputs["mean"] if isinstance(outputs, dict) else outputs
+        yield Reached(seconds, mean[:, 0])
 
 
 def with_keras_lstm(data: Given) -> Iterator[Reached]:
@@ -129,7 +132,7 @@ def without_gpu(data: Given) -> Iterator[Reached]:
 
 def best(kept: Path) -> list[Any]:
     with np.load(kept) as held:
-        return [held[f"best_{place}"] for place in range(sum(n[:5] == "best_" for n in held) - 1)]
+        return [held[name] for name in sorted(held) if name.startswith("best/")]
 
 
 def tutorial(data: Given) -> Iterator[Reached]:
