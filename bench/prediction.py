@@ -18,7 +18,7 @@ import torch
 
 from bench import measure
 from bench.given import read_given
-from bench.torch_network import Forecaster, forecast
+from bench.torch_network import Forecaster, forecast, of_outputs
 from household.core import paths
 from household.core.params import TrainParams
 from household.dataset import windows
@@ -41,7 +41,7 @@ def main() -> None:
     copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
 
     def by_torch() -> npt.NDArray[np.float32]:
-        return data.kilowatts(forecast(copy, standard, starts, lookback))
+        return of_outputs(data, forecast(copy, standard, starts, lookback)).mean[:, 0]
 
     ways: dict[str, Forecast] = {
         "ONNX Runtime": lambda: inference.predict(session, values, starts).mean[:, 0],
@@ -59,7 +59,8 @@ def main() -> None:
     inputs = windows.inputs(values, some, lookback)
     model.predict(inputs, verbose=0)
     begin = time.perf_counter()
-    keras = model.predict(windows.inputs(values, some, lookback), batch_size=4096, verbose=0)[:, 0]
+    outputs = model.predict(windows.inputs(values, some, lookback), batch_size=4096, verbose=0)
+    keras = outputs["mean"][:, 0]
     medians["Keras"] = (time.perf_counter() - begin) * len(starts) / len(some)
     off = {name: float(np.abs(each[: len(some)] - keras).max()) for name, each in first.items()}
     rows = [
@@ -79,8 +80,8 @@ def main() -> None:
 
 def of_torch(model: network.Model, settings: TrainParams) -> Forecaster:
     """Return the Keras network in PyTorch, with the same weights."""
-    inputs, units = model.get_layer("lstm_1_1").cell.kernel.shape
-    copy = Forecaster(inputs // 2, units // 4, settings.dropout, settings.ensemble_size)
+    inputs, _ = model.get_layer("lstm_1_1").cell.kernel.shape
+    copy = Forecaster(inputs // 2, settings)
     with torch.no_grad():
         for number, member in enumerate(copy.members, 1):
             for depth, layer in enumerate((member.first, member.second), 1):

@@ -11,18 +11,22 @@ import torch
 from torch import nn
 
 from bench.given import Given
+from household.core.params import TrainParams
 from household.dataset import windows
+from household.model.forecast import Forecast
 
 WINDOWS_A_STEP = 512
+# As household.model.train_step has it, which imports TensorFlow.
+MEAN_DELTA = 2.0
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Member(nn.Module):  # type: ignore[misc]
-    def __init__(self, features: int, units: int, dropout: float) -> None:
+    def __init__(self, features: int, units: list[int], dropout: float, outputs: int) -> None:
         super().__init__()
-        self.first = nn.LSTM(features, units, batch_first=True)
-        self.second = nn.LSTM(units, units, batch_first=True)
-        self.linear = nn.Linear(units, 1)
+        self.first = nn.LSTM(features, units[0], batch_first=True)
+        self.second = nn.LSTM(units[0], units[1], batch_first=True)
+        self.linear = nn.Linear(units[1], outputs)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
@@ -30,26 +34,46 @@ class Member(nn.Module):  # type: ignore[misc]
     def forward(self, inputs: torch.Tensor, minutes: int) -> torch.Tensor:
         hidden = self.dropout(self.first(inputs)[0])
         hidden = self.second(hidden)[0][:, -minutes:]
-        return self.linear(self.dropout(hidden))[..., 0]
+        return self.linear(self.dropout(hidden))
 
 
 class Forecaster(nn.Module):  # type: ignore[misc]
-    """From standardised readings to the standardised power of the minute after each of the last."""
+    """From standardised readings to the distribution of the minute after each of the last.
 
-    def __init__(self, features: int, units: int, dropout: float, members: int) -> None:
+    The outputs (members, windows, minutes, levels + 1) are the standardised quantiles and the mean.
+    """
+
+    def __init__(self, features: int, settings: TrainParams) -> None:
         super().__init__()
-        made = [Member(2 * features, units, dropout) for _ in range(members)]
+        outputs = len(settings.levels) + 1
+        made = [
+            Member(2 * features, settings.units, settings.dropout, outputs)
+            for _ in range(settings.ensemble_size)
+        ]
         self.members = nn.ModuleList(made)
 
     def forward(self, readings: torch.Tensor, minutes: int) -> torch.Tensor:
         changes = torch.diff(readings, dim=1, prepend=readings[:, :1])
         inputs = torch.cat([readings, changes], dim=2)
-        last = readings[:, -minutes:, 0]
+        last = readings[:, -minutes:, :1]
         return torch.stack([last + member(inputs, minutes) for member in self.members])
 
 
-def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
-    """Train; return the seconds at the end of each epoch and the test forecasts then, in kW."""
+def distribution_loss(
+    outputs: torch.Tensor, power: torch.Tensor, settings: TrainParams
+) -> torch.Tensor:
+    """Return the loss of household.model.train_step for each member, window and minute."""
+    levels = torch.tensor(settings.levels, device=outputs.device)
+    errors = power[..., None] - outputs
+    pinball = torch.maximum(levels * errors[..., :-1], (levels - 1) * errors[..., :-1])
+    huber = nn.functional.huber_loss(
+        outputs[..., -1], power.expand(outputs.shape[:-1]), reduction="none", delta=MEAN_DELTA
+    )
+    return 2 * pinball.mean(dim=-1) + settings.mean_weight * huber
+
+
+def train(data: Given, *, dense: bool) -> Iterator[tuple[float, Forecast]]:
+    """Train; return the seconds at the end of each epoch and the test forecasts then."""
     begin = time.perf_counter()
     settings = data.settings.train
     torch.manual_seed(data.settings.seed)
@@ -58,10 +82,7 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
     # Without `network`: after TensorFlow, PyTorch's optimizers end the process.
     minutes = settings.chunk_length if dense else 1
     standard = torch.from_numpy(data.standard()).to(DEVICE)
-    model = Forecaster(
-        standard.shape[1], settings.units[0], settings.dropout, settings.ensemble_size
-    )
-    model.to(DEVICE)
+    model = Forecaster(standard.shape[1], settings).to(DEVICE)
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
     weight = torch.from_numpy(counts).to(DEVICE)
@@ -73,9 +94,6 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: (1 + math.cos(math.pi * min(step / steps, 1))) / 2
-    )
-    loss_of = nn.HuberLoss(
-        reduction="none", delta=settings.huber_delta / float(data.scaled.scale[0])
     )
     reached: list[tuple[float, dict[str, torch.Tensor]]] = []
     spent = 0.0
@@ -91,8 +109,8 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
             held = standard[rows.clamp(0, len(standard) - 1)]
             targets = some + count(minutes)
             counted = weight[targets.clamp(0)] * (targets >= 0)
-            forecasts = model(held[:, :-1], minutes)
-            errors = loss_of(forecasts, held[:, -minutes:, 0].expand_as(forecasts))
+            outputs = model(held[:, :-1], minutes)
+            errors = distribution_loss(outputs, held[:, -minutes:, 0], settings)
             loss = (errors * counted).sum() / counted.sum().clamp(1) / settings.ensemble_size
             optimizer.zero_grad()
             loss.backward()
@@ -105,14 +123,20 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, npt.NDArray[np.f
         reached.append((spent, state))
     for seconds, state in reached:
         model.load_state_dict(state)
-        yield seconds, data.kilowatts(forecast(model, standard, data.test, lookback))
+        yield seconds, of_outputs(data, forecast(model, standard, data.test, lookback))
+
+
+def of_outputs(data: Given, standard: npt.NDArray[np.float32]) -> Forecast:
+    """Return the forecast in kW of standardised outputs (windows, levels + 1)."""
+    power = data.kilowatts(standard)[:, np.newaxis]
+    return Forecast.of_distribution(power[..., -1], np.sort(power[..., :-1]))
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def forecast(
     model: Forecaster, standard: torch.Tensor, starts: windows.Starts, lookback: int
 ) -> npt.NDArray[np.float32]:
-    """Return the standardised forecast of each window: (windows,)."""
+    """Return the standardised outputs for each window: (windows, levels + 1)."""
     model.eval()
     found = []
     for part in np.array_split(starts.astype(np.int64), -(-len(starts) // 512)):

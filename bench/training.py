@@ -23,13 +23,21 @@ from bench.given import Floats, Given, read_given
 from household.core import paths
 from household.dataset import windows
 from household.evaluation import metrics
+from household.model.forecast import Forecast
 
 PREPARED = ("fetch", "parse", "window", "split")
 
 
 class Reached(NamedTuple):
+    """Hold the forecast of the test windows after so many seconds of training."""
+
     seconds: float
-    forecast: Floats  # of the test windows, in kW: (windows,)
+    forecast: Forecast
+
+
+def point(power: Floats) -> Forecast:
+    """Return a forecast in kW without a spread: (windows,)."""
+    return Forecast(power[:, np.newaxis], power[:, np.newaxis])
 
 
 def main() -> None:
@@ -64,15 +72,25 @@ def of_way(name: str, folder: Path, seconds: float) -> list[dict[str, float]]:
 
 
 def curve(data: Given, way: Callable[[Given], Iterator[Reached]]) -> Iterator[dict[str, float]]:
-    actual = windows.targets(data.values, data.test, data.shape)[:, 0]
+    actual = windows.targets(data.values, data.test, data.shape)
+    levels = data.settings.train.quantiles
     for seconds, forecast in way(data):
-        rmse, mae = metrics.rmse(actual, forecast), metrics.mae(actual, forecast)
-        yield {"seconds": round(seconds, 2), "rmse_kw": round(rmse, 5), "mae_kw": round(mae, 5)}
+        scores = {
+            "rmse_kw": metrics.rmse(actual, forecast.mean),
+            "mae_kw": metrics.mae(actual, forecast.median),
+        }
+        # The CRPS of a forecast without a spread is its absolute error.
+        scores["crps_kw"] = (
+            scores["mae_kw"]
+            if forecast.quantiles is None
+            else float(metrics.crps(actual, forecast.quantiles, levels).mean())
+        )
+        yield {"seconds": round(seconds, 2)} | {key: round(each, 5) for key, each in scores.items()}
 
 
 def persistence(data: Given) -> Iterator[Reached]:
     last = windows.last_input_row(data.test, data.shape.lookback)
-    yield Reached(0, data.values[last, 0])
+    yield Reached(0, point(data.values[last, 0]))
 
 
 def default(data: Given) -> Iterator[Reached]:
@@ -110,9 +128,10 @@ def default(data: Given) -> Iterator[Reached]:
         model.set_weights(weights)
         inputs = windows.inputs(data.values, data.test, data.shape.lookback)
         outputs = model.predict(inputs, batch_size=4096, verbose=0)
-        # The mean of a distribution, or the only forecast.
-        mean = outputs["mean"] if isinstance(outputs, dict) else outputs
-        yield Reached(seconds, mean[:, 0])
+        if isinstance(outputs, dict):
+            yield Reached(seconds, Forecast.of_distribution(outputs["mean"], outputs["quantiles"]))
+        else:
+            yield Reached(seconds, Forecast(outputs, outputs))
 
 
 def with_keras_lstm(data: Given) -> Iterator[Reached]:
@@ -152,7 +171,7 @@ def tutorial(data: Given) -> Iterator[Reached]:
     for seconds, weights in reached:
         model.set_weights(weights)
         found = model.predict(inputs, batch_size=4096, verbose=0)[:, 0]
-        yield Reached(seconds, found + np.float32(data.scaled.center[0]))
+        yield Reached(seconds, point(found + np.float32(data.scaled.center[0])))
 
 
 def torch_dense(data: Given) -> Iterator[Reached]:
@@ -173,27 +192,36 @@ def darts(data: Given) -> Iterator[Reached]:
     """Darts' BlockRNNModel: an LSTM of two layers of 50 on all columns, else as Darts has it."""
     from bench.darts_model import train  # noqa: PLC0415
 
-    return (Reached(*each) for each in train(data))
+    return (Reached(seconds, point(power)) for seconds, power in train(data))
 
 
 def lightgbm(data: Given) -> Iterator[Reached]:
-    """Train the trees of `evaluate.lightgbm`, scored after every 50 of them."""
+    """Train the trees of `evaluate.lightgbm`, scored after every 50 of each kind."""
+    from household.core.quantiles import interpolate_levels  # noqa: PLC0415
+    from household.core.schema import REPORTED_QUANTILES  # noqa: PLC0415
     from household.evaluation import baselines, lightgbm  # noqa: PLC0415
 
-    begin = time.perf_counter()
-    times: list[float] = []
     # The trees know no clock.
     known = baselines.ForecastContext(
         data.values, np.empty(0, "datetime64[m]"), data.train, data.shape
     )
-    data_of_trees = lightgbm.make_dataset(known)
-    booster = lightgbm.train(
-        data_of_trees, after_each=lambda _: times.append(time.perf_counter() - begin)
-    )
+    trees = lightgbm.make_dataset(known)
+
+    def grow(level: float | None) -> tuple[Any, list[float]]:
+        begin, times = time.perf_counter(), list[float]()
+        booster = lightgbm.train(trees, level, lambda _: times.append(time.perf_counter() - begin))
+        return booster, times
+
+    boosters, times = zip(*map(grow, (None, *REPORTED_QUANTILES)), strict=True)
+    seconds = np.sum(times, axis=0)
     for count in range(50, lightgbm.ROUNDS + 1, 50):
-        yield Reached(
-            times[count - 1], lightgbm.forecast(booster, known, data.test, rounds=count)[:, 0]
+        mean, *quantiles = (
+            lightgbm.forecast(booster, known, data.test, rounds=count) for booster in boosters
         )
+        ordered = np.sort(np.stack(quantiles, axis=-1))
+        levels = data.settings.train.quantiles
+        by_level = interpolate_levels(ordered, REPORTED_QUANTILES, levels)
+        yield Reached(seconds[count - 1], Forecast.of_distribution(mean, by_level))
 
 
 PEERS = {
@@ -231,6 +259,7 @@ def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> 
                 f"{lowest['seconds']:.0f}",
                 f"{lowest['rmse_kw']:.4f}",
                 f"{lowest['mae_kw']:.4f}",
+                f"{lowest['crps_kw']:.4f}",
                 "" if overtaken is None else f"{overtaken:.0f}",
                 "" if ratio is None else f"{ratio:.1f}",
             ]
@@ -242,7 +271,8 @@ def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> 
         "first RMSE",
         "time to best score (s)",
         "best RMSE",
-        "best MAE",
+        "MAE then",
+        "CRPS then",
         "seconds until household matches it",
         "speed-up",
     ]
@@ -260,7 +290,11 @@ def report(name: str, curves: dict[str, list[dict[str, float]]], count: int) -> 
             {"field": field, "title": title, "scale": {"zero": False}},
             {"field": "way", "sort": list(WAYS), "title": None},
         )
-        for field, title in (("rmse_kw", "test RMSE (kW)"), ("mae_kw", "test MAE (kW)"))
+        for field, title in (
+            ("rmse_kw", "test RMSE (kW)"),
+            ("mae_kw", "test MAE (kW)"),
+            ("crps_kw", "test CRPS (kW)"),
+        )
     ]
     measure.draw(name, drawn, {"hconcat": both})
 

@@ -111,13 +111,14 @@ def _model(results: Results) -> dict[str, str]:
     )
     layers = " and ".join(map(str, train.units))
     what = "the change of the power" if train.target == "difference" else "the power itself"
+    distribution = f"the mean and {len(train.levels)} quantiles of " if train.levels else ""
     ahead = (
         "the next minute" if window.horizon == 1 else f"each of the next {window.horizon} minutes"
     )
     return {
         "reads": f"{window.lookback} minutes of {columns}"
         + (" and their changes" if train.difference_inputs else ""),
-        "forecasts": f"{what} in {ahead}",
+        "forecasts": f"{distribution}{what} in {ahead}",
         "network": f"{members}, LSTM layers of {layers} units",
         "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
         + f", {train.loss} loss, {train.optimizer}, a loss at "

@@ -46,8 +46,7 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         "```\npython -m household predict <this folder> <readings>\n```",
         "Give it readings of a meter, one row a minute, with the time in `timestamp`:",
         _features(forecaster),
-        "`model.keras` is the same network for Keras. `metadata.json` has this information for "
-        "programs.",
+        _outputs(forecaster),
         "## Training data",
         _training_data(forecaster, texts["data", "source"]),
         "## Evaluation",
@@ -61,6 +60,20 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         _licence(results.source),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _outputs(forecaster: dict[str, Any]) -> str:
+    levels = forecaster["output"]["quantiles"]
+    outputs = "the power in kW (windows, horizon)"
+    if levels:
+        outputs = (
+            "`mean` (windows, horizon) and `quantiles` (windows, horizon, levels) in kW, at the "
+            f"levels {', '.join(map(str, levels))}"
+        )
+    return (
+        f"`model.onnx` and `model.keras` are the same network. It gives {outputs}. `metadata.json` "
+        "has this information for programs."
+    )
 
 
 def _features(forecaster: dict[str, Any]) -> str:

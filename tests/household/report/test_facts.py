@@ -32,7 +32,10 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
     assert table["test split"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
     assert table["reads"] == "49 minutes of 7 columns and their changes"
-    assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 64 units"
+    assert table["forecasts"] == (
+        "the mean and 5 quantiles of the change of the power in the next minute"
+    )
+    assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 96 units"
     assert table["headline"].startswith("The LSTM's error is 90.1% smaller than")
     assert table["distribution"] == (
         "Distribution: CRPS 0.0993 kW, persistence 1.4387 kW: 93.1% lower (95% CI 93.1% to 93.3%); "
@@ -227,7 +230,7 @@ def test_the_settings_are_all_parameters() -> None:
     made = results(predictions(9))
     table = facts.settings(made).set_index("setting")["value"]
     assert table.index.tolist() == [key for key, _ in leaves(made.params.model_dump())]
-    assert table["train.units"] == "64, 64"
+    assert table["train.units"] == "64, 96"
     assert table["train.patience"] == "none"
     assert table["seed"] == "0"
     assert table["split.purge"] == "true"

@@ -29,6 +29,10 @@ def test_the_card_has_inputs_training_data_and_scores() -> None:
     errors = f"{lstm['mae_kw']:.4f} | {lstm['mase']:.3f}"
     assert f"| LSTM | {lstm['rmse_kw']:.4f} | {gain} | {errors} |" in text
     assert "| 95% interval | covers " in text
+    assert (
+        "It gives `mean` (windows, horizon) and `quantiles` (windows, horizon, levels) in" in text
+    )
+    assert "at the levels 0.025, 0.1, 0.5, 0.9, 0.975." in text
     assert "| train.epochs | 20 |" in text
     assert "of one season" in text
     assert "nan" not in text
