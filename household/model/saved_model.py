@@ -172,18 +172,15 @@ def warm_start(
     model = load(folder, NETWORK)
     try:
         their_params = model.record["parameters"]
-        compared = (
-            {"window.features": (model.features, features)}
-            | {
-                f"{section}.{key}": (
-                    their_params[section][key],
-                    getattr(getattr(params, section), key),
-                )
-                for section, keys in MUST_MATCH.items()
-                for key in keys
-            }
-            | {"quantiles": (model.levels, params.train.levels)}
-        )
+        compared = {"window.features": (model.features, features)} | {
+            f"{section}.{key}": (their_params[section][key], getattr(getattr(params, section), key))
+            for section, keys in MUST_MATCH.items()
+            for key in keys
+        }
+        losses = (their_params["train"]["loss"], params.train.loss)
+        if "quantile" in losses:
+            compared["train.loss"] = losses
+            compared["train.quantiles"] = (model.levels, params.train.levels)
         _ = model.scaling, model.lineage
     except (ValueError, LookupError, TypeError) as error:
         raise not_a_model_error(folder, error) from None

@@ -69,6 +69,8 @@ def test_a_warm_start_needs_the_same_shape_and_keeps_the_scaling(
         ("train.target", "level", "difference"),
         ("train.ensemble_size", 3, "2"),
         ("train.units", [4], r"\[4, 3\]"),
+        ("train.loss", "huber", "quantile"),
+        ("train.quantiles", [0.025, 0.1, 0.5, 0.9, 0.975], r"\[0\.01, 0\.025, .*\]"),
     ],
 )
 def test_another_shape_is_refused(model_folder: Path, key: str, value: Any, theirs: str) -> None:
