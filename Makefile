@@ -32,7 +32,7 @@ tutorial: .venv/run.done    ## run the tutorial's method as an experiment and co
 	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
 	    xargs python -m dvc exp run --temp --name tutorial
 	@python -m dvc exp show --no-pager --only-changed --drop \
-	    '.*/|.*mase|persist|window|day|linear|verdict|distri|interval|crps|split|scaling|train|plot|State|Executor|Created'
+	    '.*/|.*mase|persist|window|day|linear|verdict|distri|interval|.*crps|split|scaling|train|plot|State|Executor|Created'
 
 search: .venv/search.done    ## search for better parameters of train; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
 	@python -m dvc repro split

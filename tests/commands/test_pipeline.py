@@ -326,7 +326,7 @@ def test_the_report_is_one_command_and_says_what_differs_from_main(clone: Path) 
     assert f"| LSTM | {scores['LSTM']['rmse_kw']:.4f} |" in report
     assert "| plot.steps | 50 |" in report
     for line in (line for line in report.splitlines() if line.startswith("|")):
-        assert line.count(" | ") in (1, 6)
+        assert line.count(" | ") in (1, 7)
 
 
 @pytest.mark.slow(seconds=30)
