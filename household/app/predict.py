@@ -81,15 +81,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--quantiles",
-        type=_levels,
+        type=levels,
         metavar="LEVELS",
         help="print these quantiles instead of the intervals, such as 0.05,0.5,0.95",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.quantiles and options.backtest and not (options.csv or options.json):
+        parser.error("--backtest scores mean and median; add --csv or --json to --quantiles")
+    return options
 
 
-def _levels(text: str) -> list[float]:
-    """Return levels separated by commas; argparse reports a ValueError."""
+def levels(text: str) -> list[float]:
+    """Return levels separated by commas; argparse reports a ValueError by the name `levels`."""
     return [float(level) for level in text.split(",")]
 
 

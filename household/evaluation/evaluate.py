@@ -61,11 +61,12 @@ def compare_distributions(
     Returns:
         The figures of `significance.compare_losses` by the other forecaster.
     """
+    if name not in crps:
+        return {}
     compared = {}
-    for other in crps:
-        if name in crps and other != name:
-            figures = significance.compare_losses(crps[name], crps[other], stride=stride)
-            compared[other] = {key: metrics.round_score(each) for key, each in figures.items()}
+    for other in (each for each in crps if each != name):
+        figures = significance.compare_losses(crps[name], crps[other], stride=stride)
+        compared[other] = {key: metrics.round_score(each) for key, each in figures.items()}
     return compared
 
 

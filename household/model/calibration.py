@@ -80,10 +80,10 @@ def conformal_stretch(actual: Power, quantiles: Float32, levels: Sequence[float]
     errors = actual - quantiles[..., middle]
     stretch = np.ones((len(levels), actual.shape[1]), np.float32)
     for i, level in enumerate(levels):
-        distance = np.abs(quantiles[..., i] - quantiles[..., middle])
-        ratios = np.maximum(distance, np.float32(RESOLUTION_KW))
         if i != middle:
-            ratios = (errors if i > middle else -errors) / ratios
+            distance = np.abs(quantiles[..., i] - quantiles[..., middle])
+            outwards = errors if i > middle else -errors
+            ratios = outwards / np.maximum(distance, np.float32(RESOLUTION_KW))
             stretch[i] = _conformal_quantile(ratios, max(level, 1 - level))
     return stretch
 

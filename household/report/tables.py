@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from household.core.params import PlotParams
+from household.core.quantiles import interval_levels
 from household.evaluation import significance
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
@@ -70,10 +71,9 @@ def forecast(results: Results) -> pd.DataFrame:
     parts = []
     for name, rows in rows_by_name.items():
         part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
-        for end in ("low", "high"):
-            quantile = f"q{0.025 if end == 'low' else 0.975}"
-            has_interval = name == LSTM and quantile in minutes
-            part[f"{end}_kw"] = minutes.loc[rows, quantile] if has_interval else math.nan
+        for end, level in zip(("low", "high"), interval_levels(0.95), strict=True):
+            has_interval = name == LSTM and level in results.levels
+            part[f"{end}_kw"] = minutes.loc[rows, f"q{level}"] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
 

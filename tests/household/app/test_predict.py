@@ -87,6 +87,24 @@ def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[st
     )
 
 
+def test_quantiles_are_printed_and_not_taken_for_the_scores_of_a_backtest(
+    model_and_hour: tuple[str, str],
+) -> None:
+    asked = ["--quantiles", "0.05,0.95"]
+    head = predict(*model_and_hour, *asked).stdout.splitlines()[0].split()
+    assert head == ["timestamp", "step", "mean_kw", "q0.05_kw", "q0.95_kw"]
+    rows = json.loads(predict(*model_and_hour, *asked, "--backtest", "--json").stdout)
+    assert {"q0.05_kw", "q0.95_kw", "actual_kw"} <= rows[0].keys()
+    said = predict(*model_and_hour, *asked, "--backtest")
+    assert said.returncode == 2
+    assert "--backtest scores mean and median; add --csv or --json to --quantiles" in said.stderr
+    wrong = predict(*model_and_hour, "--quantiles", "half")
+    assert "argument --quantiles: invalid levels value: 'half'" in wrong.stderr
+    unknown = predict(*model_and_hour, "--quantiles", "0.07")
+    assert unknown.returncode == 1
+    assert "no quantile 0.07; the model forecasts those of 0.01, " in unknown.stderr
+
+
 def test_a_backtest_on_later_readings_says_nothing_of_the_training(
     model_and_hour: tuple[str, str], tmp_path: Path
 ) -> None:
