@@ -11,7 +11,7 @@ from household.app.input import MINUTE, format_minute, read_readings, stream_rea
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.quantiles import named_intervals, quantile
+from household.core.quantiles import column_name, named_intervals, quantile
 from household.core.schema import Float32, Mask, Values
 from household.dataset import windows
 from household.dataset.windows import Starts
@@ -149,7 +149,8 @@ class Forecaster:
         columns = {"mean_kw": forecast.mean}
         if wanted is not None:
             return columns | {
-                f"q{level}_kw": quantile(forecast.quantiles, self.levels, level) for level in wanted
+                f"{column_name(level)}_kw": quantile(forecast.quantiles, self.levels, level)
+                for level in wanted
             }
         columns["median_kw"] = forecast.median
         return columns | named_intervals(forecast.quantiles, self.levels, "_kw")

@@ -12,6 +12,11 @@ def quantile(quantiles: Float32, levels: Sequence[float], level: float) -> Float
     return quantiles[..., list(levels).index(level)]
 
 
+def column_name(level: float) -> str:
+    """Return the name of the column of a quantile, such as q0.025."""
+    return f"q{level}"
+
+
 def interval_levels(coverage: float) -> tuple[float, float]:
     """Return the levels of the bounds of the central interval with `coverage`."""
     low = round((1 - coverage) / 2, 6)

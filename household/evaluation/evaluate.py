@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from household.core import schema
+from household.core.quantiles import column_name
 from household.core.schema import Float32, Power
 from household.evaluation import breakdown, metrics, significance
 from household.evaluation.predictions import ForecastSet
@@ -134,5 +135,6 @@ def _columns(results: ForecastSet) -> dict[str, Power]:
     columns = {"actual": results.actual} | results.means | medians
     quantiles = results.quantiles.get(inference.NAME)
     if quantiles is not None:
-        columns |= {f"q{level}": quantiles[..., i] for i, level in enumerate(results.levels)}
+        names = map(column_name, results.levels)
+        columns |= dict(zip(names, np.moveaxis(quantiles, -1, 0), strict=True))
     return columns

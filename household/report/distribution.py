@@ -6,7 +6,7 @@ A network without quantiles has empty tables.
 import numpy as np
 import pandas as pd
 
-from household.core.quantiles import interval_levels
+from household.core.quantiles import column_name, interval_levels
 from household.core.schema import LEVELS
 from household.report import tables
 from household.report.results import ACTUAL, LSTM, Results
@@ -31,9 +31,9 @@ def fan(results: Results) -> pd.DataFrame:
             {
                 "timestamp": stamps,
                 "band": f"{high - low:.0%}",
-                "low_kw": minutes[f"q{low}"],
-                "high_kw": minutes[f"q{high}"],
-                "median_kw": minutes["q0.5"],
+                "low_kw": minutes[column_name(low)],
+                "high_kw": minutes[column_name(high)],
+                "median_kw": minutes[column_name(0.5)],
                 "actual_kw": minutes[ACTUAL],
             }
         )
@@ -105,7 +105,7 @@ def width_by_change(results: Results) -> pd.DataFrame:
     parts = []
     for coverage in LEVELS:
         low, high = (
-            results.predictions[f"q{level}"].astype("float64")
+            results.predictions[column_name(level)].astype("float64")
             for level in interval_levels(coverage)
         )
         figures = pd.DataFrame(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from household.core import files, paths
 from household.core.params import Params
+from household.core.quantiles import column_name
 from household.evaluation.metrics import PERSISTENCE
 
 ACTUAL = "actual"
@@ -83,7 +84,7 @@ class Results(NamedTuple):
     def levels(self) -> list[float]:
         """Return the levels of the quantiles in the predictions, none without quantiles."""
         levels = self.params.train.quantiles
-        return [level for level in levels if f"q{level}" in self.predictions]
+        return [level for level in levels if column_name(level) in self.predictions]
 
     @property
     def horizon(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from household.core.params import PlotParams
-from household.core.quantiles import interval_levels
+from household.core.quantiles import column_name, interval_levels
 from household.evaluation import significance
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
@@ -73,7 +73,7 @@ def forecast(results: Results) -> pd.DataFrame:
         part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
         for end, level in zip(("low", "high"), interval_levels(0.95), strict=True):
             has_interval = name == LSTM and level in results.levels
-            part[f"{end}_kw"] = minutes.loc[rows, f"q{level}"] if has_interval else math.nan
+            part[f"{end}_kw"] = minutes.loc[rows, column_name(level)] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
 
