@@ -1,4 +1,4 @@
-"""Find quantiles and intervals in an array of quantiles: (windows, horizon, levels)."""
+"""Find and score quantiles in an array of them: (windows, horizon, levels)."""
 
 from collections.abc import Sequence
 
@@ -38,6 +38,15 @@ def named_intervals(
         for coverage in LEVELS
         for name, bound in zip(("low", "high"), interval(quantiles, levels, coverage), strict=True)
     }
+
+
+def pinball_loss(actual: Power, quantile: Power, level: float) -> Float32:
+    """Return the loss of a quantile for each target, in kW.
+
+    Koenker and Bassett (1978), Regression quantiles, Econometrica 46(1).
+    """
+    error = actual - quantile
+    return np.maximum(np.float32(level) * error, np.float32(level - 1) * error)
 
 
 def interpolate_levels(

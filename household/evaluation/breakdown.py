@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from household.core.quantiles import interval
+from household.core.quantiles import interval, pinball_loss
 from household.core.schema import LEVELS, Float32
 from household.evaluation import metrics
 from household.evaluation.predictions import ForecastSet
@@ -142,7 +142,7 @@ def quantile_scores(results: ForecastSet) -> pa.Table:
     for name, quantiles in results.quantiles.items():
         for i, level in enumerate(results.levels):
             quantile = quantiles[..., i]
-            loss = metrics.pinball_loss(results.actual, quantile, level)
+            loss = pinball_loss(results.actual, quantile, level)
             observed = float(np.mean(results.actual <= quantile))
             rows.append(
                 {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from household.core.quantiles import pinball_loss
 from household.core.schema import Float32, Float64, Power
 
 PERSISTENCE = "persistence"
@@ -84,15 +85,6 @@ def score_all(
         )
         for name, mean in means.items()
     }
-
-
-def pinball_loss(actual: Power, quantile: Power, level: float) -> Float32:
-    """Return the loss of a quantile for each target, in kW.
-
-    Koenker and Bassett (1978), Regression quantiles, Econometrica 46(1).
-    """
-    error = actual - quantile
-    return np.maximum(np.float32(level) * error, np.float32(level - 1) * error)
 
 
 def crps(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:

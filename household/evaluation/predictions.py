@@ -176,7 +176,7 @@ def _with_quantiles(
         errors = calibration.error_quantiles(actual, both.mean[:n], levels)
         quantiles = np.maximum(forecast.mean[..., np.newaxis] + errors.T, np.float32(limit))
         return forecast._replace(quantiles=quantiles)
-    stretch = calibration.conformal_stretch(actual, both.quantiles[:n], levels)
+    stretch = calibration.cross_validated_stretch(actual, both.quantiles[:n], levels)
     calibrated = Calibration(stretch, limit).apply(both.quantiles[n:])
     return Forecast.of_distribution(forecast.mean, calibrated)
 

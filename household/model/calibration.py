@@ -7,6 +7,9 @@ windows, so the share also holds for later windows that are like them. Romano, P
 sum, as Sesia and Candès (2020), A comparison of some conformal quantile regression methods, Stat
 9(1).
 
+The validation windows may be of a few weeks that are unlike the others. Therefore quantiles are
+only calibrated where that lowers the loss of periods that it was not computed from.
+
 A forecast without quantiles gets those of its validation errors.
 """
 
@@ -16,10 +19,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from household.core.schema import Float32, Power
+from household.core.quantiles import pinball_loss
+from household.core.schema import Float32, Float64, Power
 
 # More targets than this take memory without improving the calibration.
 MAX_TARGETS = 1_000_000
+# The periods into which the validation windows are divided, to see whether a calibration helps.
+FOLDS = 5
 # Meters resolve so many kW. A smaller distance from the median cannot be stretched.
 RESOLUTION_KW = 0.001
 # The outputs of the network.
@@ -68,6 +74,32 @@ def are_enough(windows: int, levels: Sequence[float]) -> bool:
     return math.ceil((windows + 1) * levels[-1]) <= windows
 
 
+def cross_validated_stretch(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:
+    """Return the factors that calibrate quantiles, 1 for a step where that does not help.
+
+    Each of FOLDS periods is calibrated by the others. That helps a step if it lowers the mean
+    pinball loss of all periods and levels.
+
+    Args:
+        actual: The actual power of validation windows in kW, in order of time: (windows, horizon).
+        quantiles: Their quantiles in kW: (windows, horizon, levels).
+        levels: The levels of the quantiles, symmetric around 0.5.
+
+    Returns:
+        The factors: (levels, horizon). They are 1 if there are too few windows.
+    """
+    folds = np.array_split(np.arange(len(actual)), FOLDS)
+    if not are_enough(len(actual) - len(folds[0]), levels):
+        return np.ones((len(levels), actual.shape[1]), np.float32)
+    calibrated = np.empty_like(quantiles)
+    for fold in folds:
+        others = np.delete(actual, fold, axis=0), np.delete(quantiles, fold, axis=0)
+        stretch = conformal_stretch(*others, levels)
+        calibrated[fold] = Calibration(stretch, -math.inf).apply(quantiles[fold])
+    helps = _mean_loss(actual, calibrated, levels) < _mean_loss(actual, quantiles, levels)
+    return np.where(helps, conformal_stretch(actual, quantiles, levels), np.float32(1))
+
+
 def conformal_stretch(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:
     """Return the factors that calibrate quantiles: (levels, horizon).
 
@@ -105,6 +137,12 @@ def error_quantiles(actual: Power, forecast: Power, levels: Sequence[float]) -> 
             for level in levels
         ]
     )
+
+
+def _mean_loss(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float64:
+    """Return the mean pinball loss of each step over windows and levels, in kW: (horizon,)."""
+    losses = [pinball_loss(actual, quantiles[..., i], level) for i, level in enumerate(levels)]
+    return np.mean(losses, axis=(0, 1), dtype=np.float64)
 
 
 def _conformal_quantile(scores: Float32, level: float) -> Float32:

@@ -164,7 +164,6 @@ def _calibrate(
         levels: The levels of the quantiles.
         lowest: The smallest power of each meter in the training.
     """
-    calibrated = Calibration.none(len(levels), shape.horizon)
     stride = calibration.stride(data.validation.size, shape.horizon)
     samples = []
     for values, starts in data.validation.read():
@@ -172,12 +171,13 @@ def _calibrate(
         actual = windows.targets(values, selected, shape)
         samples.append((actual, forecast(values, selected).quantiles))
     if not samples:
-        return calibrated._replace(lower_limit=calibration.lower_limit(lowest))
+        none = Calibration.none(len(levels), shape.horizon)
+        return none._replace(lower_limit=calibration.lower_limit(lowest))
     actual, quantiles = map(np.concatenate, zip(*samples, strict=True))
-    if calibration.are_enough(len(actual), levels):
-        stretch = calibration.conformal_stretch(actual, quantiles, levels)
-        calibrated = calibrated._replace(stretch=stretch)
-    return calibrated._replace(lower_limit=calibration.lower_limit(lowest, actual))
+    return Calibration(
+        calibration.cross_validated_stretch(actual, quantiles, levels),
+        calibration.lower_limit(lowest, actual),
+    )
 
 
 def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:

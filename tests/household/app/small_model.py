@@ -59,7 +59,7 @@ def model(folder: Path, horizon: int = 1, params: Mapping[str, Any] | None = Non
         quantiles = inference.predict(session, values, starts).quantiles
         actual = windows.targets(values, starts, shape)
         assert quantiles is not None
-        stretch = calibration.conformal_stretch(actual, quantiles, given.train.levels)
+        stretch = calibration.cross_validated_stretch(actual, quantiles, given.train.levels)
         calibrated = Calibration(stretch, 0.0)
         graph = onnx_export.to_onnx(
             shape, scaling, given.train, weights=weights, calibration=calibrated

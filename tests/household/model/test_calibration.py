@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from household.core.quantiles import interpolate_levels, interval, named_intervals
@@ -33,7 +33,7 @@ def drawn(n: int, seed: int, wide: float = 1.0) -> tuple[Power, Float32]:
 
 
 def calibrated(validation: tuple[Power, Float32], quantiles: Float32) -> Float32:
-    stretch = calibration.conformal_stretch(*validation, QUANTILES)
+    stretch = calibration.cross_validated_stretch(*validation, QUANTILES)
     return Calibration(stretch, -math.inf).apply(quantiles)
 
 
@@ -55,16 +55,50 @@ def test_intervals_have_the_asked_coverage(wide: float) -> None:
 
 
 @few
+@example(44, 9)
 @given(st.integers(39, 300), st.integers(0, 99))
 def test_the_share_of_the_validation_split_is_the_theoretical_one(n: int, seed: int) -> None:
     actual, quantiles = drawn(n, seed)
-    found = calibrated((actual, quantiles), quantiles)
+    stretch = calibration.conformal_stretch(actual, quantiles, QUANTILES)
+    median = quantiles[..., [3]]
+    # Not sorted, which changes the shares where quantiles cross.
+    found = median + stretch.T * (quantiles - median)
     for i, level in enumerate(QUANTILES):
         count = np.sum(actual <= found[..., i], axis=0)
         expected = math.ceil((n + 1) * level) if level >= 0.5 else math.floor((n + 1) * level)
         # The one of that rank lies on the quantile, where rounding may put it on either side.
         if level != 0.5:
             assert np.abs(count - expected).max() <= 1
+
+
+def test_quantiles_that_hold_are_seldom_changed() -> None:
+    normal = np.array([-1.96, -1.2816, -0.5244, 0, 0.5244, 1.2816, 1.96])
+    kept = []
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        actual = draw.normal(size=(2000, 2)).astype(np.float32)
+        quantiles = np.broadcast_to(normal.astype(np.float32), (2000, 2, 7))
+        stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES)
+        kept.append((stretch == 1).all(axis=0))
+    assert np.mean(kept) > 0.8
+
+
+def test_a_step_is_calibrated_where_it_helps_and_only_there() -> None:
+    """One step has quantiles that are too wide in all periods, one only in the last period."""
+    actual, quantiles = drawn(1000, seed=3, wide=0.2)
+    normal = np.array([-1.96, -1.2816, -0.5244, 0, 0.5244, 1.2816, 1.96], np.float32)
+    quantiles[:, 1] = normal
+    draw = np.random.default_rng(3)
+    actual[:, 1] = draw.normal(size=1000) * np.repeat([1, 0.05], [800, 200])
+    stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES)
+    assert (stretch[[0, 1, 2, 4, 5, 6], 0] < 0.9).all()
+    assert (stretch[:, 1] == 1).all()
+
+
+@pytest.mark.parametrize("windows", [0, 1, 38])
+def test_too_few_windows_calibrate_nothing(windows: int) -> None:
+    actual, quantiles = drawn(windows, seed=0)
+    assert (calibration.cross_validated_stretch(actual, quantiles, QUANTILES) == 1).all()
 
 
 def test_a_forecast_gets_the_quantiles_of_its_errors() -> None:
