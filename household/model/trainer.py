@@ -175,7 +175,9 @@ def _calibrate(
         return none._replace(lower_limit=calibration.lower_limit(lowest))
     actual, quantiles = map(np.concatenate, zip(*samples, strict=True))
     return Calibration(
-        calibration.cross_validated_stretch(actual, quantiles, levels),
+        calibration.cross_validated_stretch(
+            actual, quantiles, levels, windows=data.validation.size
+        ),
         calibration.lower_limit(lowest, actual),
     )
 
