@@ -118,6 +118,7 @@ def run_forecasters(
             LightGBM is not installed.
     """
     values, shape = context.values, context.shape
+    validation = np.sort(validation)[:: calibration.stride(len(validation), shape.horizon)]
     with_quantiles = partial(
         _with_quantiles, context=context, validation=validation, test=test, levels=levels
     )
@@ -164,21 +165,18 @@ def _with_quantiles(
     The validation windows calibrate its own quantiles, or give it those of their errors. If there
     are too few, it stays as it is.
     """
-    selected = np.sort(validation)[:: calibration.stride(len(validation), context.shape.horizon)]
-    n = len(selected)
-    both = run(np.concatenate([selected, test]))
+    n = len(validation)
+    both = run(np.concatenate([validation, test]))
     forecast = both.select(slice(n, None))
     if not calibration.are_enough(n, levels):
         return forecast
-    actual = windows.targets(context.values, selected, context.shape)
+    actual = windows.targets(context.values, validation, context.shape)
     limit = calibration.lower_limit(actual, context.values[context.train, 0])
     if both.quantiles is None:
         errors = calibration.error_quantiles(actual, both.mean[:n], levels)
         quantiles = np.maximum(forecast.mean[..., np.newaxis] + errors.T, np.float32(limit))
         return forecast._replace(quantiles=quantiles)
-    stretch = calibration.cross_validated_stretch(
-        actual, both.quantiles[:n], levels, windows=len(validation)
-    )
+    stretch = calibration.cross_validated_stretch(actual, both.quantiles[:n], levels)
     calibrated = Calibration(stretch, limit).apply(both.quantiles[n:])
     return Forecast.of_distribution(forecast.mean, calibrated)
 

@@ -7,9 +7,9 @@ windows, so the share also holds for later windows that are like them. Romano, P
 sum, as Sesia and Candès (2020), A comparison of some conformal quantile regression methods, Stat
 9(1).
 
-The validation windows may be of days that are unlike the others. Therefore quantiles are only
-calibrated by four weeks or more, and where that lowers the loss of periods that it was not computed
-from.
+The validation windows may be of days or weeks that are unlike the others. Therefore quantiles are
+only calibrated where that lowers the loss of periods that it was not computed from, and those of
+the network only by four weeks or more.
 
 A forecast without quantiles gets those of its validation errors.
 """
@@ -25,7 +25,7 @@ from household.core.schema import Float32, Float64, Power
 
 # More targets than this take memory without improving the calibration.
 MAX_TARGETS = 1_000_000
-# The minutes of four weeks. Two weeks may be a holiday, unlike all other days.
+# The minutes of four weeks. Two weeks may be a holiday, in which all other quantiles are too wide.
 MIN_WINDOWS = 28 * 1440
 # The periods into which the validation windows are divided, to see whether a calibration helps.
 FOLDS = 5
@@ -77,9 +77,7 @@ def are_enough(windows: int, levels: Sequence[float]) -> bool:
     return math.ceil((windows + 1) * levels[-1]) <= windows
 
 
-def cross_validated_stretch(
-    actual: Power, quantiles: Float32, levels: Sequence[float], *, windows: int
-) -> Float32:
+def cross_validated_stretch(actual: Power, quantiles: Float32, levels: Sequence[float]) -> Float32:
     """Return the factors that calibrate quantiles, 1 for a step where that does not help.
 
     Each of FOLDS periods is calibrated by the others. That helps a step if it lowers the mean
@@ -89,13 +87,12 @@ def cross_validated_stretch(
         actual: The actual power of validation windows in kW, in order of time: (windows, horizon).
         quantiles: Their quantiles in kW: (windows, horizon, levels).
         levels: The levels of the quantiles, symmetric around 0.5.
-        windows: The number of all validation windows, of which these may be a selection.
 
     Returns:
         The factors: (levels, horizon). They are 1 if there are too few windows.
     """
     folds = np.array_split(np.arange(len(actual)), FOLDS)
-    if windows < MIN_WINDOWS or not are_enough(len(actual) - len(folds[0]), levels):
+    if not are_enough(len(actual) - len(folds[0]), levels):
         return np.ones((len(levels), actual.shape[1]), np.float32)
     calibrated = np.empty_like(quantiles)
     for fold in folds:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -119,7 +119,7 @@ def save(training: Training, params: Params, root: Path) -> None:
     if params.train.levels:
         session = inference.create_session(onnx_export.serialize(graph))
         lowest = np.array([extent.lowest[0] for extent in extents])
-        calibrated = _calibrate(
+        calibrated = calibrate(
             partial(inference.predict, session),
             data,
             shape,
@@ -147,7 +147,7 @@ def save(training: Training, params: Params, root: Path) -> None:
     files.write_json(root / paths.FORECASTER, record | {"sha256": hashes})
 
 
-def _calibrate(
+def calibrate(
     forecast: Callable[[Values, Starts], Forecast],
     data: TrainingData,
     shape: WindowShape,
@@ -155,7 +155,7 @@ def _calibrate(
     levels: Sequence[float],
     lowest: Power,
 ) -> Calibration:
-    """Return the calibration of quantiles by the validation split.
+    """Return the calibration of quantiles by the validation split, none if it is short.
 
     Args:
         forecast: Returns the forecast for windows of a series.
@@ -164,22 +164,22 @@ def _calibrate(
         levels: The levels of the quantiles.
         lowest: The smallest power of each meter in the training.
     """
+    is_long = data.validation.size >= calibration.MIN_WINDOWS
     stride = calibration.stride(data.validation.size, shape.horizon)
-    samples = []
+    targets: list[Power] = []
+    quantiles: list[Any] = []
     for values, starts in data.validation.read():
         selected = np.sort(starts)[::stride]
-        actual = windows.targets(values, selected, shape)
-        samples.append((actual, forecast(values, selected).quantiles))
-    if not samples:
-        none = Calibration.none(len(levels), shape.horizon)
-        return none._replace(lower_limit=calibration.lower_limit(lowest))
-    actual, quantiles = map(np.concatenate, zip(*samples, strict=True))
-    return Calibration(
-        calibration.cross_validated_stretch(
-            actual, quantiles, levels, windows=data.validation.size
-        ),
-        calibration.lower_limit(lowest, actual),
+        targets.append(windows.targets(values, selected, shape))
+        if is_long:
+            quantiles.append(forecast(values, selected).quantiles)
+    limit = calibration.lower_limit(lowest, *targets)
+    if not is_long:
+        return Calibration.none(len(levels), shape.horizon)._replace(lower_limit=limit)
+    stretch = calibration.cross_validated_stretch(
+        np.concatenate(targets), np.concatenate(quantiles), levels
     )
+    return Calibration(stretch, limit)
 
 
 def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:

@@ -14,7 +14,6 @@ from household.model.calibration import Calibration
 from household.model.forecast import Forecast
 
 QUANTILES = [0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975]
-MANY = calibration.MIN_WINDOWS
 few = settings(max_examples=25, deadline=None)
 
 
@@ -34,7 +33,7 @@ def drawn(n: int, seed: int, wide: float = 1.0) -> tuple[Power, Float32]:
 
 
 def calibrated(validation: tuple[Power, Float32], quantiles: Float32) -> Float32:
-    stretch = calibration.cross_validated_stretch(*validation, QUANTILES, windows=MANY)
+    stretch = calibration.cross_validated_stretch(*validation, QUANTILES)
     return Calibration(stretch, -math.inf).apply(quantiles)
 
 
@@ -79,7 +78,7 @@ def test_quantiles_that_hold_are_seldom_changed() -> None:
         draw = np.random.default_rng(seed)
         actual = draw.normal(size=(2000, 2)).astype(np.float32)
         quantiles = np.broadcast_to(normal.astype(np.float32), (2000, 2, 7))
-        stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES, windows=MANY)
+        stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES)
         kept.append((stretch == 1).all(axis=0))
     assert np.mean(kept) > 0.8
 
@@ -91,27 +90,15 @@ def test_a_step_is_calibrated_where_it_helps_and_only_there() -> None:
     quantiles[:, 1] = normal
     draw = np.random.default_rng(3)
     actual[:, 1] = draw.normal(size=1000) * np.repeat([1, 0.05], [800, 200])
-    stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES, windows=MANY)
+    stretch = calibration.cross_validated_stretch(actual, quantiles, QUANTILES)
     assert (stretch[[0, 1, 2, 4, 5, 6], 0] < 0.9).all()
     assert (stretch[:, 1] == 1).all()
-
-
-@pytest.mark.parametrize("windows", [1000, MANY - 1])
-def test_less_than_four_weeks_calibrate_nothing(windows: int) -> None:
-    """They may be a holiday, in which the quantiles of other days are all too wide."""
-    drawn_now = drawn(1000, seed=0, wide=0.2)
-    kept = calibration.cross_validated_stretch(*drawn_now, QUANTILES, windows=windows)
-    assert (kept == 1).all()
-    changed = calibration.cross_validated_stretch(*drawn_now, QUANTILES, windows=MANY)
-    assert (changed[0] < 0.9).all()
 
 
 @pytest.mark.parametrize("windows", [0, 1, 38])
 def test_too_few_windows_calibrate_nothing(windows: int) -> None:
     actual, quantiles = drawn(windows, seed=0)
-    assert (
-        calibration.cross_validated_stretch(actual, quantiles, QUANTILES, windows=MANY) == 1
-    ).all()
+    assert (calibration.cross_validated_stretch(actual, quantiles, QUANTILES) == 1).all()
 
 
 def test_a_forecast_gets_the_quantiles_of_its_errors() -> None:
