@@ -115,9 +115,10 @@ def save(training: Training, params: Params, root: Path) -> None:
     shape = network.window_shape(model)
     extents = _training_extents(root, shape)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    graph = onnx_export.to_onnx(shape, data.scaling, params.train, weights=weights)
+    to_onnx = partial(onnx_export.to_onnx, shape, data.scaling, params.train, weights=weights)
+    calibrated = None
     if params.train.levels:
-        session = inference.create_session(onnx_export.serialize(graph))
+        session = inference.create_session(onnx_export.serialize(to_onnx()))
         lowest = np.array([extent.lowest[0] for extent in extents])
         calibrated = calibrate(
             partial(inference.predict, session),
@@ -129,11 +130,8 @@ def save(training: Training, params: Params, root: Path) -> None:
         trained = model.get_weights()
         model = network.build_model(shape, data.scaling, params.train, calibrated)
         model.set_weights(trained)
-        graph = onnx_export.to_onnx(
-            shape, data.scaling, params.train, weights=weights, calibration=calibrated
-        )
     keras_file.save(model, root / paths.NETWORK)
-    onnx_export.write(root / paths.GRAPH, graph)
+    onnx_export.write(root / paths.GRAPH, to_onnx(calibration=calibrated))
     record = metadata.build(
         params,
         features,
@@ -155,7 +153,9 @@ def calibrate(
     levels: Sequence[float],
     lowest: Power,
 ) -> Calibration:
-    """Return the calibration of quantiles by the validation split, none if it is short.
+    """Return the calibration of quantiles by the validation split.
+
+    It changes nothing if the validation split has less than four weeks of each meter.
 
     Args:
         forecast: Returns the forecast for windows of a series.
@@ -164,7 +164,7 @@ def calibrate(
         levels: The levels of the quantiles.
         lowest: The smallest power of each meter in the training.
     """
-    is_long = data.validation.size >= calibration.MIN_WINDOWS
+    is_long = data.validation.size >= calibration.MIN_WINDOWS * len(lowest)
     stride = calibration.stride(data.validation.size, shape.horizon)
     targets: list[Power] = []
     quantiles: list[Any] = []

@@ -23,15 +23,15 @@ def too_wide(_: Values, starts: Starts) -> Forecast:
     )
 
 
-def calibrate(size: int, lowest: float = 0) -> calibration.Calibration:
+def calibrate(size: int, lowest: float = 0, meters: int = 1) -> calibration.Calibration:
     power = np.random.default_rng(0).uniform(0, 2, (size + 1, 1)).astype(np.float32)
     data = TrainingData(
         Scaler(np.zeros(1), np.ones(1)),
         batches.in_memory(power, np.empty(0, np.int32)),
         batches.in_memory(power, np.arange(size, dtype=np.int32)),
     )
-    limit = np.array([lowest], np.float32)
-    return trainer.calibrate(too_wide, data, SHAPE, levels=LEVELS, lowest=limit)
+    limits = np.full(meters, lowest, np.float32)
+    return trainer.calibrate(too_wide, data, SHAPE, levels=LEVELS, lowest=limits)
 
 
 def test_four_weeks_calibrate_a_network() -> None:
@@ -43,6 +43,7 @@ def test_four_weeks_calibrate_a_network() -> None:
 def test_less_than_four_weeks_calibrate_no_network(size: int) -> None:
     """They may be a holiday, in which the quantiles of other days are too wide."""
     assert (calibrate(size).stretch == 1).all()
+    assert (calibrate(2 * size, meters=2).stretch == 1).all()
 
 
 def test_the_lower_limit_is_that_of_training_and_validation() -> None:
