@@ -205,7 +205,7 @@ class ShuffleBuffer:
         joined = values[0] if len(read) == 1 else np.concatenate(values)
         self._values = joined[: last + 1]
         self._shape, self._minutes = shape, minutes
-        self._weights = np.zeros(len(joined) + 2 * minutes, np.float32)
+        self._weights = np.zeros(len(joined) + 3 * minutes, np.float32)
         self._weights[starts + minutes] = 1
         # Rows of the targets of each input, counted from the row after the first input.
         self._targets = windows.input_rows(np.arange(minutes, dtype=np.int32), shape.horizon)
