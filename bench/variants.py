@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from household.core import params, paths, store
 from household.core.params import Params
+from household.core.step import MINUTE
 from household.dataset import scaling, series, split, windows
 from household.evaluation import metrics
 
@@ -72,14 +73,16 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     window = settings.window
     shape = windows.WindowShape.of(window)
     columns = ["timestamp", *window.features]
-    complete = series.complete_minutes(
+    complete = series.complete_steps(
         lambda: store.iter_months(paths.PARSED / "power", columns),
         window.features,
         window.use_fraction,
     )
     kept = pa.concat_tables(complete)
     values = series.to_array(kept)
-    starts = windows.find_starts(kept["timestamp"].to_numpy(), shape, window.across_gaps)
+    starts = windows.find_starts(
+        kept["timestamp"].to_numpy(), MINUTE, shape, across_gaps=window.across_gaps
+    )
     splits = split.split_windows(starts, shape, settings.split, seed=seed)
     counted = scaling.MeterWindows(
         kept.column, *scaling.windows_to_use(settings.scaling, starts, splits.train)

@@ -21,13 +21,14 @@ def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
     test = meters.by_name(root / paths.TEST)
     horizon = inference.window_shape(inference.load_session(root / paths.GRAPH)).horizon
-    count = sum(files.row_count(path) for path in test.values())
+    count, is_pooled = sum(files.row_count(path) for path in test.values()), len(test) > 1
     score_meter = partial(
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
         levels=params.train.quantiles,
-        pooled_stride=windows.evaluation_stride(count, horizon, pooled=len(test) > 1),
+        step=params.step,
+        pooled_stride=windows.evaluation_stride(count, horizon, params.step, pooled=is_pooled),
     )
     scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")
     rows = [score.row for score in scores.values()]
@@ -38,9 +39,9 @@ def main(params: Params, root: Path = Path()) -> None:
     files.write_csv(root / paths.COVERAGE, scored.coverage)
     files.write_csv(root / paths.QUANTILES, scored.quantiles)
     files.write_table(root / paths.PREDICTIONS, scored.predictions)
-    simulated = files.read_json(root / paths.SOURCE)["simulated"]
+    about = {"simulated": files.read_json(root / paths.SOURCE)["simulated"], "step": params.step}
     for line in verdict.lines(
-        scored.metrics, rows, windows=scored.windows, horizon=horizon, simulated=simulated
+        scored.metrics, rows, windows=scored.windows, horizon=horizon, **about
     ):
         print(f"evaluate: {line}")
 

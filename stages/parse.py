@@ -1,4 +1,4 @@
-"""Convert the texts in the zips to typed Parquet. Every minute is kept; a missing value is null.
+"""Convert the texts in the zips to typed Parquet. Every step is kept; a missing value is null.
 
 Reads data/raw/<meter>/. Writes data/parsed/<meter>/, a file a month, and reports/data_quality.json.
 """
@@ -25,7 +25,8 @@ def main(params: Params, root: Path = Path()) -> None:
     record = quality.combine(records, left_out)
     files.write_json(root / paths.QUALITY, record)
     print(
-        f"parse: {record['rows']:,} minutes from {record['first']} to {record['last']}, "
+        f"parse: {record['rows']:,} {params.step.nouns} "
+        f"from {record['first']} to {record['last']}, "
         f"{record['missing'][TARGET]:,} without a power value, "
         f"{record['gaps']['missing_rows']:,} without a row, "
         f"{sum(record['skipped_lines'].values()):,} bad lines skipped"

@@ -1,6 +1,6 @@
-"""Find the complete minutes and the windows in them.
+"""Find the complete steps and the windows in them.
 
-Reads data/parsed/<meter>/. Writes data/series/<meter>.parquet, the complete minutes, and
+Reads data/parsed/<meter>/. Writes data/series/<meter>.parquet, the complete steps, and
 data/windows/<meter>.parquet, the start of each window in them.
 """
 
@@ -19,24 +19,25 @@ def main(params: Params, root: Path = Path()) -> None:
         (n for path in parsed.values() for n in store.read_metadata(path)), window.features
     )
     with (
-        files.atomic_folder(root / paths.SERIES) as minutes,
+        files.atomic_folder(root / paths.SERIES) as folder,
         files.atomic_folder(root / paths.WINDOWS) as starts,
     ):
         build_windows = partial(
             series.build_windows,
             parsed=root / paths.PARSED,
-            series=minutes,
+            series=folder,
             starts=starts,
             features=features,
             settings=window,
+            step=params.step,
         )
         counts, _ = meters.map_meters(
             build_windows, list(parsed), skip=params.on_error == "skip", desc="window"
         )
     print(
         f"window: {sum(n.windows for n in counts.values()):,} windows ({window.lookback} input + "
-        f"{window.horizon} target minutes) from {sum(n.minutes for n in counts.values()):,} "
-        "complete minutes"
+        f"{window.horizon} target {params.step.nouns}) from "
+        f"{sum(n.steps for n in counts.values()):,} complete {params.step.nouns}"
         + ("" if features == window.features else f" of {', '.join(features)}")
         + (f" of {len(counts):,} meters" if len(parsed) > 1 else "")
     )

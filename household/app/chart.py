@@ -1,12 +1,13 @@
-"""Draw the last minutes and the forecast as a chart for a terminal."""
+"""Draw the last readings and the forecast as a chart for a terminal."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import plotille
 
-from household.app.live import LiveForecast, Minute
+from household.app.live import LiveForecast, Point
+from household.core.step import Step
 
 Color = tuple[int, int, int] | None
 INTERVAL_95: Color = (165, 165, 165)
@@ -43,10 +44,10 @@ def draw(live: LiveForecast, width: int, height: int) -> str:
     figure.set_y_limits(min_=0, max_=1.05 * max([*values, 0.1]))
     if points:
         first, last = (_time(points[i]) for i in (0, -1))
-        figure.set_x_limits(min_=first, max_=max(last, first + timedelta(minutes=1)))
+        figure.set_x_limits(min_=first, max_=max(last, first + live.step.duration))
     for color, fields in LINES.values():
         for field in fields:
-            for times, power in _runs(points, field):
+            for times, power in _runs(points, field, live.step):
                 figure.plot(times, power, lc=color)
     legend = (
         plotille.color(f"── {name}", fg=color_of_line, mode="rgb")
@@ -55,23 +56,25 @@ def draw(live: LiveForecast, width: int, height: int) -> str:
     return f"{figure.show()}\n{'   '.join(legend)}"
 
 
-def _runs(points: Sequence[Minute], field: str) -> list[tuple[list[datetime], list[float]]]:
-    """Return the runs of consecutive minutes that have a value."""
+def _runs(
+    points: Sequence[Point], field: str, step: Step
+) -> list[tuple[list[datetime], list[float]]]:
+    """Return the runs of consecutive steps that have a value."""
     runs: list[tuple[list[datetime], list[float]]] = []
     for point in points:
         value = getattr(point, field)
         if not np.isfinite(value):
             continue
         time = _time(point)
-        if not runs or time - runs[-1][0][-1] != timedelta(minutes=1):
+        if not runs or time - runs[-1][0][-1] != step.duration:
             runs.append(([], []))
         runs[-1][0].append(time)
         runs[-1][1].append(value)
     return runs
 
 
-def _time(point: Minute) -> datetime:
-    time: datetime = point.minute.astype("datetime64[s]").item()
+def _time(point: Point) -> datetime:
+    time: datetime = point.time.astype("datetime64[s]").item()
     return time
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from household.app.input import MINUTE, format_minute, read_readings, stream_readings, validate
+from household.app.input import format_minute, read_readings, stream_readings, validate
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.quantiles import column_name, named_intervals, quantile
 from household.core.schema import Float32, Mask, Values
+from household.core.step import Step
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
@@ -39,6 +40,9 @@ class Forecaster:
                 feature["name"]: feature["range"] for feature in record["input"]["features"]
             }
             self._layout = TextFormat.of(record["parameters"]["layout"])
+            self.step = Step.parse(record["parameters"].get("step", "1min"))
+            seconds = record["input"].get("interval_seconds", 60 * self.step.minutes)
+            self._interval = round(1000 * seconds)
             self._across_gaps: bool = record["parameters"]["window"]["across_gaps"]
         except UserError:
             raise
@@ -48,20 +52,27 @@ class Forecaster:
 
     def read(self, name: str) -> pa.Table:
         """Return the readings in the file `name` as `input.read_readings` does."""
-        return read_readings(name, self.features, self._layout)
+        return read_readings(name, self.features, self.step, self._layout)
 
     def stream(self, text: FollowedFile, name: str) -> Iterator[pa.Table]:
         """Yield the readings of a text as they arrive; see `input.stream_readings`."""
-        return stream_readings(text, name, self.features, layout=self._layout)
+        return stream_readings(
+            text,
+            name,
+            self.features,
+            step=self.step,
+            interval=self._interval,
+            layout=self._layout,
+        )
 
     def forecast(
         self, table: pa.Table, name: str = "readings", quantiles: Sequence[float] | None = None
     ) -> pa.Table:
-        """Forecast the `horizon` minutes after the last reading.
+        """Forecast the `horizon` steps after the last reading.
 
         Args:
             table: Readings (timestamp, features) in time order, of which the last `lookback`
-                minutes are used.
+                steps are used.
             name: The name of the readings in messages.
             quantiles: The levels of the quantiles to return, by default the median and the bounds
                 of the 80 and 95 % prediction intervals.
@@ -75,24 +86,26 @@ class Forecaster:
             UserError: The readings cannot be used, or the model does not forecast a quantile.
         """
         self._check_levels(quantiles)
-        stamps, values = validate(table, name, self._ranges)
+        stamps, values = validate(table, name, self._ranges, self.step)
         known: Mask = np.all(np.isfinite(values), axis=1)
         if self._across_gaps:
             stamps, values, known = stamps[known], values[known], known[known]
         lookback = self.shape.lookback
         if len(stamps) < lookback:
-            raise UserError(f"{name}: {len(stamps)} minutes; the model reads the last {lookback}")
+            raise UserError(
+                f"{name}: {len(stamps)} {self.step.nouns}; the model reads the last {lookback}"
+            )
         if not self._across_gaps:
-            _check_gaps(table["timestamp"][-lookback:], known[-lookback:], name)
+            _check_gaps(table["timestamp"][-lookback:], known[-lookback:], self.step, name=name)
         starts = np.array([len(values) - lookback], np.int32)
         power = self._power(values, starts, quantiles)
-        upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * MINUTE
+        upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * self.step.delta
         return _restore_zone(table, schema.power_table(upcoming, power))
 
     def backtest(
         self, table: pa.Table, name: str = "readings", quantiles: Sequence[float] | None = None
     ) -> pa.Table:
-        """Forecast every minute of the readings that has enough readings before it.
+        """Forecast every step of the readings that has enough readings before it.
 
         Args:
             table: Readings (timestamp, features) in time order.
@@ -100,23 +113,24 @@ class Forecaster:
             quantiles: As in `forecast`.
 
         Returns:
-            The rows of `forecast` for each window, with its `step` if the horizon is more than a
-            minute, `actual_kw` and `persistence_kw`.
+            The rows of `forecast` for each window, with its `step` if the horizon is more than one
+            step, `actual_kw` and `persistence_kw`.
 
         Raises:
             UserError: As in `forecast`.
         """
         self._check_levels(quantiles)
-        stamps, values = validate(table, name, self._ranges)
+        stamps, values = validate(table, name, self._ranges, self.step)
         known: Mask = np.all(np.isfinite(values), axis=1)
         stamps, values = stamps[known], values[known]
-        starts = windows.find_starts(stamps, self.shape, self._across_gaps)
+        starts = windows.find_starts(stamps, self.step, self.shape, across_gaps=self._across_gaps)
         if not len(starts):
             raise UserError(
-                f"{name}: no {self.shape.length + 1} consecutive minutes with all values, which a "
-                f"forecast and its actual power need, in {len(stamps)} minutes"
+                f"{name}: no {self.shape.length + 1} consecutive {self.step.nouns} with all "
+                f"values, which a forecast and its actual power need, in {len(stamps)} "
+                f"{self.step.nouns}"
             )
-        context = baselines.ForecastContext(values, stamps, starts, self.shape)
+        context = baselines.ForecastContext(values, stamps, starts, self.shape, self.step)
         columns = self._power(values, starts, quantiles) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": baselines.persistence(context, starts),
@@ -162,17 +176,17 @@ def _restore_zone(table: pa.Table, rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "timestamp", rows["timestamp"].cast(kind))
 
 
-def _check_gaps(stamps: pa.ChunkedArray, known: Mask, name: str) -> None:
-    """Raise UserError if a minute of the lookback is missing."""
+def _check_gaps(stamps: pa.ChunkedArray, known: Mask, step: Step, *, name: str) -> None:
+    """Raise UserError if a step of the lookback is missing."""
     requirement = (
-        f"the model reads {len(stamps)} minutes in a row, up to {format_minute(stamps[-1])}"
+        f"the model reads {len(stamps)} {step.nouns} in a row, up to {format_minute(stamps[-1])}"
     )
     unknown = np.flatnonzero(~known)
     if len(unknown):
         raise UserError(
-            f"{name}: minute {format_minute(stamps[unknown[-1]])} has no value; {requirement}"
+            f"{name}: {step.noun} {format_minute(stamps[unknown[-1]])} has no value; {requirement}"
         )
-    gaps = np.flatnonzero(np.diff(arrow.to_numpy(stamps)) != MINUTE)
+    gaps = np.flatnonzero(np.diff(arrow.to_numpy(stamps)) != step.delta)
     if len(gaps):
         before, after = stamps[gaps[-1]], stamps[gaps[-1] + 1]
         raise UserError(

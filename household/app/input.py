@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,9 @@ from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import Float32, Times
+from household.core.step import Step
 from household.readings import archive, delimited, lines, uci
+from household.readings.resample import resample
 from household.readings.text_format import UCI_FORMAT, TextFormat, parse_header
 
 STDIN = "-"
@@ -31,14 +34,14 @@ OWN = TextFormat(
     columns={},
     kw_per_unit=1.0,
     null_values=("",),
-    resample_to_minutes=False,
 )
-MINUTE = np.timedelta64(1, "m")
 # Readings so many times above or below those of the training are taken for another unit.
 TIMES = 10
 
 
-def read_readings(name: str, features: Sequence[str], layout: TextFormat = UCI_FORMAT) -> pa.Table:
+def read_readings(
+    name: str, features: Sequence[str], step: Step, layout: TextFormat = UCI_FORMAT
+) -> pa.Table:
     """Return the readings in the file `name`, or in standard input if it is "-".
 
     A file is a zip or text in `layout` or in UCI's layout, a CSV with a header, or Parquet. The
@@ -47,6 +50,7 @@ def read_readings(name: str, features: Sequence[str], layout: TextFormat = UCI_F
     Args:
         name: The file.
         features: The columns to read.
+        step: The step into which the readings are averaged.
         layout: The layout of the training data.
 
     Returns:
@@ -61,27 +65,31 @@ def read_readings(name: str, features: Sequence[str], layout: TextFormat = UCI_F
         if start.startswith(b"PK"):
             archive.verify(path, name)
             with archive.open_text(path) as text:
-                table = _text(text, features, layout, name=name)
+                table = _text(text, features, layout, step=step, name=name)
         elif start == b"PAR1":
             try:
                 table = pq.read_table(file)
             except pa.ArrowInvalid as error:
                 raise UserError(f"{name}: truncated or damaged Parquet file ({error})") from None
         elif start.strip():
-            table = _text(file, features, layout, name=name)
+            table = _text(file, features, layout, step=step, name=name)
         else:
-            raise UserError(f"{name}: empty; use readings, one minute a line")
+            raise UserError(f"{name}: empty; use readings, one a line")
     return select_columns(table, features, name)
 
 
-def _text(file: IO[bytes], features: Sequence[str], layout: TextFormat, *, name: str) -> pa.Table:
+def _text(
+    file: IO[bytes], features: Sequence[str], layout: TextFormat, *, step: Step, name: str
+) -> pa.Table:
     header = file.readline(lines.BLOCK_BYTES)
     file.seek(0)
-    tables = _tables(file, header, features, layout=layout, name=name, skip=False)
-    table = pa.concat_tables(tables)
-    if not tables.offset:
+    reader = _reader(file, header, features, layout=layout, step=step, name=name, skip=False)
+    table = pa.concat_tables(
+        resample(reader, step, partial(reader.check_interval, step), eager=False)
+    )
+    if not reader.offset:
         return table
-    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], tables.offset))
+    return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], reader.offset))
 
 
 @contextmanager
@@ -98,7 +106,13 @@ def _seekable(name: str) -> Iterator[tuple[Path, IO[bytes]]]:
 
 
 def stream_readings(
-    text: FollowedFile, name: str, features: Sequence[str], *, layout: TextFormat
+    text: FollowedFile,
+    name: str,
+    features: Sequence[str],
+    *,
+    step: Step,
+    interval: int,
+    layout: TextFormat,
 ) -> Iterator[pa.Table]:
     """Yield the readings of a text as they arrive: tables (timestamp, features) in time order.
 
@@ -108,6 +122,8 @@ def stream_readings(
         text: A text in one of the layouts that `read_readings` accepts.
         name: Its name in messages.
         features: The columns to read.
+        step: The step into which the readings are averaged.
+        interval: The usual time between two readings in milliseconds, until the text shows it.
         layout: The layout of the training data.
 
     Raises:
@@ -115,16 +131,22 @@ def stream_readings(
     """
     header = text.readline(lines.BLOCK_BYTES)
     text.unread(header)
-    for table in _tables(text, header, features, layout=layout, name=name, skip=True):
+    reader = _reader(text, header, features, layout=layout, step=step, name=name, skip=True)
+
+    def usual_interval() -> int:
+        return reader.check_interval(step) or interval
+
+    for table in resample(reader, step, usual_interval, eager=True):
         yield select_columns(table, features, name)
 
 
-def _tables(
+def _reader(
     text: lines.Text,
     header: bytes,
     features: Sequence[str],
     *,
     layout: TextFormat,
+    step: Step,
     name: str,
     skip: bool,
 ) -> lines.TextReader:
@@ -133,12 +155,12 @@ def _tables(
     if header.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
     if not parse_header(header, layout)[1]:
-        return delimited.DelimitedReader(text, layout, **options)
+        return delimited.DelimitedReader(text, layout, step, **options)
     own_layout = OWN._replace(columns={feature: feature for feature in features})
     found, absent = parse_header(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found=found)
-    return delimited.DelimitedReader(text, own_layout, hints={}, **options)
+    return delimited.DelimitedReader(text, own_layout, step, **options)
 
 
 def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:
@@ -197,9 +219,9 @@ def _stamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def validate(
-    table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]]
+    table: pa.Table, name: str, ranges: Mapping[str, Sequence[float]], step: Step
 ) -> tuple[Times, Float32]:
-    """Validate readings and return their times (minutes,) and values (minutes, features).
+    """Validate readings and return their times (steps,) and values (steps, features).
 
     Times with a zone are returned in UTC, missing values as NaN.
 
@@ -207,29 +229,28 @@ def validate(
         table: Readings (timestamp, features).
         name: Their name in messages.
         ranges: The smallest and the largest value of each feature in training.
+        step: The step of the model.
 
     Raises:
-        UserError: Times are not increasing or not a minute apart, or values are in another unit.
+        UserError: Times are not increasing or not a step apart, or values are in another unit.
     """
     if not table.num_rows:
         raise UserError(f"{name}: no readings")
     if table["timestamp"].null_count:
         raise UserError(f"{name}: a reading has no timestamp")
     stamps = arrow.to_numpy(table["timestamp"])
-    steps = np.diff(stamps)
-    back = np.flatnonzero(steps <= np.timedelta64(0, "m"))
+    distances = np.diff(stamps)
+    back = np.flatnonzero(distances <= np.timedelta64(0))
     if len(back):
         before, after = table["timestamp"][back[0]], table["timestamp"][back[0] + 1]
         what = (
             "duplicate" if before == after else f"after {format_minute(before)}: not in time order"
         )
+        raise UserError(f"{name}: {format_minute(after)} {what}; sort the readings, each time once")
+    if len(distances) and np.median(distances) != step.delta:
+        seconds = np.median(distances) / np.timedelta64(1, "s")
         raise UserError(
-            f"{name}: {format_minute(after)} {what}; sort the readings, each minute once"
-        )
-    if len(steps) and np.median(steps) != MINUTE:
-        seconds = np.median(steps) / np.timedelta64(1, "s")
-        raise UserError(
-            f"{name}: readings are {seconds:g} seconds apart; the model needs one a minute"
+            f"{name}: readings are {seconds:g} seconds apart; the model needs one a {step.noun}"
         )
     values = np.column_stack(
         [table[column].to_numpy(zero_copy_only=False) for column in table.column_names[1:]]

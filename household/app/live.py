@@ -12,11 +12,11 @@ from household.core.errors import UserError
 from household.evaluation import metrics
 
 
-class Minute(NamedTuple):
-    """Hold a minute: its power and what was forecast for it, in kW, NaN if unknown.
+class Point(NamedTuple):
+    """Hold a step: its power and what was forecast for it, in kW, NaN if unknown.
 
     Attributes:
-        minute: The time.
+        time: The start of the step.
         actual: The actual power.
         forecast: The forecast mean, or the only forecast.
         low_80: The lower bound of the 80 % prediction interval.
@@ -25,7 +25,7 @@ class Minute(NamedTuple):
         high_95: Its upper bound.
     """
 
-    minute: np.datetime64
+    time: np.datetime64
     actual: float = np.nan
     forecast: float = np.nan
     low_80: float = np.nan
@@ -35,24 +35,25 @@ class Minute(NamedTuple):
 
 
 class LiveForecast:
-    """Hold the last minutes with their forecasts, and the errors since the start.
+    """Hold the last steps with their forecasts, and the errors since the start.
 
     Attributes:
-        capacity: The number of readings kept, enough for a forecast of each minute shown.
-        minutes: The number of forecast minutes whose actual power has arrived.
-        points: The last minutes.
-        upcoming: The forecast minutes to come.
+        capacity: The number of readings kept, enough for a forecast of each step shown.
+        step: The length of a step.
+        count: The number of forecast steps whose actual power has arrived.
+        points: The last steps.
+        upcoming: The forecast steps to come.
         error: Why there is no forecast now, "" if there is one.
     """
 
     def __init__(self, forecaster: Forecaster, shown: int) -> None:
-        self._forecaster = forecaster
+        self._forecaster, self.step = forecaster, forecaster.step
         self.capacity = shown + forecaster.shape.lookback
         self._readings: pa.Table | None = None
-        self.minutes = 0
+        self.count = 0
         self._squares = np.zeros(2)  # sums of squared errors of the model and of persistence
-        self.points: deque[Minute] = deque(maxlen=shown)
-        self.upcoming: list[Minute] = []
+        self.points: deque[Point] = deque(maxlen=shown)
+        self.upcoming: list[Point] = []
         self.error = ""
 
     def add(self, reading: pa.Table) -> None:
@@ -68,14 +69,14 @@ class LiveForecast:
         self._readings = self._readings.slice(max(0, self._readings.num_rows - self.capacity))
         power = reading.column(1)[0].as_py()
         next_point = self.upcoming[0] if self.upcoming else None
-        forecast = next_point if next_point and next_point.minute == now else None
+        forecast = next_point if next_point and next_point.time == now else None
         self.points.append(
-            (forecast or Minute(now))._replace(actual=np.nan if power is None else power)
+            (forecast or Point(now))._replace(actual=np.nan if power is None else power)
         )
         if forecast and before is not None and power is not None:
             last = before.column(1)[-1].as_py()
             self._squares += (forecast.forecast - power) ** 2, (last - power) ** 2
-            self.minutes += 1
+            self.count += 1
         self._forecast()
 
     def _forecast(self) -> None:
@@ -87,17 +88,18 @@ class LiveForecast:
             return
         for row in rows:
             power = row["mean_kw"] if "mean_kw" in row else row["forecast_kw"]
-            bounds = {name: row.get(f"{name}_kw", power) for name in Minute._fields[3:]}
-            minute = np.datetime64(row["timestamp"], "ms")
-            self.upcoming.append(Minute(minute, forecast=power, **bounds))
+            bounds = {name: row.get(f"{name}_kw", power) for name in Point._fields[3:]}
+            time = np.datetime64(row["timestamp"], "ms")
+            self.upcoming.append(Point(time, forecast=power, **bounds))
 
     def summary(self) -> str:
         """Describe the errors so far."""
-        if not self.minutes:
-            return "no forecast minute has arrived yet"
-        model, persistence = np.sqrt(self._squares / self.minutes).tolist()
+        if not self.count:
+            return f"no forecast {self.step.noun} has arrived yet"
+        model, persistence = np.sqrt(self._squares / self.count).tolist()
         skill = metrics.skill(model, persistence)
         gain = "" if skill is None else f", skill {skill:+.1%}"
         return (
-            f"{self.minutes:,} minutes: RMSE {model:.3f} kW, persistence {persistence:.3f} kW{gain}"
+            f"{self.count:,} {self.step.nouns}: RMSE {model:.3f} kW, "
+            f"persistence {persistence:.3f} kW{gain}"
         )

@@ -29,6 +29,7 @@ try:
 
     from household.app.forecaster import Forecaster
     from household.app.input import format_minute
+    from household.core.step import Step
     from household.evaluation import metrics
 except ModuleNotFoundError as error:
     sys.exit(
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         forecaster = Forecaster(options.model)
         table = forecaster.read(options.readings)
         if options.max_age is not None:
-            _check_age(table, options.readings, options.max_age)
+            _check_age(table, options.readings, forecaster.step, options.max_age)
         begin = time.perf_counter()
         forecast = forecaster.backtest if options.backtest else forecaster.forecast
         rows = forecast(table, options.readings, options.quantiles)
@@ -71,13 +72,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--backtest",
         action="store_true",
-        help="forecast every possible minute of the readings and score the forecasts",
+        help="forecast every possible step of the readings and score the forecasts",
     )
     parser.add_argument(
         "--max-age",
         type=float,
         metavar="MINUTES",
-        help="refuse readings whose last minute is older than this, by this machine's clock",
+        help="refuse readings whose last one is older than this, by this machine's clock",
     )
     parser.add_argument(
         "--quantiles",
@@ -96,7 +97,7 @@ def levels(text: str) -> list[float]:
     return [float(level) for level in text.split(",")]
 
 
-def _check_age(table: pa.Table, name: str, max_age: float) -> None:
+def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
     if not table.num_rows:
         return
     last = pc.max(table["timestamp"])
@@ -104,8 +105,8 @@ def _check_age(table: pa.Table, name: str, max_age: float) -> None:
     age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
     if age > max_age:
         raise UserError(
-            f"{name}: the last minute is {format_minute(last)}, {age:,.0f} minutes ago; expected "
-            f"at most {max_age:g} (--max-age)"
+            f"{name}: the last {step.noun} is {format_minute(last)}, {age:,.0f} minutes ago; "
+            f"expected at most {max_age:g} (--max-age)"
         )
 
 
@@ -132,7 +133,7 @@ def _cell(value: Any) -> str:
 
 
 def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
-    """Return the errors of the model and of persistence, and how old the minutes are."""
+    """Return the errors of the model and of persistence, and how old the readings are."""
     power = {name: rows[name].to_numpy() for name in rows.column_names[1:]}
     mean = power["mean_kw" if "mean_kw" in power else "forecast_kw"]
     by_forecaster = metrics.score_all(
@@ -145,13 +146,13 @@ def _scores(rows: pa.Table, forecaster: Forecaster, seconds: float) -> str:
         f"{name}: RMSE {record['rmse_kw']:.4f} kW, MAE {record['mae_kw']:.4f} kW"
         for name, record in by_forecaster.items()
     ]
-    count = rows.num_rows // forecaster.shape.horizon
+    count, nouns = rows.num_rows // forecaster.shape.horizon, forecaster.step.nouns
     skill = by_forecaster["the model"]["skill"]
     gain = "" if skill is None else f", skill {skill:+.1%}"
     lines.append(f"{count:,} windows in {seconds:.1f} s{gain}")
     if n_learnt := forecaster.count_training_overlap(rows["timestamp"]):
         lines.append(
-            f"{n_learnt:,} of these {rows.num_rows:,} minutes ({n_learnt / rows.num_rows:.0%}) are "
-            "not after the training: the error on later minutes may be larger"
+            f"{n_learnt:,} of these {rows.num_rows:,} {nouns} ({n_learnt / rows.num_rows:.0%}) are "
+            f"not after the training: the error on later {nouns} may be larger"
         )
     return "\n".join(lines)

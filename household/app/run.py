@@ -17,6 +17,7 @@ from household.app.input import select_columns
 from household.core import arrow, files, meters, params, paths, schema, store
 from household.core.errors import UserError
 from household.core.schema import TARGET
+from household.core.step import Step
 from household.model import keras_file
 from household.readings import quality
 from household.report import facts, plots, verdict
@@ -75,7 +76,7 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """Return a row for each target minute of the test windows, in kW."""
+        """Return a row for each target step of the test windows, in kW."""
         return self.results.predictions
 
     @property
@@ -87,6 +88,7 @@ class Run:
             results.meter_rows,
             windows=len(results.windows("timestamp")),
             horizon=results.horizon,
+            step=results.step,
             simulated=results.source["simulated"],
         )
 
@@ -134,7 +136,7 @@ def run(
             fetch.main(settings, root)
             parse.main(settings, root)
         else:
-            _write_parsed(data, root)
+            _write_parsed(data, settings.step, root)
         window.main(settings, root)
         split.main(settings, root)
         # A training that is interrupted in its first epoch writes none.
@@ -163,19 +165,19 @@ def _read_parsed(root: Path) -> pd.DataFrame:
     return frame
 
 
-def _write_parsed(data: pd.DataFrame, root: Path) -> None:
+def _write_parsed(data: pd.DataFrame, step: Step, root: Path) -> None:
     """Write a DataFrame as the output of the fetch and the parse stage.
 
     Raises:
-        UserError: It does not hold minutes in time order.
+        UserError: It does not hold steps in time order.
     """
     if not isinstance(data, pd.DataFrame):
         raise UserError(f"data: expected a pandas DataFrame, found {data!r:.80}; convert it to one")
     if data.empty:
-        raise UserError("data: no minutes; use readings that have some")
+        raise UserError("data: no readings; use a frame that has some")
     records = {}
     for meter, table in _tables(data):
-        report = quality.QualityReport()
+        report = quality.QualityReport(step)
         for month in store.write_months(root / paths.PARSED / meter, iter([table])):
             report.add(month)
         records[meter] = report.to_dict({}, "data", {})
@@ -191,7 +193,7 @@ def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
     if "meter" not in data:
         yield meters.ONE, _to_table(data)
         return
-    # A minute without a meter must not be dropped, and 1 and "1" are the same file.
+    # A reading without a meter must not be dropped, and 1 and "1" are the same file.
     for meter, frame in data.groupby(data["meter"].astype("string"), dropna=False):
         if pd.isna(meter) or not METER.fullmatch(meter):
             raise UserError(f"data: meter {meter!r}: use letters, digits, - and _ in its name")
@@ -206,10 +208,12 @@ def _to_table(frame: pd.DataFrame) -> pa.Table:
     if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
         table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count:
-        raise UserError("data: a minute has no timestamp; drop it")
-    steps = np.diff(arrow.to_numpy(table["timestamp"]))
-    if (steps <= np.timedelta64(0, "m")).any():
-        raise UserError("data: duplicate times or not in time order; sort the minutes, each once")
+        raise UserError("data: a reading has no timestamp; drop it")
+    distances = np.diff(arrow.to_numpy(table["timestamp"]))
+    if (distances <= np.timedelta64(0)).any():
+        raise UserError(
+            "data: duplicate times or not in time order; sort the readings, each time once"
+        )
     absent = {
         name: pa.nulls(len(table), pa.float32()) for name in schema.NAMES if name not in columns
     }

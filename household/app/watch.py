@@ -5,7 +5,7 @@
 MODEL is the output folder of the train stage, models/lstm. FILE is a text that is still being
 written, one reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
 the layout that the model was trained on. With --speed the file is replayed from its start, N
-minutes of it in a minute. End it by Ctrl-C. Needs the extra `watch`, but neither TensorFlow nor
+readings a minute. End it by Ctrl-C. Needs the extra `watch`, but neither TensorFlow nor
 DVC.
 """
 
@@ -35,7 +35,7 @@ except ModuleNotFoundError as error:
         "python -m pip install '.[watch]'"
     )
 
-# Minutes in the chart.
+# Steps in the chart.
 SHOWN = 120
 
 
@@ -62,7 +62,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
     parser.add_argument("file", type=Path, metavar="FILE", help="the text to follow")
     parser.add_argument(
-        "--speed", type=float, metavar="N", help="replay the file, N minutes of it in a minute"
+        "--speed", type=float, metavar="N", help="replay the file, N of its readings a minute"
     )
     return parser.parse_args(arguments)
 
@@ -95,7 +95,7 @@ def _follow(
 def _take(
     table: pa.Table, speed: float | None, live: LiveForecast, *, show: Callable[[], None]
 ) -> None:
-    # Of a file that already holds years, only the last minutes are needed.
+    # Of a file that already holds years, only the last readings are needed.
     first = max(0, table.num_rows - live.capacity) if speed is None else 0
     for row in range(first, table.num_rows):
         live.add(table.slice(row, 1))

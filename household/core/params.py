@@ -20,6 +20,7 @@ from household.core import paths
 from household.core.errors import UserError
 from household.core.renamed import RENAMED
 from household.core.schema import REPORTED_QUANTILES, TARGET, Feature
+from household.core.step import Step
 
 
 class Section(BaseModel):
@@ -88,7 +89,6 @@ class TextFormatParams(Section):
     columns: ColumnHeaders
     kw_per_unit: float = Field(ge=1e-9, le=1e9)
     null_values: list[str]
-    resample_to_minutes: bool
 
     @model_validator(mode="after")
     def _each_header_once(self) -> Self:
@@ -103,6 +103,12 @@ class ParseParams(Section):
     """Hold the parameters of the parse stage."""
 
     layout: TextFormatParams
+    step: str
+
+    @field_validator("step")
+    @classmethod
+    def _divides_a_day(cls, step: str) -> str:
+        return str(Step.parse(step))
 
 
 class WindowParams(Section):
@@ -208,6 +214,11 @@ class Params(Section):
     train: TrainParams
     evaluate: EvaluateParams
     plot: PlotParams
+
+    @property
+    def step(self) -> Step:
+        """Return the time from one reading to the next."""
+        return Step.parse(self.parse.step)
 
     @model_validator(mode="after")
     def _differences_exist(self) -> Self:

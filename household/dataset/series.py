@@ -1,4 +1,4 @@
-"""Build the series of complete minutes of a meter, and find its windows."""
+"""Build the series of complete steps of a meter, and find its windows."""
 
 import math
 import sys
@@ -15,13 +15,14 @@ from household.core.errors import UserError
 from household.core.parallel import prefetch
 from household.core.params import WindowParams
 from household.core.schema import TARGET
+from household.core.step import Step
 from household.dataset import windows
 
 
 class WindowCounts(NamedTuple):
-    """Count the complete minutes and the windows of a meter."""
+    """Count the complete steps and the windows of a meter."""
 
-    minutes: int
+    steps: int
     windows: int
 
 
@@ -33,21 +34,23 @@ def build_windows(
     starts: Path,
     features: list[str],
     settings: WindowParams,
+    step: Step,
 ) -> WindowCounts:
-    """Write the complete minutes and the starts of the windows of a meter; count both.
+    """Write the complete steps and the starts of the windows of a meter; count both.
 
     Args:
         meter: The name of the meter.
-        parsed: Where the meter's folder of parsed minutes is.
-        series: Where to write the meter's file of complete minutes.
+        parsed: Where the meter's folder of parsed steps is.
+        series: Where to write the meter's file of complete steps.
         starts: Where to write the meter's file of window starts.
-        features: The columns that every minute must have.
+        features: The columns that every step must have.
         settings: The parameters of the window stage.
+        step: The length of a step.
 
     Raises:
         UserError: There is no window.
     """
-    finder = windows.WindowFinder()
+    finder = windows.WindowFinder(step)
 
     # One month at a time, since decades of minutes do not fit into a laptop's memory.
     def tables() -> Iterator[pa.Table]:
@@ -56,22 +59,22 @@ def build_windows(
     with files.atomic_write(series / meters.file_name(meter)) as partial:
         columns = schema.schema(features)
         with pq.ParquetWriter(partial, columns, **files.parquet_options(columns)) as parquet:
-            for table in prefetch(complete_minutes(tables, features, settings.use_fraction)):
+            for table in prefetch(complete_steps(tables, features, settings.use_fraction)):
                 finder.add(arrow.to_numpy(table["timestamp"]))
                 parquet.write_table(table)
-        if TARGET not in features or not finder.minutes:
+        if TARGET not in features or not finder.count:
             missing = " and ".join(features or settings.features)
-            raise UserError(f"no minute has a value for {missing}")
+            raise UserError(f"no {step.noun} has a value for {missing}")
         found = finder.starts(windows.WindowShape.of(settings), settings.across_gaps)
         if not len(found):
             raise UserError(
                 f"no window of window.lookback {settings.lookback} and window.horizon "
-                f"{settings.horizon} in {finder.minutes:,} minutes"
+                f"{settings.horizon} in {finder.count:,} {step.nouns}"
                 f"{'' if settings.across_gaps else ' without crossing a gap'}; shorten them, or "
-                "use more minutes (window.use_fraction, fetch.source)"
+                f"use more {step.nouns} (window.use_fraction, fetch.source)"
             )
     windows.write_starts(starts / meters.file_name(meter), found)
-    return WindowCounts(finder.minutes, len(found))
+    return WindowCounts(finder.count, len(found))
 
 
 def available_features(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
@@ -85,15 +88,15 @@ def available_features(parsed: Iterable[pq.FileMetaData], features: Sequence[str
     ]
 
 
-def complete_minutes(
+def complete_steps(
     tables: Callable[[], Iterator[pa.Table]], features: Sequence[str], fraction: float = 1.0
 ) -> Iterator[pa.Table]:
-    """Yield the first `fraction` of the minutes in which all `features` have a value.
+    """Yield the first `fraction` of the steps in which all `features` have a value.
 
     Args:
         tables: Returns the tables of a series, with columns of SCHEMA, from the start at each call.
         features: The columns to keep.
-        fraction: Which share of the n complete minutes to yield. As in the tutorial, that is the
+        fraction: Which share of the n complete steps to yield. As in the tutorial, that is the
             first ceil(fraction * n).
 
     Yields:
@@ -113,5 +116,5 @@ def complete_minutes(
 
 
 def to_array(table: pa.Table) -> schema.Values:
-    """Return the features of a series, without the timestamp, as an array (minutes, features)."""
+    """Return the features of a series, without the timestamp, as an array (steps, features)."""
     return np.column_stack([arrow.to_numpy(table[name]) for name in table.column_names[1:]])

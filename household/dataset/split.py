@@ -30,7 +30,7 @@ def split_windows(
     The first round(train_fraction * n) windows are for training, the rest for the test. The last
     `validation_fraction` of the training windows becomes the validation split: the last windows in
     time, or random ones with `validation_sample`. No window before a cut in time has a target at or
-    after the first target behind it. With `purge`, windows on either side of a cut share no minute
+    after the first target behind it. With `purge`, windows on either side of a cut share no reading
     at all. Training windows are shuffled by `seed`, test windows stay in time order.
 
     Dropping the windows that overlap is called purging; an embargo is an additional gap.
@@ -66,7 +66,7 @@ def split_windows(
         if not len(part) and (key != "validation" or settings.validation_fraction):
             raise UserError(
                 f"{len(starts):,} windows are too few for a train, a validation and a test split; "
-                "use more minutes (fetch.source, window.use_fraction) or change "
+                "use more readings (fetch.source, window.use_fraction) or change "
                 f"split.{key}_fraction"
             )
     return Splits(train, validation, test)

@@ -1,9 +1,8 @@
 """Represent windows as start offsets into one series. Nothing here copies a window out.
 
-A series is an array (minutes, features) with the target in the first column. The window at start s
-has `lookback` input minutes, rows s to s + lookback - 1 with all features, followed by `horizon`
-target minutes, of which only the first feature is forecast. With a lookback of 4 and a horizon of
-2:
+A series is an array (steps, features) with the target in the first column. The window at start s
+has `lookback` input steps, rows s to s + lookback - 1 with all features, followed by `horizon`
+target steps, of which only the first feature is forecast. With a lookback of 4 and a horizon of 2:
 
     row           0   1   2   3   4   5   6   7
     start 0       x   x   x   x   y   y
@@ -21,6 +20,7 @@ import pyarrow as pa
 
 from household.core import arrow, files
 from household.core.schema import Float32, Times, Values
+from household.core.step import Step
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import WindowParams
@@ -33,11 +33,11 @@ SCHEMA = pa.schema([pa.field("start", pa.int32(), nullable=False)])
 
 
 class WindowShape(NamedTuple):
-    """Hold the size of a window in minutes.
+    """Hold the size of a window in steps.
 
     Attributes:
-        lookback: The number of input minutes.
-        horizon: The number of target minutes.
+        lookback: The number of input steps.
+        horizon: The number of target steps.
     """
 
     lookback: int
@@ -50,19 +50,20 @@ class WindowShape(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Return the number of all minutes."""
+        """Return the number of all steps."""
         return self.lookback + self.horizon
 
 
-def find_starts(timestamps: Times, shape: WindowShape, across_gaps: bool) -> Starts:
+def find_starts(timestamps: Times, step: Step, shape: WindowShape, *, across_gaps: bool) -> Starts:
     """Return the start of every window in a series; see `WindowFinder.starts`.
 
     Args:
-        timestamps: The time of each minute: (minutes,).
+        timestamps: The time of each row: (steps,).
+        step: The length of a step.
         shape: The shape of the windows.
         across_gaps: Whether windows may cross gaps.
     """
-    finder = WindowFinder()
+    finder = WindowFinder(step)
     finder.add(timestamps)
     return finder.starts(shape, across_gaps)
 
@@ -70,18 +71,18 @@ def find_starts(timestamps: Times, shape: WindowShape, across_gaps: bool) -> Sta
 class WindowFinder:
     """Find the windows of a series from its times, which may come in several parts."""
 
-    def __init__(self) -> None:
-        self.minutes = 0
+    def __init__(self, step: Step) -> None:
+        self.count = 0
+        self._step = step
         self._last = np.array([], "datetime64[m]")
         self._after_gaps: list[npt.NDArray[np.int64]] = []
 
     def add(self, timestamps: Times) -> None:
-        """Take the next times (minutes,) into account, which come after all before."""
+        """Take the next times (steps,) into account, which come after all before."""
         times = np.append(self._last, timestamps.astype("datetime64[m]"))
-        first = self.minutes - len(self._last)
-        steps = np.diff(times).astype(np.int64)
-        self._after_gaps.append(first + 1 + np.flatnonzero(steps != 1))
-        self.minutes += len(timestamps)
+        first = self.count - len(self._last)
+        self._after_gaps.append(first + 1 + np.flatnonzero(np.diff(times) != self._step.delta))
+        self.count += len(timestamps)
         self._last = times[-1:]
 
     def starts(self, shape: WindowShape, across_gaps: bool) -> Starts:
@@ -92,58 +93,59 @@ class WindowFinder:
 
         Args:
             shape: The shape of the windows.
-            across_gaps: Whether minutes on either side of a gap are neighbours. Otherwise only
-                windows of consecutive minutes are returned.
+            across_gaps: Whether rows on either side of a gap are neighbours. Otherwise only windows
+                of consecutive steps are returned.
         """
         breaks = [] if across_gaps else self._after_gaps
         begins = np.concatenate([[0], *breaks]).astype(np.int32)
-        ends = np.append(begins[1:], self.minutes - 1)
+        ends = np.append(begins[1:], self.count - 1)
         counts = np.maximum(ends - begins - (shape.length - 1), 0)
         first_of_run = np.repeat(begins - (counts.cumsum() - counts), counts)
         return np.arange(len(first_of_run), dtype=np.int32) + first_of_run.astype(np.int32)
 
 
 def input_rows(starts: Any, lookback: int) -> Any:
-    """Return the rows of the input minutes of each window: (windows, lookback), array or tensor."""
+    """Return the rows of the input steps of each window: (windows, lookback), array or tensor."""
     return starts[:, np.newaxis] + np.arange(lookback, dtype=np.int32)
 
 
 def last_input_row(starts: Any, lookback: int) -> Any:
-    """Return the row of the last input minute of each window: (windows,), array or tensor."""
+    """Return the row of the last input step of each window: (windows,), array or tensor."""
     return starts + (lookback - 1)
 
 
 def target_rows(starts: Starts, shape: WindowShape) -> Starts:
-    """Return the rows of the target minutes of each window: (windows, horizon)."""
+    """Return the rows of the target steps of each window: (windows, horizon)."""
     return input_rows(starts + shape.lookback, shape.horizon)
 
 
 def last_row(starts: Any, shape: WindowShape) -> Any:
-    """Return the row of the last target minute of each window: (windows,)."""
+    """Return the row of the last target step of each window: (windows,)."""
     return starts + (shape.length - 1)
 
 
-def evaluation_stride(count: int, horizon: int, *, pooled: bool = False) -> int:
+def evaluation_stride(count: int, horizon: int, step: Step, *, pooled: bool = False) -> int:
     """Return the stride between scored windows that keeps at most MAX_SCORED_TARGETS targets.
 
     Windows with a long horizon share nearly all targets with their neighbours, so a part of them is
-    enough. The stride is coprime with 1,440, so that every minute of the day is still sampled. It
-    is 1 for a horizon of one minute, except in metrics over several meters.
+    enough. The stride is coprime with the steps of a day, so that every time of day is still
+    sampled. It is 1 for a horizon of one step, except in metrics over several meters.
 
     Args:
-        count: The number of windows, one a minute.
-        horizon: The number of target minutes of each.
+        count: The number of windows, one a step.
+        horizon: The number of target steps of each.
+        step: The length of a step.
         pooled: Whether the windows are of several meters.
     """
     keep_all = horizon == 1 and not pooled
     stride = 1 if keep_all else max(1, math.ceil(count * horizon / MAX_SCORED_TARGETS))
-    while math.gcd(stride, 1440) > 1:
+    while math.gcd(stride, step.per_day) > 1:
         stride += 1
     return stride
 
 
 def inputs(values: Values, starts: Starts, lookback: int) -> Values:
-    """Return the input minutes of each window: (windows, lookback, features)."""
+    """Return the input steps of each window: (windows, lookback, features)."""
     return values[input_rows(starts, lookback)]
 
 
@@ -169,18 +171,18 @@ def purge_overlap(before: Starts, after: Starts, shape: WindowShape, *, purge: b
     return before[: np.searchsorted(before, first - (shape.length - 1))]
 
 
-def chunk_starts(starts: Starts, minutes: int) -> Starts:
-    """Return the first window of each chunk of `minutes`.
+def chunk_starts(starts: Starts, length: int) -> Starts:
+    """Return the first window of each chunk of `length` steps.
 
-    The chunks still cover all `starts` when they are shifted by less than `minutes`.
+    The chunks still cover all `starts` when they are shifted by less than `length`.
     """
-    if minutes == 1:
+    if length == 1:
         return starts
-    return np.arange(starts.min() - minutes + 1, starts.max() + 1, minutes, dtype=np.int32)
+    return np.arange(starts.min() - length + 1, starts.max() + 1, length, dtype=np.int32)
 
 
 def window_counts(starts: Starts, shape: WindowShape) -> npt.NDArray[np.int32]:
-    """Return how many of the windows hold each minute, up to the last minute of any."""
+    """Return how many of the windows hold each step, up to the last step of any."""
     if not len(starts):
         return np.zeros(0, np.int32)
     edges = np.zeros(last_row(starts.max(), shape) + 2, np.int32)

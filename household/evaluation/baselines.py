@@ -2,7 +2,7 @@
 
 A baseline takes the context and the starts of the windows to forecast. It returns the forecast
 power in kW: (windows, horizon). It may learn from `context.train` only, and reads only the input
-minutes of a window or minutes before them.
+steps of a window or steps before them.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import numpy as np
 
 from household.core.parallel import prefetch
 from household.core.schema import Float32, Float64, Power, Times, Values
+from household.core.step import Step
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
@@ -26,29 +27,31 @@ class ForecastContext(NamedTuple):
     """Hold what a baseline may read.
 
     Attributes:
-        values: The series (minutes, features), the target first.
-        timestamps: The time of each minute: (minutes,).
+        values: The series (steps, features), the target first.
+        timestamps: The time of each step: (steps,).
         train: The starts of the training windows.
         shape: The shape of the windows.
+        step: The length of a step.
     """
 
     values: Values
     timestamps: Times
     train: Starts
     shape: WindowShape
+    step: Step
 
 
 Baseline = Callable[[ForecastContext, Starts], Power]
 
 
 def persistence(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the target's value in the last input minute."""
+    """Forecast the target's value in the last input step."""
     last = context.values[windows.last_input_row(starts, context.shape.lookback), 0]
     return _at_each_step(last, context.shape)
 
 
 def window_mean(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the mean of the target over the input minutes."""
+    """Forecast the mean of the target over the input steps."""
     lookback = context.shape.lookback
     means = [
         windows.inputs(context.values, chunk, lookback)[..., 0].mean(axis=1)
@@ -58,22 +61,27 @@ def window_mean(context: ForecastContext, starts: Starts) -> Power:
 
 
 def daily_naive(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the target 24 hours before; persistence where that minute is missing."""
-    day_earlier = context.timestamps[windows.target_rows(starts, context.shape)] - DAY
+    """Forecast the target at the same time of the last day before the forecast is made.
+
+    That is 24 hours before for a horizon of up to a day. Where that step is missing, forecast as
+    `persistence` does.
+    """
+    days = -(-np.arange(1, context.shape.horizon + 1) // context.step.per_day)
+    day_earlier = context.timestamps[windows.target_rows(starts, context.shape)] - days * DAY
     rows = np.searchsorted(context.timestamps, day_earlier)
     is_known = context.timestamps[rows] == day_earlier
     return np.where(is_known, context.values[rows, 0], persistence(context, starts))
 
 
 def mase_scale(context: ForecastContext) -> float:
-    """Return the scale of MASE: the MAE in kW of persistence one minute ahead, in training."""
+    """Return the scale of MASE: the MAE in kW of persistence one step ahead, in training."""
     one_ahead = context._replace(shape=context.shape._replace(horizon=1))
     actual = windows.targets(context.values, context.train, one_ahead.shape)
     return metrics.mae(actual, persistence(one_ahead, context.train))
 
 
 def ridge(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the last value plus a ridge regression on all input minutes and features.
+    """Forecast the last value plus a ridge regression on all input steps and features.
 
     There is one regression for each step of the horizon. It minimises the squared error of the
     change over the training windows plus `RIDGE` times the squared weights, with standardised
@@ -120,7 +128,7 @@ def _at_each_step(forecast: Float32, shape: WindowShape) -> Power:
 
 
 def split_starts(starts: Starts) -> list[Starts]:
-    """Split `starts`, since gathered windows take `lookback` times the memory of their minutes."""
+    """Split `starts`, since gathered windows take `lookback` times the memory of their steps."""
     return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
 
 

@@ -51,9 +51,9 @@ INTERVALS_SCHEMA = pa.schema(
 def score_by_group(results: ForecastSet, crps: Mapping[str, Float32]) -> pa.Table:
     """Score each forecaster by month, hour, weekday and step, and with and without switching.
 
-    A minute counts as switching if the power differs from persistence by more than
-    `metrics.LARGE_CHANGE_KW`. Steps count the minutes of the horizon from 1; a horizon of one
-    minute has none.
+    A step counts as switching if the power differs from persistence by more than
+    `metrics.LARGE_CHANGE_KW`. The steps of the horizon count from 1; a horizon of one step has
+    none.
 
     Args:
         results: The forecasts.
@@ -70,7 +70,7 @@ def score_by_group(results: ForecastSet, crps: Mapping[str, Float32]) -> pa.Tabl
         )
         actual = results.actual[selected]
         scores = metrics.score_all(actual, means, results.scale, medians=medians, crps=losses)
-        key = {"by": by, "group": group, "minutes": actual.size}
+        key = {"by": by, "group": group, "minutes": actual.size * results.step.minutes}
         rows += [key | {"forecaster": name} | scored for name, scored in scores.items()]
     return pa.Table.from_pylist(rows, SCORES_SCHEMA)
 
@@ -107,7 +107,8 @@ def intervals_by_group(results: ForecastSet) -> pa.Table:
                     "width_kw": metrics.mean_width(low, high),
                     "winkler_kw": metrics.winkler_score(power, low, high, level=level),
                 }
-                row = {"by": by, "group": group, "minutes": power.size, "forecaster": name}
+                minutes = power.size * results.step.minutes
+                row = {"by": by, "group": group, "minutes": minutes, "forecaster": name}
                 rounded = {
                     key: metrics.round_score(figure) for key, figure in scores_of_one.items()
                 }
@@ -135,7 +136,7 @@ def quantile_scores(results: ForecastSet) -> pa.Table:
     """Score each quantile of each forecaster.
 
     Returns:
-        Rows (forecaster, level, observed, pinball_kw): the share of the minutes whose power is at
+        Rows (forecaster, level, observed, pinball_kw): the share of the steps whose power is at
         most the quantile, and the pinball loss.
     """
     rows = []
@@ -156,7 +157,7 @@ def quantile_scores(results: ForecastSet) -> pa.Table:
 
 
 def _groups(results: ForecastSet) -> Iterator[tuple[str, str, Any]]:
-    """Yield for each group what it is grouped by, its name and the indices of its minutes."""
+    """Yield for each group what it is grouped by, its name and the indices of its steps."""
     actual, reference = results.actual, results.means[metrics.PERSISTENCE]
     times = pd.DatetimeIndex(results.stamps.ravel())
     hours, weekdays = (

@@ -9,13 +9,14 @@ import pyarrow as pa
 from household.core import schema
 from household.core.quantiles import column_name
 from household.core.schema import Float32, Power
+from household.core.step import Spacing
 from household.evaluation import breakdown, metrics, significance
 from household.evaluation.predictions import ForecastSet
 from household.model import inference
 
 
 def compare_with_baselines(
-    actual: Power, means: Mapping[str, Power], name: str, *, stride: int = 1
+    actual: Power, means: Mapping[str, Power], name: str, *, spacing: Spacing
 ) -> dict[str, Any]:
     """Compare the forecaster `name` with persistence and with the best baseline.
 
@@ -23,7 +24,7 @@ def compare_with_baselines(
         actual: The actual power.
         means: The forecasts by forecaster.
         name: The forecaster to judge.
-        stride: The stride of the windows in minutes.
+        spacing: How far apart the windows are.
 
     Returns:
         `best_baseline`, which has the smallest RMSE. Against persistence (`persistence_...`) and
@@ -40,8 +41,8 @@ def compare_with_baselines(
         pairs["previous"] = metrics.PREVIOUS
     for prefix, other in pairs.items():
         pair = (means[name], means[other])
-        test = significance.diebold_mariano(actual, *pair, stride=stride)
-        figures = significance.compare(actual, *pair, stride=stride)
+        test = significance.diebold_mariano(actual, *pair, stride=spacing.stride)
+        figures = significance.compare(actual, *pair, spacing=spacing)
         figures |= {"dm": test and test.statistic, "p": test and test.p}
         verdict |= {
             f"{prefix}_{key}": metrics.round_score(figure) for key, figure in figures.items()
@@ -50,14 +51,14 @@ def compare_with_baselines(
 
 
 def compare_distributions(
-    crps: Mapping[str, Float32], name: str, *, stride: int = 1
+    crps: Mapping[str, Float32], name: str, *, spacing: Spacing
 ) -> dict[str, dict[str, float | None]]:
     """Compare the distribution of the forecaster `name` with that of each other one by CRPS.
 
     Args:
         crps: The CRPS of each target by forecaster: (windows, horizon).
         name: The forecaster to judge.
-        stride: The stride of the windows in minutes.
+        spacing: How far apart the windows are.
 
     Returns:
         The figures of `significance.compare_losses` by the other forecaster.
@@ -66,7 +67,7 @@ def compare_distributions(
         return {}
     compared = {}
     for other in (each for each in crps if each != name):
-        figures = significance.compare_losses(crps[name], crps[other], stride=stride)
+        figures = significance.compare_losses(crps[name], crps[other], spacing=spacing)
         compared[other] = {key: metrics.round_score(each) for key, each in figures.items()}
     return compared
 
@@ -92,8 +93,8 @@ class Evaluation(NamedTuple):
     windows: int
 
 
-def evaluate(results: ForecastSet, stride: int) -> Evaluation:
-    """Score forecasts of windows with a stride of `stride` minutes."""
+def evaluate(results: ForecastSet, spacing: Spacing) -> Evaluation:
+    """Score forecasts of windows that are `spacing` apart."""
     actual, means = results.actual, results.means
     crps = {
         name: metrics.crps(actual, quantiles, results.levels)
@@ -101,14 +102,14 @@ def evaluate(results: ForecastSet, stride: int) -> Evaluation:
     }
     coverage = breakdown.intervals_by_group(results)
     by_group = breakdown.score_by_group(results, crps)
-    comparison = compare_with_baselines(actual, means, inference.NAME, stride=stride)
+    comparison = compare_with_baselines(actual, means, inference.NAME, spacing=spacing)
     if results.overlap is not None:
         comparison["previous_training_overlap"] = results.overlap
     comparison |= breakdown.latest_month_skill(by_group, inference.NAME)
     scores = metrics.score_all(actual, means, results.scale, medians=results.medians, crps=crps)
     sections: dict[str, Any] = {
         "verdict": comparison,
-        "distribution": compare_distributions(crps, inference.NAME, stride=stride),
+        "distribution": compare_distributions(crps, inference.NAME, spacing=spacing),
         "intervals": breakdown.overall_intervals(coverage),
     }
     return Evaluation(

@@ -38,7 +38,7 @@ def forecast_distribution(
 ) -> Forecast:
     """Forecast the last value plus the change that gradient-boosted trees predict.
 
-    They read all input minutes and features. With a horizon of several minutes the step is an
+    They read all input steps and features. With a horizon of several steps the step is an
     additional input, and the trees see one random step of each training window. Separate trees for
     each step would take as many times longer. Ke et al. (2017), LightGBM: a highly efficient
     gradient boosting decision tree, NeurIPS 30.

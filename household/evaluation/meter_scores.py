@@ -10,6 +10,7 @@ import pyarrow as pa
 from household.core import arrow, files, meters, paths
 from household.core.params import EvaluateParams
 from household.core.schema import Float64
+from household.core.step import Spacing, Step
 from household.dataset import windows
 from household.dataset.series import to_array
 from household.evaluation import baselines, evaluate, metrics, predictions, significance
@@ -43,12 +44,12 @@ class MeterScore(NamedTuple):
     Attributes:
         row: A row of SCHEMA.
         forecasts: The forecasts to pool with those of other meters.
-        stride: Their stride in minutes.
+        spacing: How far apart their windows are.
     """
 
     row: dict[str, Any]
     forecasts: ForecastSet
-    stride: int
+    spacing: Spacing
 
 
 def score_meter(
@@ -57,6 +58,7 @@ def score_meter(
     *,
     settings: EvaluateParams,
     levels: Sequence[float],
+    step: Step,
     pooled_stride: int,
 ) -> MeterScore:
     """Score a model on one meter.
@@ -67,6 +69,7 @@ def score_meter(
             split there.
         settings: The parameters of the evaluate stage.
         levels: The levels of the quantiles.
+        step: The length of a step.
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
@@ -74,7 +77,7 @@ def score_meter(
     """
     name = meters.file_name(meter)
     session = inference.load_session(root / paths.GRAPH)
-    minutes = files.read_table(root / paths.SERIES / name)
+    series = files.read_table(root / paths.SERIES / name)
     in_training = (root / paths.TRAIN / name).is_file()
     train, validation = (
         windows.read_starts(root / split / name) if in_training else NONE
@@ -82,24 +85,24 @@ def score_meter(
     )
     test = windows.read_starts(root / paths.TEST / name)
     shape = inference.window_shape(session)
-    stride = windows.evaluation_stride(len(test), shape.horizon)
+    stride = windows.evaluation_stride(len(test), shape.horizon, step)
     forecasts = predictions.run_forecasters(
         session,
         baselines.ForecastContext(
-            to_array(minutes), arrow.to_numpy(minutes["timestamp"]), train, shape
+            to_array(series), arrow.to_numpy(series["timestamp"]), train, shape, step
         ),
-        features=minutes.column_names[1:],
+        features=series.column_names[1:],
         validation=validation,
         test=test[::stride],
         settings=settings,
         levels=levels,
     )
-    row = {"meter": meter, "in_training": in_training} | _row(forecasts, stride)
+    row = {"meter": meter, "in_training": in_training} | _row(forecasts, Spacing(stride, step))
     thinning = max(1, pooled_stride // stride)
-    return MeterScore(row, forecasts.thin(thinning), stride * thinning)
+    return MeterScore(row, forecasts.thin(thinning), Spacing(stride * thinning, step))
 
 
-def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
+def _row(results: ForecastSet, spacing: Spacing) -> dict[str, Any]:
     actual, means = results.actual, results.means
     reference, network = means[metrics.PERSISTENCE], results.forecasts[inference.NAME]
     rmse = metrics.rmse(actual, network.mean)
@@ -109,7 +112,7 @@ def _row(results: ForecastSet, stride: int) -> dict[str, Any]:
         if name not in (inference.NAME, metrics.PREVIOUS)
     }
     best = min(baseline_rmse, key=lambda name: baseline_rmse[name])
-    against = significance.compare(actual, network.mean, reference, stride=stride)
+    against = significance.compare(actual, network.mean, reference, spacing=spacing)
     mase = None if np.isnan(results.scale) else metrics.mase(actual, network.median, results.scale)
     figures = {
         "rmse_kw": rmse,
@@ -131,9 +134,9 @@ def pool(scores: Mapping[str, MeterScore]) -> Evaluation:
     predictions a column `meter`.
     """
     in_training = {meter: score for meter, score in scores.items() if score.row["in_training"]}
-    stride = max(score.stride for score in in_training.values())
     pooled = evaluate.evaluate(
-        predictions.concat([score.forecasts for score in in_training.values()]), stride
+        predictions.concat([score.forecasts for score in in_training.values()]),
+        max(score.spacing for score in in_training.values()),
     )
     if len(scores) == 1:
         return pooled

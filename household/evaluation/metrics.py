@@ -10,7 +10,7 @@ from household.core.schema import Float32, Float64, Power
 PERSISTENCE = "persistence"
 # The name of the model in evaluate.previous_model.
 PREVIOUS = "previous LSTM"
-# A change from the minute before of more than so many kW counts as switching.
+# A change from the step before of more than so many kW counts as switching.
 LARGE_CHANGE_KW = 0.5
 
 
@@ -33,7 +33,7 @@ def mase(actual: Power, forecast: Power, scale: float) -> float | None:
     Args:
         actual: The actual power.
         forecast: The forecast.
-        scale: The MAE of persistence one minute ahead in training, whatever the horizon.
+        scale: The MAE of persistence one step ahead in training, whatever the horizon.
     """
     return mae(actual, forecast) / scale if scale else None
 
@@ -128,7 +128,7 @@ def mean_width(lower: Float32, upper: Float32) -> float:
 def winkler_score(actual: Power, lower: Float32, upper: Float32, *, level: float) -> float:
     """Return the mean Winkler score in kW. Lower is better, and the true quantiles score best.
 
-    The score of a minute is the width, plus 2 / (1 - level) times the distance outside the
+    The score of a step is the width, plus 2 / (1 - level) times the distance outside the
     interval. Winkler (1972), A decision-theoretic approach to interval estimation, Journal of the
     American Statistical Association 67. Gneiting and Raftery (2007), Strictly proper scoring rules,
     prediction, and estimation, the same 102, equation 43.

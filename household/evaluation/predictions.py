@@ -11,6 +11,7 @@ import numpy as np
 from household.core.params import EvaluateParams
 from household.core.quantiles import interpolate_levels
 from household.core.schema import Float32, Power, Times
+from household.core.step import Step
 from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
@@ -30,13 +31,13 @@ class ForecastSet(NamedTuple):
     """Hold the forecasts of all forecasters for the test windows.
 
     Attributes:
-        stamps: The time of each target minute: (windows, horizon).
+        stamps: The time of each target step: (windows, horizon).
         actual: The actual power in kW: (windows, horizon).
         forecasts: The forecast of each forecaster.
         levels: The levels of the quantiles.
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
-        overlap: The number of target minutes on which a previous model was trained; None without
-            one.
+        overlap: The number of target steps on which a previous model was trained; None without one.
+        step: The length of a step.
     """
 
     stamps: Times
@@ -45,6 +46,7 @@ class ForecastSet(NamedTuple):
     levels: Sequence[float]
     scale: float
     overlap: int | None
+    step: Step
 
     @property
     def means(self) -> dict[str, Power]:
@@ -87,6 +89,7 @@ def concat(sets: Sequence[ForecastSet]) -> ForecastSet:
         sets[0].levels,
         float(np.average([each.scale for each in sets], weights=sizes)),
         sum(overlaps) if overlaps else None,
+        sets[0].step,
     )
 
 
@@ -142,7 +145,7 @@ def run_forecasters(
         overlap = previous.count_training_overlap(stamps)
     scale = baselines.mase_scale(context) if len(context.train) else math.nan
     actual = windows.targets(values, test, shape)
-    return ForecastSet(stamps, actual, forecasts, levels, scale, overlap)
+    return ForecastSet(stamps, actual, forecasts, levels, scale, overlap, context.step)
 
 
 def _run_baseline(

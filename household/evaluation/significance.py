@@ -1,7 +1,7 @@
 """Test whether one forecast is better than another.
 
 Functions take the actual power and forecasts of it in kW and in time order: (windows, horizon), or
-(windows,) for a horizon of one minute.
+(windows,) for a horizon of one step.
 """
 
 import math
@@ -10,15 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from household.core.schema import Float32, Float64, Power
+from household.core.step import Spacing
 from household.evaluation import metrics
 
-DAY = 1440
 RESAMPLES = 2000
-
-
-def windows_per_day(stride: int) -> int:
-    """Return the number of windows that begin in a day."""
-    return max(DAY // stride, 1)
 
 
 class ConfidenceInterval(NamedTuple):
@@ -41,7 +36,7 @@ class DieboldMariano(NamedTuple):
 
 
 def compare(
-    actual: Power, forecast: Power, reference: Power, *, stride: int
+    actual: Power, forecast: Power, reference: Power, *, spacing: Spacing
 ) -> dict[str, float | None]:
     """Compare the errors of two forecasts.
 
@@ -49,26 +44,26 @@ def compare(
         actual: The actual power.
         forecast: The forecast.
         reference: The forecast to compare with.
-        stride: The stride of the windows in minutes.
+        spacing: How far apart the windows are.
 
     Returns:
         `skill`, and the bounds `low` and `high` of its 95 % confidence interval. What is not
         defined is None.
     """
     skill = metrics.skill(metrics.rmse(actual, forecast), metrics.rmse(actual, reference))
-    ci = skill_ci(actual, forecast, reference, block=windows_per_day(stride))
+    ci = skill_ci(actual, forecast, reference, block=spacing.per_day)
     return {"skill": skill, "low": ci and ci.low, "high": ci and ci.high}
 
 
 def compare_losses(
-    losses: Float32, reference_losses: Float32, *, stride: int
+    losses: Float32, reference_losses: Float32, *, spacing: Spacing
 ) -> dict[str, float | None]:
     """Compare the mean losses of two forecasts, such as their CRPS.
 
     Args:
         losses: The loss for each target: (windows, horizon).
         reference_losses: The loss of the forecast to compare with.
-        stride: The stride of the windows in minutes.
+        spacing: How far apart the windows are.
 
     Returns:
         `skill`, 1 - the ratio of the means, with `low` and `high` as in `compare`.
@@ -79,7 +74,7 @@ def compare_losses(
     ]
     means = [float(each.mean()) for each in of_windows]
     low = high = None
-    block = windows_per_day(stride)
+    block = spacing.per_day
     if len(losses) >= 2 * block and means[1]:
         ratios = _bootstrap_ratios(*of_windows, block=block, seed=0)
         low, high = np.percentile(1 - ratios, [2.5, 97.5]).tolist()
@@ -87,7 +82,7 @@ def compare_losses(
 
 
 def skill_ci(
-    actual: Power, forecast: Power, reference: Power, *, block: int = DAY, seed: int = 0
+    actual: Power, forecast: Power, reference: Power, *, block: int, seed: int = 0
 ) -> ConfidenceInterval | None:
     """Return the 95 % confidence interval of the skill of `forecast`.
 
@@ -164,7 +159,7 @@ def diebold_mariano(
         actual: The actual power.
         forecast: The forecast.
         reference: The forecast to compare with.
-        stride: The stride of the windows in minutes.
+        stride: The number of steps from a window to the next.
 
     Returns:
         The test; None if the errors always differ by the same amount.

@@ -25,8 +25,8 @@ from household.core.schema import Float32, Float64, Power
 
 # More targets than this take memory without improving the calibration.
 MAX_TARGETS = 1_000_000
-# The minutes of four weeks of a meter. In a holiday of two weeks all other quantiles are too wide.
-MIN_WINDOWS = 28 * 1440
+# Of each meter, so many days at least. In a holiday of two weeks all other quantiles are too wide.
+MIN_DAYS = 28
 # The periods into which the validation windows are divided, to see whether a calibration helps.
 FOLDS = 5
 # Meters resolve so many kW. A smaller distance from the median cannot be stretched.

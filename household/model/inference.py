@@ -50,11 +50,11 @@ def has_quantiles(session: onnxruntime.InferenceSession) -> bool:
 def predict(session: onnxruntime.InferenceSession, values: Values, starts: Starts) -> Forecast:
     """Return the forecasts for windows of a series.
 
-    The target minutes need not exist: the last possible start is len(values) - lookback.
+    The target steps need not exist: the last possible start is len(values) - lookback.
 
     Args:
         session: The network.
-        values: The series: (minutes, features).
+        values: The series: (steps, features).
         starts: The starts of the windows.
     """
     lookback = window_shape(session).lookback

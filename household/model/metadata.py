@@ -17,7 +17,7 @@ LIBRARIES = ("keras", "numpy", "tensorflow")
 # The sections of params.yaml that the weights depend on.
 SECTIONS = ("scaling", "split", "train", "window")
 GAPS = {
-    True: "minutes on either side of a gap count as neighbours",
+    True: "{} on either side of a gap count as neighbours",
     False: "a lookback with a gap has no forecast",
 }
 
@@ -26,8 +26,8 @@ class TrainingExtent(NamedTuple):
     """Hold the extent of the training data of a meter.
 
     Attributes:
-        first: The first minute of the training windows.
-        last: The last minute of the training windows.
+        first: The first step of the training windows.
+        last: The last step of the training windows.
         lowest: The smallest value of each feature: (features,).
         highest: The largest value of each feature: (features,).
         windows: The number of training windows.
@@ -46,8 +46,8 @@ def training_extent(
     """Return the extent of the training data of a meter.
 
     Args:
-        stamps: The time of each minute: (minutes,).
-        values: The series: (minutes, features).
+        stamps: The time of each step: (steps,).
+        values: The series: (steps, features).
         train: The starts of the training windows.
         shape: The shape of the windows.
     """
@@ -65,6 +65,7 @@ def build(
     *,
     source: Mapping[str, Any],
     trained_on: Sequence[TrainingExtent],
+    resampled: Mapping[str, Any] | None = None,
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the contents of metadata.json: inputs, outputs and origin of a model.
@@ -75,25 +76,24 @@ def build(
         scaling: The scaling of the features.
         source: The record of the fetch stage.
         trained_on: The extent of the training data of each meter.
+        resampled: The number and the interval of the readings, if they were averaged into steps.
         lineage: The earlier trainings of the weights.
     """
     window = params.window
     firsts, lasts, _, _, counts = zip(*trained_on, strict=True)
     meters = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
     return {
-        "input": {
+        "input": _describe_input(params, resampled)
+        | {
             "shape": ["windows", window.lookback, len(features)],
             "features": _describe_features(features, scaling, trained_on),
-            "lookback": window.lookback,
-            "step": "1 minute, oldest first",
-            "gaps": GAPS[window.across_gaps],
         },
         "output": {
             "shape": ["windows", window.horizon],
             "horizon": window.horizon,
             "quantiles": params.train.levels,
             "target": {"name": TARGET, "unit": schema.UNITS[TARGET]},
-            "when": "the minutes after the last input, one a column",
+            "when": f"the {params.step.nouns} after the last input, one a column",
         },
         "trained_on": {
             "source": source,
@@ -103,10 +103,23 @@ def build(
             **meters,
         },
         "lineage": list(lineage),
-        "parameters": {"layout": params.parse.layout.model_dump(), "seed": params.seed}
+        "parameters": params.parse.model_dump()
+        | {"seed": params.seed}
         | {name: getattr(params, name).model_dump() for name in SECTIONS},
         "libraries": {name: version(name) for name in LIBRARIES},
     }
+
+
+def _describe_input(params: Params, resampled: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the lookback, the step, the interval of averaged readings, and what gaps mean."""
+    described: dict[str, Any] = {
+        "lookback": params.window.lookback,
+        "step": f"{params.step.length}, oldest first",
+        "gaps": GAPS[params.window.across_gaps].format(params.step.nouns),
+    }
+    if resampled:
+        described["interval_seconds"] = resampled["interval_seconds"]
+    return described
 
 
 def _describe_features(

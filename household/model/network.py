@@ -27,7 +27,7 @@ def is_portable(shape: WindowShape, settings: TrainParams) -> bool:
     TensorFlow splits a large matrix product by the size of the first-level cache and by the number
     of cores, and each way to split it rounds differently. A training with small batches and small
     layers has no such product. The longest sums are over the four gates of each LSTM unit, over the
-    minutes of a chunk and over the horizon.
+    steps of a chunk and over the horizon.
     """
     longest_sum = max(4 * max(settings.units), chunk_length(settings), shape.horizon)
     return longest_sum <= MAX_PORTABLE_TERMS and settings.batch_size <= MAX_PORTABLE_ROWS
@@ -44,7 +44,7 @@ def name_difference(shape: WindowShape, settings: TrainParams) -> str:
     if not is_portable(shape, settings):
         return (
             f"more than {MAX_PORTABLE_ROWS} chunks a batch, {MAX_PORTABLE_TERMS // 4} units a "
-            f"layer, or {MAX_PORTABLE_TERMS} minutes a chunk or ahead depend on the cache and the "
+            f"layer, or {MAX_PORTABLE_TERMS} steps a chunk or ahead depend on the cache and the "
             "cores"
         )
     return ""
@@ -67,7 +67,7 @@ def window_shape(model: keras.Model) -> WindowShape:
 
 
 def chunk_length(settings: TrainParams) -> int:
-    """Return the length of a chunk in minutes; 1 for a loss at the end of each window."""
+    """Return the length of a chunk in steps; 1 for a loss at the end of each window."""
     return settings.chunk_length if settings.loss_at == "every_step" else 1
 
 

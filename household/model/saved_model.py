@@ -63,7 +63,7 @@ class SavedModel(NamedTuple):
 
         Args:
             features: The columns of `values`.
-            values: The series: (minutes, features).
+            values: The series: (steps, features).
             starts: The starts of the windows.
             shape: The shape of the windows.
 
@@ -75,9 +75,9 @@ class SavedModel(NamedTuple):
         lacking = [name for name in self.features if name not in features]
         if lacking or own_shape.lookback > shape.lookback or own_shape.horizon != shape.horizon:
             raise UserError(
-                f"{self.folder}: the model reads {own_shape.lookback} minutes of "
+                f"{self.folder}: the model reads {own_shape.lookback} steps of "
                 f"{', '.join(self.features)} and forecasts {own_shape.horizon}, but the windows "
-                f"have {shape.lookback} minutes of {', '.join(features)} and {shape.horizon}; "
+                f"have {shape.lookback} steps of {', '.join(features)} and {shape.horizon}; "
                 "use windows that fit the model"
             )
         indices = [features.index(name) for name in self.features]
@@ -85,10 +85,10 @@ class SavedModel(NamedTuple):
         return inference.predict(session, values[:, indices], starts + shift)
 
     def count_training_overlap(self, stamps: Any) -> int:
-        """Return how many of the times `stamps` are not after the last minute of the training.
+        """Return how many of the times `stamps` are not after the last step of the training.
 
         Raises:
-            UserError: The record does not name that minute.
+            UserError: The record does not name that step.
         """
         try:
             last = np.datetime64(self.record["trained_on"]["last"])

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from household.core import arrow, files, meters, paths
 from household.core.params import Params
 from household.core.schema import Power, Values
+from household.core.step import Step
 from household.dataset import batches, scaling, series, windows
 from household.dataset.windows import Starts, WindowShape
 from household.model import (
@@ -125,6 +126,7 @@ def save(training: Training, params: Params, root: Path) -> None:
             data,
             shape,
             levels=params.train.levels,
+            step=params.step,
             lowest=lowest,
         )
         trained = model.get_weights()
@@ -138,6 +140,7 @@ def save(training: Training, params: Params, root: Path) -> None:
         data.scaling,
         source=files.read_json(root / paths.SOURCE),
         trained_on=extents,
+        resampled=files.read_json(root / paths.QUALITY).get("resampled"),
         lineage=earlier.lineage if earlier else (),
     )
     written = (root / paths.NETWORK, root / paths.GRAPH)
@@ -151,6 +154,7 @@ def calibrate(
     shape: WindowShape,
     *,
     levels: Sequence[float],
+    step: Step,
     lowest: Power,
 ) -> Calibration:
     """Return the calibration of quantiles by the validation split.
@@ -162,9 +166,10 @@ def calibrate(
         data: The data of the training.
         shape: The shape of the windows.
         levels: The levels of the quantiles.
+        step: The length of a step.
         lowest: The smallest power of each meter in the training.
     """
-    is_long = data.validation.size >= calibration.MIN_WINDOWS * len(lowest)
+    is_long = data.validation.size >= calibration.MIN_DAYS * step.per_day * len(lowest)
     stride = calibration.stride(data.validation.size, shape.horizon)
     targets: list[Power] = []
     quantiles: list[Any] = []

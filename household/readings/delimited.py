@@ -1,6 +1,6 @@
 """Read the delimited text of any meter or app, in a layout described by parameters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.csv
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import TARGET, Float64, Mask, Times
+from household.core.step import Step
 from household.readings import fields, lines
 from household.readings.lines import TextReader
 from household.readings.text_format import TextFormat, parse_header
@@ -20,56 +21,42 @@ from household.readings.text_format import TextFormat, parse_header
 ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
 # Number of names to collect from such a column, enough to tell that there are several.
 MOST_NAMES = 3
-HINTS = {"minute": "set parse.layout.resample_to_minutes to true to average them"}
 REASONS = {
     "time": "the time is not {}",
-    "minute": "the time is not a whole minute",
     "number": "a value is not a number",
-    "duplicate": "duplicate minute",
+    "duplicate": "duplicate time",
     "out_of_order": "not in time order",
 }
 
 
-class DelimitedReader(TextReader):
-    """Read a text in any layout, with nulls in the columns that the layout lacks."""
+SCHEMA = pa.schema([schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in schema.NAMES)])
 
-    def __init__(
-        self,
-        text: lines.Text,
-        layout: TextFormat,
-        *,
-        hints: Mapping[str, str] = HINTS,
-        **options: Any,
-    ) -> None:
+
+class DelimitedReader(TextReader):
+    """Read a text in any layout, with nulls in the columns that the layout lacks.
+
+    Its tables have float64 in place of float32, since the readings are still to be averaged.
+    """
+
+    def __init__(self, text: lines.Text, layout: TextFormat, step: Step, **options: Any) -> None:
         """Prepare to read a text.
 
         Args:
             text: The text, at its start.
             layout: How the text is written.
-            hints: Further advice by fault.
+            step: The step into which the readings are to be averaged.
             **options: As in `household.readings.lines.TextReader`.
         """
         super().__init__(text, **options)
-        self._layout, self._hints = layout, hints
+        self._layout, self._step = layout, step
         self._last = np.datetime64(lines.BEFORE_ALL, "ms")
 
     def _tables(self) -> Iterator[pa.Table]:
         header = self._header()
-        line, pending = 2, None
+        line = 2
         for block in lines.iter_line_blocks(self._text, self._name):
-            stamps, values = self._readings(block, header, line)
+            yield self._table(*self._readings(block, header, line))
             line += block.count(b"\n")
-            if self._layout.resample_to_minutes:
-                if pending is not None:
-                    stamps, values = np.append(pending[0], stamps), np.vstack([pending[1], values])
-                minutes = stamps.astype("datetime64[m]")
-                # The last minute may continue in the next block.
-                n_complete = int(np.searchsorted(minutes, minutes[-1])) if len(minutes) else 0
-                pending = stamps[n_complete:], values[n_complete:]
-                stamps, values = resample_to_minutes(stamps[:n_complete], values[:n_complete])
-            yield self._table(stamps, values)
-        if pending is not None:
-            yield self._table(*resample_to_minutes(*pending))
 
     def _header(self) -> list[str]:
         line = self._text.readline(lines.BLOCK_BYTES)
@@ -137,9 +124,7 @@ class DelimitedReader(TextReader):
         texts = block.split(b"\n")
         line_numbers = np.delete(np.arange(len(texts)), [row.number - 1 for row in malformed])
         for i, kind in zip(line_numbers[faulty].tolist(), kinds[faulty].tolist(), strict=True):
-            fault, hint = "time" if kind == "minute" else kind, self._hints.get(kind)
-            reason = REASONS[kind].format(expected)
-            self._reject(fault, line + i, reason, text=texts[i], hint=hint)
+            self._reject(kind, line + i, REASONS[kind].format(expected), text=texts[i])
 
     def _collect_entities(self, rows: pa.Table) -> None:
         """Keep the first names in each column that names sensors."""
@@ -191,9 +176,10 @@ class DelimitedReader(TextReader):
         # A time that cannot be read must not make the readings after it look out of order.
         known = np.where(np.isnat(stamps), np.datetime64(lines.BEFORE_ALL, "ms"), stamps)
         earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
-        if not self._layout.resample_to_minutes:
+        self._measure_interval(np.sort(stamps[~np.isnat(stamps)]))
+        # Of several readings in a step, two may have the same time.
+        if self.interval and self.interval >= self._step.minutes * 60_000:
             kinds[stamps == earlier] = "duplicate"
-            kinds[stamps != stamps.astype("datetime64[m]")] = "minute"
         kinds[stamps < earlier] = "out_of_order"
         kinds[np.isnat(stamps)] = "time"
         kinds[np.any(wrong, axis=0)] = "number"
@@ -202,29 +188,9 @@ class DelimitedReader(TextReader):
     def _table(self, stamps: Times, values: Float64) -> pa.Table:
         by_name = dict(zip(self._layout.columns, values.T, strict=True))
         columns = [
-            pa.array(by_name[name].astype(np.float32), from_pandas=True)
+            pa.array(by_name[name], from_pandas=True)
             if name in by_name
-            else pa.nulls(len(stamps), pa.float32())
+            else pa.nulls(len(stamps), pa.float64())
             for name in schema.NAMES
         ]
-        return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], schema.SCHEMA)
-
-
-def resample_to_minutes(stamps: Times, values: Float64) -> tuple[Times, Float64]:
-    """Average the readings of each minute.
-
-    Args:
-        stamps: Times (readings,), in order.
-        values: Values (readings, columns), NaN where missing.
-
-    Returns:
-        The minutes that have a reading (minutes,), and the mean of each column in them (minutes,
-        columns), NaN where no reading has a value.
-    """
-    minutes, firsts = np.unique(stamps.astype("datetime64[m]"), return_index=True)
-    if not len(minutes):
-        return minutes, values
-    known = np.isfinite(values)
-    counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
-    sums = np.add.reduceat(np.where(known, values, 0), firsts, axis=0)
-    return minutes, np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+        return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], SCHEMA)

@@ -9,8 +9,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from household.core import arrow
 from household.core.errors import UserError
-from household.readings import archive
+from household.core.schema import Times
+from household.core.step import Step
+from household.readings import archive, resample
 
 BLOCK_BYTES = 8 << 20
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -40,6 +43,8 @@ class TextReader(ABC):
 
     Attributes:
         skipped: Number of bad lines skipped, by fault.
+        interval: The usual time between two readings in milliseconds, from the first of them; None
+            before there are two.
         offset: Offset from UTC of the last timestamp read, such as +01:00; None if the text has
             none.
         entities: Columns that name the sensor or meter of a reading, with the first names in each.
@@ -62,6 +67,7 @@ class TextReader(ABC):
             remedy: What messages advise to do about a bad line.
         """
         self.skipped: Counter[str] = Counter()
+        self.interval: int | None = None
         self.offset: str | None = None
         self.entities: dict[str, list[str]] = {}
         self._text, self._skip, self._name, self._remedy = text, skip, name, remedy
@@ -71,9 +77,25 @@ class TextReader(ABC):
         for table in self._tables():
             if table.num_rows:
                 has_readings = True
+                self._measure_interval(arrow.to_numpy(table["timestamp"]))
                 yield table
         if not has_readings:
             raise UserError(f"{self._name}: header but no readings")
+
+    def _measure_interval(self, stamps: Times) -> None:
+        """Determine the usual interval from the first readings (readings,), in time order."""
+        if self.interval is None:
+            self.interval = resample.usual_interval(stamps)
+
+    def check_interval(self, step: Step) -> int | None:
+        """Return `interval`.
+
+        Raises:
+            UserError: It is longer than a step.
+        """
+        if self.interval:
+            resample.check_interval(self._name, self.interval / 60_000, step)
+        return self.interval
 
     @abstractmethod
     def _tables(self) -> Iterator[pa.Table]:

@@ -1,4 +1,4 @@
-"""Read all zips of a meter as one series of minutes."""
+"""Read all zips of a meter as one series of steps."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,19 +11,22 @@ import pyarrow as pa
 from household.core import files, store
 from household.core.parallel import prefetch
 from household.core.params import ParseParams
+from household.core.step import MINUTE, Step
 from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader
 from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
+from household.readings.resample import resample
 from household.readings.text_format import UCI_FORMAT, TextFormat
 from household.readings.uci import UciReader
 
 
 class MeterReader:
-    """Read the minutes of all `zips` of a meter once.
+    """Read the steps of all `zips` of a meter once.
 
     Iterate over it for tables of schema.SCHEMA in time order. Raises UserError as
-    `household.readings.lines.TextReader` and `household.readings.merge.merge_sorted` do.
+    `household.readings.lines.TextReader` and `household.readings.merge.merge_sorted` do, and if
+    readings are usually further apart than a step.
     """
 
     def __init__(self, zips: Sequence[Path], settings: ParseParams, *, skip: bool) -> None:
@@ -36,8 +39,10 @@ class MeterReader:
         """
         self._zips = zips
         self._layout = TextFormat.of(settings.layout.model_dump())
+        self._step = Step.parse(settings.step)
         self._skip = skip
         self._readers: list[TextReader] = []
+        self._resampled: dict[str, Any] | None = None
         self._names: list[str] = []
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -50,15 +55,44 @@ class MeterReader:
                 self._readers.append(
                     UciReader(text, skip=self._skip, name=name)
                     if self._layout == UCI_FORMAT
-                    else DelimitedReader(text, self._layout, skip=self._skip, name=name)
+                    else DelimitedReader(text, self._layout, self._step, skip=self._skip, name=name)
                 )
             names = [path.name for path in self._zips]
-            yield from merge_sorted(dict(zip(names, map(iter, self._readers), strict=True)))
+            tables = merge_sorted(dict(zip(names, map(iter, self._readers), strict=True)))
+            # UCI's text has a row for each minute.
+            if self._layout == UCI_FORMAT and self._step == MINUTE:
+                yield from tables
+            else:
+                yield from resample(
+                    self._count_readings(tables), self._step, self._interval, eager=False
+                )
+
+    def _count_readings(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        count = 0
+        for table in tables:
+            yield table
+            count += len(table)
+        interval = self._interval() or 60_000 * self._step.minutes
+        self._resampled = {"interval_seconds": interval / 1000, "readings": count}
+
+    def _interval(self) -> int | None:
+        """Return the usual interval between readings in milliseconds.
+
+        Raises:
+            UserError: It is longer than a step.
+        """
+        intervals = [reader.check_interval(self._step) for reader in self._readers]
+        return min(filter(None, intervals), default=None)
 
     @property
     def name(self) -> str:
         """Return the names of the first two texts for messages, once they are read."""
         return " and ".join(self._names[:2])
+
+    @property
+    def resampled(self) -> dict[str, Any] | None:
+        """Return the number of readings and their usual interval, if they were averaged."""
+        return self._resampled
 
     @property
     def entities(self) -> dict[str, list[str]]:
@@ -78,7 +112,7 @@ class MeterReader:
 def parse_meter(
     meter: str, raw: Path, parsed: Path, *, settings: ParseParams, skip: bool
 ) -> dict[str, Any]:
-    """Write the minutes of a meter; return the record of their quality.
+    """Write the steps of a meter; return the record of their quality.
 
     Args:
         meter: The name of the meter.
@@ -88,11 +122,12 @@ def parse_meter(
         skip: Whether to skip bad lines instead of raising UserError.
 
     Raises:
-        UserError: The text is not a series of minutes. No file is left then.
+        UserError: The text is not a series of readings. No file is left then.
     """
-    report = quality.QualityReport()
+    report = quality.QualityReport(Step.parse(settings.step))
     records = MeterReader(sorted((raw / meter).glob("*.zip")), settings, skip=skip)
     with files.atomic_folder(parsed / meter) as folder:
         for month in store.write_months(folder, prefetch(iter(records))):
             report.add(month)
-        return report.to_dict(records.skipped, records.name, records.entities)
+        record = report.to_dict(records.skipped, records.name, records.entities)
+        return record | ({"resampled": records.resampled} if records.resampled else {})

@@ -1,4 +1,4 @@
-"""Report on the quality of the parsed minutes before they are used."""
+"""Report on the quality of the parsed readings before they are used."""
 
 import math
 from collections import Counter
@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow, schema
-from household.core.errors import UserError
 from household.core.schema import TARGET, Times
+from household.core.step import MINUTE, Step
 from household.readings import lines
+from household.readings.resample import check_interval
 
-MINUTE = np.timedelta64(1, "m")
 # Mean power in kW that no household exceeds.
 MAX_MEAN_KW = 100
 # Power falls about as often as it rises. A register of energy only falls when it is reset, at most
@@ -25,11 +25,13 @@ MIN_RISES, MAX_RESET_SHARE = 60, 0.01
 class QualityReport:
     """Collect figures on the quality of a series, from tables of schema.SCHEMA in time order."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Step) -> None:
+        """Prepare to report on a series with rows `step` apart."""
+        self._step = step
         self._rows = 0
         self._first = self._last = np.datetime64("NaT", "m")
-        self._known = np.datetime64("NaT", "m")  # the latest minute with a value
-        self._steps: Counter[int] = Counter()  # minutes from row to row
+        self._known = np.datetime64("NaT", "m")  # the latest step with a value
+        self._distances: Counter[int] = Counter()  # minutes from row to row
         self._gaps: list[Gaps] = []
         self._last_power = np.zeros(0, np.float32)  # the latest that is known
         self._rises = self._falls = 0  # readings that are above and below the one before
@@ -40,14 +42,14 @@ class QualityReport:
         stamps = arrow.to_numpy(table["timestamp"]).astype("datetime64[m]")
         if not self._rows:
             self._first = stamps[0]
-            self._known = stamps[0] - MINUTE
+            self._known = stamps[0] - self._step.delta
         else:
             stamps = np.append(self._last, stamps)
-        steps, counts = np.unique(np.diff(stamps) // MINUTE, return_counts=True)
-        self._steps.update(dict(zip(steps.tolist(), counts.tolist(), strict=True)))
+        distances, counts = np.unique(np.diff(stamps) // MINUTE.delta, return_counts=True)
+        self._distances.update(dict(zip(distances.tolist(), counts.tolist(), strict=True)))
         stamps = stamps[-table.num_rows :]
         known = stamps[arrow.to_numpy(table[TARGET].is_valid())]
-        self._gaps.append(find_gaps(np.append(self._known, known)))
+        self._gaps.append(find_gaps(np.append(self._known, known), self._step))
         self._known = known[-1] if len(known) else self._known
         power = np.append(self._last_power, arrow.to_numpy(table[TARGET].drop_null()))
         changes = np.diff(power)
@@ -64,10 +66,10 @@ class QualityReport:
     ) -> dict[str, Any]:
         """Return the figures as a record for JSON.
 
-        A minute is missing if its row has no value or if it has no row. `gaps` counts the runs of
-        missing minutes, the longest of them in minutes, the minutes without a row (`missing_rows`),
-        and the missing minutes of each day (`by_day`). `caveats` says why the readings may not be
-        the power of one household.
+        A step is missing if its row has no value or if it has no row. `gaps` counts the runs of
+        missing steps, the longest of them in minutes, the steps without a row (`missing_rows`), and
+        the missing steps of each day (`by_day`). `caveats` says why the readings may not be the
+        power of one household.
 
         Args:
             skipped: Number of skipped lines, by fault.
@@ -75,15 +77,16 @@ class QualityReport:
             entities: Columns that name sensors and hold several names, with these names.
 
         Raises:
-            UserError: Rows are usually not one minute apart.
+            UserError: Rows are usually not one step apart.
         """
-        self._check_step(name)
-        after = find_gaps(np.array([self._known, self._last + MINUTE]))
+        self._check_distances(name)
+        delta = self._step.delta
+        after = find_gaps(np.array([self._known, self._last + delta]), self._step)
         begins = np.concatenate([part.begins for part in [*self._gaps, after]])
         lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
         within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
-        minutes = np.repeat(begins, lengths) + within * MINUTE
-        days, counts = np.unique(minutes.astype("datetime64[D]"), return_counts=True)
+        missing = np.repeat(begins, lengths) + within * delta
+        days, counts = np.unique(missing.astype("datetime64[D]"), return_counts=True)
         return {
             "rows": self._rows,
             "first": str(self._first),
@@ -93,8 +96,8 @@ class QualityReport:
             "gaps": {
                 "by_day": dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True)),
                 "count": len(lengths),
-                "longest_minutes": int(lengths.max(initial=0)),
-                "missing_rows": int((self._last - self._first) // MINUTE) + 1 - self._rows,
+                "longest_minutes": int(lengths.max(initial=0)) * self._step.minutes,
+                "missing_rows": int((self._last - self._first) // delta) + 1 - self._rows,
             },
             "columns": {name: extent.to_dict() for name, extent in self._columns.items()},
             "caveats": list(self._caveats(entities)),
@@ -118,21 +121,14 @@ class QualityReport:
                 "read as one; use the readings of one"
             )
 
-    def _check_step(self, name: str) -> None:
-        """Raise UserError unless most rows are a minute apart, since a lookback counts minutes."""
+    def _check_distances(self, name: str) -> None:
+        """Raise UserError unless most rows are a step apart, since a lookback counts steps."""
         count, middle = 0, (self._rows - 1) / 2
-        for step in sorted(self._steps):
-            count += self._steps[step]
+        for distance in sorted(self._distances):
+            count += self._distances[distance]
             if count >= middle:
-                break
-        else:
-            return
-        if step != 1:
-            raise UserError(
-                f"{name}: rows are usually {step} minutes apart, expected 1; use readings of every "
-                "minute, or more frequent ones with parse.layout.resample_to_minutes "
-                "(docs/input-formats.md)"
-            )
+                check_interval(name, distance, self._step)
+                return
 
 
 def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
@@ -150,6 +146,7 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
     if len(records) + len(left_out) == 1:
         return all_records[0]
     by_day: Counter[str] = Counter()
+    resampled = [record["resampled"] for record in all_records if "resampled" in record]
     for record in all_records:
         by_day.update(record["gaps"]["by_day"])
     return {
@@ -176,6 +173,13 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
             | {"gaps": {key: gap for key, gap in record["gaps"].items() if key != "by_day"}}
             for meter, record in records.items()
         },
+    } | ({"resampled": _combine_intervals(resampled)} if resampled else {})
+
+
+def _combine_intervals(records: Sequence[dict[str, Any]]) -> dict[str, float]:
+    return {
+        "interval_seconds": min(record["interval_seconds"] for record in records),
+        "readings": sum(record["readings"] for record in records),
     }
 
 
@@ -201,22 +205,22 @@ def _combine_stats(records: Sequence[dict[str, Any]], name: str) -> dict[str, fl
 
 
 class Gaps(NamedTuple):
-    """List runs of missing minutes.
+    """List runs of missing steps.
 
     Attributes:
-        begins: The first minute of each gap: (gaps,).
-        lengths: The length of each gap in minutes: (gaps,).
+        begins: The first step of each gap: (gaps,).
+        lengths: The length of each gap in steps: (gaps,).
     """
 
     begins: Times
     lengths: npt.NDArray[np.int64]
 
 
-def find_gaps(known: Times) -> Gaps:
-    """Return the gaps between minutes (minutes,) that have a value."""
-    n_missing = np.diff(known) // MINUTE - 1
+def find_gaps(known: Times, step: Step) -> Gaps:
+    """Return the gaps between steps (steps,) that have a value."""
+    n_missing = np.diff(known) // step.delta - 1
     rows = np.flatnonzero(n_missing)
-    return Gaps(known[rows] + MINUTE, n_missing[rows])
+    return Gaps(known[rows] + step.delta, n_missing[rows])
 
 
 class ColumnStats:

@@ -18,7 +18,6 @@ class TextFormat(NamedTuple):
     columns: Mapping[str, str]  # header by column name, without the columns that the meter lacks
     kw_per_unit: float
     null_values: tuple[str, ...]
-    resample_to_minutes: bool
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "TextFormat":
@@ -39,7 +38,6 @@ UCI_FORMAT = TextFormat(
     columns={column.name: column.source for column in schema.COLUMNS},
     kw_per_unit=1.0,
     null_values=("?", ""),
-    resample_to_minutes=False,
 )
 
 

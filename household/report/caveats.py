@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from household.core.params import Params
+from household.core.step import Step
 from household.evaluation.metrics import PERSISTENCE
 from household.report import tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
@@ -16,7 +17,7 @@ FEW_DAYS = 28
 FAR_OFF = 0.03
 # Skill of an LSTM whose error is twice that of persistence.
 DIVERGED = -1
-# Share of minutes without a value from which on a caveat says so.
+# Share of steps without a value from which on a caveat says so.
 MANY_MISSING = 0.02
 
 
@@ -83,18 +84,18 @@ def caveats(results: Results) -> Iterator[str]:
             "difference may be chance."
         )
     yield from _describe_lost_meters(results)
-    yield from _caveats_of_rivals(record)
+    yield from _caveats_of_rivals(record, results.step)
     yield from _caveats_of_setup(results)
 
 
-def _caveats_of_rivals(record: dict[str, Any]) -> Iterator[str]:
+def _caveats_of_rivals(record: dict[str, Any], step: Step) -> Iterator[str]:
     """Yield the caveats of a previous LSTM and of the best baseline."""
     if (record.get("previous_skill") or 0) < 0:
         yield "The previous LSTM has a smaller error: keep using it."
     if overlap := record.get("previous_training_overlap", 0):
         yield (
-            f"The previous LSTM was trained on {overlap:,} of the test minutes, so its error is "
-            "too low."
+            f"The previous LSTM was trained on {overlap:,} of the test {step.nouns}, so its error "
+            "is too low."
         )
     if (record["best_skill"] or 0) < 0:
         best = capitalized(record["best_baseline"])
@@ -106,7 +107,7 @@ def _caveats_of_setup(results: Results) -> Iterator[str]:
     if taken := list_taken(results.params):
         yield f"Shortcuts of the tutorial affect the score: {'; '.join(taken)}."
     meters = results.forecaster["trained_on"].get("meters", 1)
-    days = len(results.windows(ACTUAL)) * results.stride / 1440 / meters
+    days = len(results.windows(ACTUAL)) * results.spacing.stride / results.step.per_day / meters
     if days < FEW_DAYS:
         yield (
             f"The test split covers {days:.1f} days of one season, and other weeks may differ. "
@@ -130,7 +131,7 @@ def _caveats_of_setup(results: Results) -> Iterator[str]:
         yield "The validation loss was lowest after the last epoch: more epochs may help."
     missing = results.quality["missing"]["global_active_power"] / results.quality["rows"]
     if missing > MANY_MISSING:
-        yield f"{missing:.1%} of the minutes have no value."
+        yield f"{missing:.1%} of the {results.step.nouns} have no value."
     yield (
         f"This is one training with seed {results.params.seed}. Another seed gives another score."
     )

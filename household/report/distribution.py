@@ -1,7 +1,9 @@
-"""Compute the tables behind the plots of the forecast distribution.
+"""Compute the tables behind the plots of the forecast distribution and of the errors.
 
-A network without quantiles has empty tables.
+A network without quantiles has empty tables of its distribution.
 """
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ def fan(results: Results) -> pd.DataFrame:
     levels = results.levels
     if not levels:
         return pd.DataFrame(columns=columns)
-    minutes = tables.select_minutes(results).head(MAX_STEPS)
+    minutes = tables.select_steps(results).head(MAX_STEPS)
     stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     bands = [
         pd.DataFrame(
@@ -111,6 +113,58 @@ def width_by_change(results: Results) -> pd.DataFrame:
         figures = pd.DataFrame(
             {"width_kw": high - low, "coverage": results.actual.between(low, high)}
         ).groupby(groups, observed=True)
-        part = figures.mean().round(6).assign(minutes=figures.size(), level=f"{coverage:.0%}")
+        part = (
+            figures.mean()
+            .round(6)
+            .assign(minutes=figures.size() * results.step.minutes, level=f"{coverage:.0%}")
+        )
         parts.append(part.reset_index())
     return pd.concat(parts)[columns]
+
+
+def predicted_actual(results: Results) -> pd.DataFrame:
+    """Return rows (series, actual_kw, forecast_kw, width_kw, minutes): counts in square bins.
+
+    A bin begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
+    """
+    power = results.predictions[[ACTUAL, *results.main_forecasters]].astype("float64")
+    width = nice_bin_width(np.ptp(power.to_numpy()) / 50)
+    squares = (power / width + 1e-6).apply(np.floor)
+    counts = [
+        squares.groupby([ACTUAL, name])
+        .size()
+        .rename_axis(["actual_kw", "forecast_kw"])
+        .reset_index(name="minutes")
+        .assign(series=name, width_kw=width)
+        for name in results.main_forecasters
+    ]
+    table = pd.concat(counts)
+    table["minutes"] *= results.step.minutes
+    table[["actual_kw", "forecast_kw"]] = (table[["actual_kw", "forecast_kw"]] * width).round(6)
+    return table[["series", "actual_kw", "forecast_kw", "width_kw", "minutes"]]
+
+
+def error_distribution(results: Results) -> pd.DataFrame:
+    """Return rows (series, error_kw, share, minutes): a histogram of the errors.
+
+    `error_kw` is the center of a bin. Empty bins next to a filled one are included.
+    """
+    errors = results.errors
+    width = nice_bin_width(np.ptp(errors.to_numpy()) / 100)
+    bins = (errors / width).round().astype(int)
+    parts = []
+    for name in results.main_forecasters:
+        counts = bins[name].value_counts()
+        centers = np.unique([counts.index + offset for offset in (-1, 0, 1)])
+        sizes = counts.reindex(centers, fill_value=0).to_numpy()
+        part = {"error_kw": (centers * width).round(6), "share": (sizes / len(errors)).round(8)}
+        minutes = sizes * results.step.minutes
+        parts.append(pd.DataFrame({"series": name, **part, "minutes": minutes}))
+    return pd.concat(parts)
+
+
+def nice_bin_width(least: float) -> float:
+    """Return the first of 0.001, 0.002, 0.005, 0.01 and so on that is at least `least`."""
+    least = max(least, 0.001)
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))

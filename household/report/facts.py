@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from household.core.step import Step
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE
 from household.report import caveats, tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
@@ -63,9 +64,10 @@ def _verdict(results: Results) -> dict[str, str]:
         results.metrics,
         len(results.windows(ACTUAL)),
         results.horizon,
+        results.step,
         simulated=results.source["simulated"],
     )
-    if where := _describe_wins(tables.error_by_change(results)):
+    if where := _describe_wins(tables.error_by_change(results), results.step):
         facts["where it wins"] = where
     if results.meters is not None:
         *kinds, worst = verdict.meter_lines(results.metrics["meters"], results.meter_rows)
@@ -84,17 +86,18 @@ def _data(results: Results) -> dict[str, str]:
     else:
         licence = f", {source['licence']}" if source["licence"] else ""
         origin = f"Readings of a real meter: {source['address']}{licence}"
-    stride = "a minute" if results.stride == 1 else f"{results.stride} minutes"
+    step, stride = results.step, results.spacing.stride
+    distance = f"a {step.noun}" if stride == 1 else f"{stride} {step.nouns}"
     facts = {
         "source": origin,
         "readings": f"{_when(quality['first'])} to {_when(quality['last'])}, "
-        f"{quality['rows']:,} minutes",
-        "missing": f"{missing:,} minutes without a value, {gaps['missing_rows']:,} without a row; "
-        f"{gaps['count']:,} gaps of up to {gaps['longest_minutes']:,} minutes; "
+        f"{quality['rows']:,} {step.nouns}",
+        "missing": f"{missing:,} {step.nouns} without a value, {gaps['missing_rows']:,} without "
+        f"a row; {gaps['count']:,} gaps of up to {gaps['longest_minutes']:,} minutes; "
         f"{skipped:,} bad lines skipped",
         "test split": f"{_when(stamps.min())} to {_when(stamps.max())}, "
         f"{len(stamps) // results.horizon:,} "
-        + ("minutes" if results.horizon == 1 else f"windows, {stride} apart"),
+        + (step.nouns if results.horizon == 1 else f"windows, {distance} apart"),
     }
     if results.meters is not None:
         held_out = int((~results.meters["in_training"]).sum())
@@ -112,17 +115,20 @@ def _model(results: Results) -> dict[str, str]:
     layers = " and ".join(map(str, train.units))
     what = "the change of the power" if train.target == "difference" else "the power itself"
     distribution = f"the mean and {len(train.levels)} quantiles of " if train.levels else ""
+    step = results.step
     ahead = (
-        "the next minute" if window.horizon == 1 else f"each of the next {window.horizon} minutes"
+        f"the next {step.noun}"
+        if window.horizon == 1
+        else f"each of the next {window.horizon} {step.nouns}"
     )
     return {
-        "reads": f"{window.lookback} minutes of {columns}"
+        "reads": f"{window.lookback} {step.nouns} of {columns}"
         + (" and their changes" if train.difference_inputs else ""),
         "forecasts": f"{distribution}{what} in {ahead}",
         "network": f"{members}, LSTM layers of {layers} units",
         "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
         + f", {train.loss} loss, {train.optimizer}, a loss at "
-        + ("every minute" if train.loss_at == "every_step" else "the end of each window"),
+        + (f"every {step.noun}" if train.loss_at == "every_step" else "the end of each window"),
     }
 
 
@@ -137,7 +143,7 @@ def _intervals(results: Results) -> dict[str, str]:
     switching = results.interval_scores("minute", "switching", LSTM)
     facts = {}
     for level, scores in lstm.items():
-        text = f"covers {scores['coverage']:.1%} of the test minutes"
+        text = f"covers {scores['coverage']:.1%} of the test {results.step.nouns}"
         if level in switching:
             share = switching[level]["coverage"]
             text += f" and {share:.0%} of those with a change above {LARGE_CHANGE_KW:g} kW"
@@ -152,8 +158,8 @@ def _intervals(results: Results) -> dict[str, str]:
     return facts
 
 
-def _describe_wins(by_change: pd.DataFrame) -> str | None:
-    """Say in which minutes persistence is closer, by the size of the change; None if in none."""
+def _describe_wins(by_change: pd.DataFrame, step: Step) -> str | None:
+    """Say in which steps persistence is closer, by the size of the change; None if in none."""
     groups = by_change.set_index("change")
     lstm, persistence = (groups[groups["series"] == name] for name in (LSTM, PERSISTENCE))
     behind = lstm["rmse_kw"] > persistence["rmse_kw"]
@@ -166,10 +172,12 @@ def _describe_wins(by_change: pd.DataFrame) -> str | None:
     if behind.is_monotonic_decreasing:
         bound = lstm.index[~behind][0].split()[0]
         return (
-            f"Persistence is closer in the {share} of the minutes in which the power changes by "
-            f"less than {bound} kW, the LSTM in the others"
+            f"Persistence is closer in the {share} of the {step.nouns} in which the power changes "
+            f"by less than {bound} kW, the LSTM in the others"
         )
-    return f"Persistence is closer in {share} of the minutes, grouped by the size of the change"
+    return (
+        f"Persistence is closer in {share} of the {step.nouns}, grouped by the size of the change"
+    )
 
 
 def _when(stamp: Any) -> str:

@@ -19,7 +19,7 @@ SEVERAL = (
     "split.holdout_meters holds some out."
 )
 INTERVALS = (
-    "The coverage of the intervals holds over all minutes together. It is lower in minutes with a "
+    "The coverage of the intervals holds over all {nouns} together. It is lower in {nouns} with a "
     "large change."
 )
 
@@ -34,9 +34,13 @@ def render(results: Results, scores: pd.DataFrame) -> str:
     forecaster = results.forecaster
     texts = facts.facts(results).set_index(["section", "name"])["text"]
     horizon = forecaster["output"]["horizon"]
-    ahead = "one minute" if horizon == 1 else f"{horizon} minutes"
+    step = results.step
+    ahead = f"one {step.noun}" if horizon == 1 else f"{horizon} {step.nouns}"
     meters = forecaster["trained_on"].get("meters", 1)
-    limits = [ONE_HOUSE if meters == 1 else SEVERAL.format(meters), INTERVALS]
+    limits = [
+        ONE_HOUSE if meters == 1 else SEVERAL.format(meters),
+        INTERVALS.format(nouns=step.nouns),
+    ]
     parts = [
         f"# Forecast of a household's power, {ahead} ahead",
         f"{texts['verdict', 'headline']}. {texts['verdict', 'against persistence']}.",
@@ -44,7 +48,7 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         table(["", ""], texts["model"].items()),
         "## Usage",
         "```\npython -m household predict <this folder> <readings>\n```",
-        "Give it readings of a meter, one row a minute, with the time in `timestamp`:",
+        f"Give it readings of a meter, one row a {step.noun}, with the time in `timestamp`:",
         _features(forecaster),
         _outputs(forecaster),
         "## Training data",

@@ -145,8 +145,8 @@ CHARTS = (
     Plot("coverage_by_hour", distribution.coverage_by_hour),
     Plot("width_by_hour", distribution.coverage_by_hour),
     Plot("width_by_change", distribution.width_by_change),
-    Plot("predicted_actual", tables.predicted_actual),
-    Plot("error_distribution", tables.error_distribution),
+    Plot("predicted_actual", distribution.predicted_actual),
+    Plot("error_distribution", distribution.error_distribution),
     Plot("loss", lambda results: results.losses, paths.HISTORY),
     Plot("gaps", tables.gaps_by_day),
 )

@@ -10,6 +10,7 @@ import pandas as pd
 from household.core import files, paths
 from household.core.params import Params
 from household.core.quantiles import column_name
+from household.core.step import Spacing, Step
 from household.evaluation.metrics import PERSISTENCE
 
 ACTUAL = "actual"
@@ -22,7 +23,7 @@ class Results(NamedTuple):
     """Hold the results of the earlier stages and the parameters.
 
     Attributes:
-        predictions: timestamp, step if the horizon is more than a minute, actual, the mean of each
+        predictions: timestamp, step if the horizon is more than one step, actual, the mean of each
             forecaster, its median if it is another forecast, and the quantiles of the LSTM, in kW.
         coverage: See `breakdown.intervals_by_group`.
         quantiles: See `breakdown.quantile_scores`.
@@ -70,7 +71,7 @@ class Results(NamedTuple):
 
     @property
     def main_forecasters(self) -> list[str]:
-        """Return the forecasters in plots of minutes: the LSTM and up to three baselines."""
+        """Return the forecasters in plots of steps: the LSTM and up to three baselines."""
         shown = dict.fromkeys([LSTM, PERSISTENCE, LINEAR, self.verdict["best_baseline"]])
         return [name for name in shown if name in self.predictions]
 
@@ -101,16 +102,22 @@ class Results(NamedTuple):
         return self.windows(column if column in self.predictions else name)
 
     @property
-    def stride(self) -> int:
-        """Return the stride of the windows in minutes, as `windows.evaluation_stride` chose it."""
+    def step(self) -> Step:
+        """Return the length of a step."""
+        return self.params.step
+
+    @property
+    def spacing(self) -> Spacing:
+        """Return how far apart the windows are, as `windows.evaluation_stride` chose it."""
         first_targets = self.windows("timestamp")[:, 0]
         if len(first_targets) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
-            return 1
-        steps = np.diff(first_targets)  # negative from one meter to the next
-        return int(steps[steps > np.timedelta64(0)].min() / np.timedelta64(1, "m"))
+            return Spacing(1, self.step)
+        distances = np.diff(first_targets)  # negative from one meter to the next
+        shortest = distances[distances > np.timedelta64(0)].min()
+        return Spacing(int(shortest / self.step.delta), self.step)
 
     def interval_scores(self, by: str, group: str, name: str) -> dict[float, dict[str, float]]:
-        """Return the scores of a forecaster's intervals in a group of minutes, by level."""
+        """Return the scores of a forecaster's intervals in a group of steps, by level."""
         table = self.coverage
         rows = table[
             (table["by"] == by) & (table["group"] == group) & (table["forecaster"] == name)
@@ -137,5 +144,5 @@ class Results(NamedTuple):
 
     @property
     def days(self) -> pd.Series:
-        """Return the start of the day of each minute."""
+        """Return the start of the day of each step."""
         return self.predictions["timestamp"].dt.floor("D").rename("day")

@@ -1,7 +1,7 @@
 """Compute the tables behind `dvc plots`.
 
-Every table except that of the forecast covers all minutes of the test split, but in few rows, so
-that the page stays small.
+Every table except that of the forecast covers all steps of the test split, but in few rows, so
+that the page stays small. A column `minutes` says how long the steps of a row are together.
 """
 
 import itertools
@@ -12,11 +12,12 @@ import pandas as pd
 
 from household.core.params import PlotParams
 from household.core.quantiles import column_name, interval_levels
+from household.core.step import Step
 from household.evaluation import significance
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
 
-# The forecast plot draws more minutes than this by the minimum and maximum of groups of minutes.
+# The forecast plot draws more steps than this by the minimum and maximum of groups of steps.
 MAX_STEPS = 1_000
 # The largest number of horizon steps in a plot.
 MAX_HORIZON = 120
@@ -37,7 +38,7 @@ def scores(results: Results) -> pd.DataFrame:
         found = dict[str, float | None]()
         if name != PERSISTENCE:
             power = results.windows(name)
-            found = significance.compare(actual, power, reference, stride=results.stride)
+            found = significance.compare(actual, power, reference, spacing=results.spacing)
         ci = {"ci_low": found.get("low"), "ci_high": found.get("high")}
         rows.append({"series": name, "crps_kw": None} | results.metrics[name] | ci)
     table = pd.DataFrame(rows).astype(
@@ -52,60 +53,60 @@ def scores(results: Results) -> pd.DataFrame:
 
 
 def forecast(results: Results) -> pd.DataFrame:
-    """Return some test minutes: rows (timestamp, series, power_kw, low_kw, high_kw).
+    """Return some test steps: rows (timestamp, series, power_kw, low_kw, high_kw).
 
     The last two columns are the 95 % prediction interval of the LSTM, empty for other series. Of
-    more than `MAX_STEPS` minutes, only the minimum and maximum of each series in each group of a
-    few minutes are returned, so no peak is lost.
+    more than `MAX_STEPS` steps, only the minimum and maximum of each series in each group of a few
+    steps are returned, so no peak is lost.
     """
     names = [ACTUAL, *results.main_forecasters]
-    minutes = select_minutes(results)
-    group = np.arange(len(minutes)) // math.ceil(2 * len(minutes) / MAX_STEPS)
+    shown = select_steps(results)
+    group = np.arange(len(shown)) // math.ceil(2 * len(shown) / MAX_STEPS)
     rows_by_name = {
-        name: minutes.index
-        if len(minutes) <= MAX_STEPS
-        else np.unique(minutes[name].groupby(group).agg(["idxmin", "idxmax"]))
+        name: shown.index
+        if len(shown) <= MAX_STEPS
+        else np.unique(shown[name].groupby(group).agg(["idxmin", "idxmax"]))
         for name in names
     }
-    stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    stamps = shown["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     parts = []
     for name, rows in rows_by_name.items():
-        part = {"timestamp": stamps[rows], "series": name, "power_kw": minutes.loc[rows, name]}
+        part = {"timestamp": stamps[rows], "series": name, "power_kw": shown.loc[rows, name]}
         for end, level in zip(("low", "high"), interval_levels(0.95), strict=True):
             has_interval = name == LSTM and level in results.levels
-            part[f"{end}_kw"] = minutes.loc[rows, column_name(level)] if has_interval else math.nan
+            part[f"{end}_kw"] = shown.loc[rows, column_name(level)] if has_interval else math.nan
         parts.append(pd.DataFrame(part))
     return pd.concat(parts)
 
 
-def select_minutes(results: Results) -> pd.DataFrame:
-    """Return the predictions of some minutes of the first meter, from windows that do not overlap.
+def select_steps(results: Results) -> pd.DataFrame:
+    """Return the predictions of some steps of the first meter, from windows that do not overlap.
 
-    They are the first `plot.steps` minutes, or the run of as many minutes with the most changes
+    They are the first `plot.steps` steps, or the run of as many steps with the most changes
     above `metrics.LARGE_CHANGE_KW`.
     """
-    spacing = math.ceil(results.horizon / results.stride)
+    stride = math.ceil(results.horizon / results.spacing.stride)
     window_index = np.arange(len(results.predictions)) // results.horizon
-    minutes = results.predictions[window_index % spacing == 0]
-    if "meter" in minutes:
-        minutes = minutes[minutes["meter"] == minutes["meter"].iloc[0]]
-    return _select_run(minutes.reset_index(drop=True), results.params.plot)
+    steps = results.predictions[window_index % stride == 0]
+    if "meter" in steps:
+        steps = steps[steps["meter"] == steps["meter"].iloc[0]]
+    return _select_run(steps.reset_index(drop=True), results.params.plot, results.step)
 
 
-def _select_run(minutes: pd.DataFrame, settings: PlotParams) -> pd.DataFrame:
-    """Return the first `settings.steps` of `minutes`, or as many with the most switching.
+def _select_run(steps: pd.DataFrame, settings: PlotParams, step: Step) -> pd.DataFrame:
+    """Return the first `settings.steps` of `steps`, or as many with the most switching.
 
     Runs begin at fixed times, so that experiments with other windows show the same run.
     """
     if settings.start == "first":
-        return minutes.head(settings.steps)
-    minute_numbers = minutes["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
-    run = minute_numbers // settings.steps
+        return steps.head(settings.steps)
+    minute_numbers = steps["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
+    run = minute_numbers // step.minutes // settings.steps
     # Power has three decimals, which float32 does not represent exactly.
-    change = minutes[ACTUAL].astype("float64").diff().abs().round(4)
+    change = steps[ACTUAL].astype("float64").diff().abs().round(4)
     switching = change > LARGE_CHANGE_KW
     busiest = switching.groupby(run).sum().idxmax()
-    return minutes[run == busiest]
+    return steps[run == busiest]
 
 
 def gain_by_meter(results: Results) -> pd.DataFrame:
@@ -127,11 +128,12 @@ def gain_by_meter(results: Results) -> pd.DataFrame:
 
 
 def error_by_day(results: Results) -> pd.DataFrame:
-    """Return rows (day, hour, rmse_kw, persistence_kw, minutes) for hours with a test minute."""
+    """Return rows (day, hour, rmse_kw, persistence_kw, minutes) for hours with a test step."""
     squares = results.errors[[LSTM, PERSISTENCE]] ** 2
     hours = results.predictions["timestamp"].dt.hour.rename("hour")
     of_each = squares.groupby([results.days, hours])
-    table = (of_each.mean() ** 0.5).round(6).assign(minutes=of_each.size()).reset_index()
+    table = (of_each.mean() ** 0.5).round(6).assign(minutes=of_each.size() * results.step.minutes)
+    table = table.reset_index()
     table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
     return table.rename(columns={LSTM: "rmse_kw", PERSISTENCE: "persistence_kw"})
 
@@ -145,7 +147,7 @@ def gain_by_day(results: Results) -> pd.DataFrame:
     rmse = of_each.mean() ** 0.5
     others = rmse.drop(columns=LSTM)
     gains = (1 - others.rdiv(rmse[LSTM], axis=0)).where(others > 0).round(6)
-    gains["minutes"] = of_each.size()
+    gains["minutes"] = of_each.size() * results.step.minutes
     table = gains.reset_index().melt(["day", "minutes"], var_name="series", value_name="gain")
     table["day"] = table["day"].dt.strftime("%Y-%m-%dT00:00:00")
     return table.dropna()[["day", "series", "gain", "minutes"]]
@@ -163,10 +165,12 @@ def gain_by_month(results: Results) -> pd.DataFrame:
     rows = []
     for month in np.unique(window_months):
         actual, lstm, persistence = (values[window_months == month] for values in power.values())
-        found = significance.compare(actual, lstm, persistence, stride=results.stride)
+        found = significance.compare(actual, lstm, persistence, spacing=results.spacing)
         gain = {"gain": found["skill"], "ci_low": found["low"], "ci_high": found["high"]}
         errors = {"rmse_kw": rmse(actual, lstm), "persistence_kw": rmse(actual, persistence)}
-        rows.append({"month": str(month)} | gain | errors | {"minutes": actual.size})
+        rows.append(
+            {"month": str(month)} | gain | errors | {"minutes": actual.size * results.step.minutes}
+        )
     columns = ["month", "gain", "ci_low", "ci_high", "rmse_kw", "persistence_kw", "minutes"]
     table = pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)
     return table.dropna(subset="gain").round(6)
@@ -188,14 +192,14 @@ def error_by_hour(results: Results) -> pd.DataFrame:
     columns = pd.concat(parts, axis=1, names=["score", "series"])
     table = columns.stack("series", future_stack=True)  # noqa: PD013, melt would mix the scores
     table = table.round(6).reset_index()
-    return table.assign(minutes=table["hour"].map(hours.value_counts()))
+    return table.assign(minutes=table["hour"].map(hours.value_counts()) * results.step.minutes)
 
 
 def error_by_step(results: Results) -> pd.DataFrame:
     """Return rows (step, series, rmse_kw, mae_kw, skill) for the steps of the horizon, from 1.
 
     With more than `MAX_HORIZON` steps, later ones are thinned out. The table is empty for a horizon
-    of one minute.
+    of one step.
     """
     spread = np.geomspace(1, results.horizon, min(results.horizon, MAX_HORIZON))
     all_steps = np.arange(1, results.horizon + 1)
@@ -220,19 +224,20 @@ def error_by_step(results: Results) -> pd.DataFrame:
 def error_by_change(results: Results) -> pd.DataFrame:
     """Return rows (change, series, rmse_kw, minutes, share) by the size of the change.
 
-    `change` is the absolute change from the last input minute, in kW. `share` is that of the group
-    among all test minutes.
+    `change` is the absolute change from the last input step, in kW. `share` is that of the group
+    among all test steps.
     """
     groups = change_groups(results)
     of_each = (results.errors**2).groupby(groups, observed=True)
     table = (of_each.mean() ** 0.5).round(6).reset_index()
     table = table.melt("change", var_name="series", value_name="rmse_kw")
-    table["minutes"] = of_each.size().reindex(table["change"]).to_numpy()
-    return table.assign(share=(table["minutes"] / len(groups)).round(6))
+    counts = of_each.size().reindex(table["change"]).to_numpy()
+    table["minutes"] = counts * results.step.minutes
+    return table.assign(share=(counts / len(groups)).round(6))
 
 
 def change_groups(results: Results) -> pd.Series:
-    """Return the group of each minute by the absolute change from the last input minute, in kW."""
+    """Return the group of each step by the absolute change from the last input step, in kW."""
     changes = (results.actual - results.predictions[PERSISTENCE].astype("float64")).abs()
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(CHANGES)]
     return pd.cut(
@@ -244,55 +249,9 @@ def change_groups(results: Results) -> pd.Series:
     ).rename("change")
 
 
-def predicted_actual(results: Results) -> pd.DataFrame:
-    """Return rows (series, actual_kw, forecast_kw, width_kw, minutes): counts in square bins.
-
-    A bin begins at `actual_kw` and `forecast_kw` and is `width_kw` wide and high.
-    """
-    power = results.predictions[[ACTUAL, *results.main_forecasters]].astype("float64")
-    width = nice_bin_width(np.ptp(power.to_numpy()) / 50)
-    squares = (power / width + 1e-6).apply(np.floor)
-    counts = [
-        squares.groupby([ACTUAL, name])
-        .size()
-        .rename_axis(["actual_kw", "forecast_kw"])
-        .reset_index(name="minutes")
-        .assign(series=name, width_kw=width)
-        for name in results.main_forecasters
-    ]
-    table = pd.concat(counts)
-    table[["actual_kw", "forecast_kw"]] = (table[["actual_kw", "forecast_kw"]] * width).round(6)
-    return table[["series", "actual_kw", "forecast_kw", "width_kw", "minutes"]]
-
-
-def error_distribution(results: Results) -> pd.DataFrame:
-    """Return rows (series, error_kw, share, minutes): a histogram of the errors.
-
-    `error_kw` is the center of a bin. Empty bins next to a filled one are included.
-    """
-    errors = results.errors
-    width = nice_bin_width(np.ptp(errors.to_numpy()) / 100)
-    bins = (errors / width).round().astype(int)
-    parts = []
-    for name in results.main_forecasters:
-        counts = bins[name].value_counts()
-        centers = np.unique([counts.index + offset for offset in (-1, 0, 1)])
-        minutes = counts.reindex(centers, fill_value=0).to_numpy()
-        part = {"error_kw": (centers * width).round(6), "share": (minutes / len(errors)).round(8)}
-        parts.append(pd.DataFrame({"series": name, **part, "minutes": minutes}))
-    return pd.concat(parts)
-
-
 def gaps_by_day(results: Results) -> pd.DataFrame:
     """Return rows (month, day, missing): the minutes without a value on each day."""
     missing = results.quality["gaps"]["by_day"]
     days = pd.date_range(results.quality["first"][:10], results.quality["last"][:10], freq="D")
-    counts = [missing.get(day, 0) for day in days.strftime("%Y-%m-%d")]
+    counts = [missing.get(day, 0) * results.step.minutes for day in days.strftime("%Y-%m-%d")]
     return pd.DataFrame({"month": days.strftime("%Y-%m"), "day": days.day, "missing": counts})
-
-
-def nice_bin_width(least: float) -> float:
-    """Return the first of 0.001, 0.002, 0.005, 0.01 and so on that is at least `least`."""
-    least = max(least, 0.001)
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))

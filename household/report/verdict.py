@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from household.core.step import MINUTE, Step
 from household.evaluation.metrics import PREVIOUS
 
 N_WORST = 10
@@ -15,6 +16,7 @@ def lines(
     *,
     windows: int,
     horizon: int,
+    step: Step,
     simulated: bool,
 ) -> list[str]:
     """Return the `summary`, the `drift_warning` if any, and `meter_lines` of several meters.
@@ -24,16 +26,22 @@ def lines(
         rows: The rows of all meters, as in `meter_scores.SCHEMA`.
         windows: The number of test windows.
         horizon: The number of steps of the horizon.
+        step: The length of a step.
         simulated: Whether the data is simulated.
     """
-    found = list(summary(metrics, windows, horizon, simulated=simulated).values())
+    found = list(summary(metrics, windows, horizon, step, simulated=simulated).values())
     if warning := drift_warning(metrics["verdict"]):
         found.append(f"warning: {warning}")
     return found + (meter_lines(metrics["meters"], rows) if "meters" in metrics else [])
 
 
 def summary(
-    metrics: Mapping[str, Mapping[str, Any]], windows: int, horizon: int, *, simulated: bool
+    metrics: Mapping[str, Mapping[str, Any]],
+    windows: int,
+    horizon: int,
+    step: Step,
+    *,
+    simulated: bool,
 ) -> dict[str, str]:
     """Compare the LSTM with other forecasters, a line each, by what the line is about.
 
@@ -44,11 +52,12 @@ def summary(
         metrics: The scores of each forecaster and the verdict.
         windows: The number of test windows.
         horizon: The number of steps of the horizon.
+        step: The length of a step.
         simulated: Whether the data is simulated.
     """
     verdict = metrics["verdict"]
     best = verdict["best_baseline"]
-    data = [f"{windows:,} test windows" + (f" of {horizon} minutes" if horizon > 1 else "")]
+    data = [f"{windows:,} test windows" + _describe_targets(horizon, step)]
     if "meters" in metrics:
         data.append(f"{metrics['meters']['in_training']['meters']:,} meters")
     if simulated:
@@ -71,6 +80,13 @@ def summary(
             f"{_difference(verdict, 'previous_')}"
         )
     return lines
+
+
+def _describe_targets(horizon: int, step: Step) -> str:
+    """Return what a window forecasts; nothing for the next minute."""
+    if horizon > 1:
+        return f" of {horizon} {step.nouns}"
+    return "" if step == MINUTE else f" of a {step.noun}"
 
 
 def _describe_distribution(metrics: Mapping[str, Mapping[str, Any]]) -> str:

@@ -34,6 +34,7 @@ def train(folder: Path, values: npt.NDArray[np.float32], parameters: dict[str, A
     table = pa.table(columns, schema=schema.SCHEMA)
     list(store.write_months(paths.PARSED / "power", iter([table])))
     files.write_json(paths.SOURCE, {"simulated": False})
+    files.write_json(paths.QUALITY, {})
     for stage in ("window", "split", "train"):
         importlib.import_module(f"stages.{stage}").main(changed(SMALL | parameters))
 

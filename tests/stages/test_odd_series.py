@@ -16,6 +16,7 @@ from household.core import files, paths, schema, store
 from household.core.errors import UserError
 from household.core.params import Params
 from household.core.schema import TARGET
+from household.core.step import MINUTE
 from household.evaluation import baselines
 from household.readings import quality
 from tests.project import changed, tutorial
@@ -40,7 +41,7 @@ def put(power: Sequence[float | None]) -> None:
     columns = [pa.array(stamps), *[power_kw] * len(schema.NAMES)]
     table = pa.table(columns, schema=schema.SCHEMA)
     list(store.write_months(paths.PARSED / "power", iter([table])))
-    found = quality.QualityReport()
+    found = quality.QualityReport(MINUTE)
     found.add(table)
     files.write_json(paths.QUALITY, found.to_dict({}, "mine.txt", {}))
     files.write_json(paths.SOURCE, SOURCE)
@@ -259,5 +260,5 @@ def test_a_series_of_any_length_is_split_or_refused_with_the_reason() -> None:
     assert {minutes for minutes, reason in refusals.items() if not reason} == {
         minutes for minutes in refusals if minutes >= enough
     }
-    said = r"no window of window|windows are too few for a train.* split; use more minutes"
+    said = r"no window of window|windows are too few for a train.* split; use more readings"
     assert all(re.search(said, reason) for reason in refusals.values() if reason)

@@ -12,6 +12,7 @@ import pytest
 from household.core import files, paths, schema
 from household.core.errors import UserError
 from household.core.schema import TARGET
+from household.core.step import MINUTE
 from household.readings import archive, lines, quality
 from stages import parse
 from tests.project import changed
@@ -57,7 +58,7 @@ def test_the_stage_writes_the_same_table_and_record_every_time(
         "fields": 1,
         "duplicate": 1,
     }
-    found = quality.QualityReport()
+    found = quality.QualityReport(MINUTE)
     found.add(table)
     assert record == found.to_dict({"fields": 1, "duplicate": 1}, archive.TEXT_NAME, {})
     assert capsys.readouterr().out == (
@@ -131,9 +132,8 @@ def test_readings_of_every_quarter_hour_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         parse.main(FAIL)
     assert str(caught.value) == (
-        f"{archive.TEXT_NAME}: rows are usually 15 minutes apart, expected 1; use readings of "
-        "every minute, or more frequent ones with parse.layout.resample_to_minutes "
-        "(docs/input-formats.md)"
+        f"{archive.TEXT_NAME}: readings are usually 15 minutes apart, but parse.step is "
+        "1min; set it to 15min"
     )
     assert not paths.PARSED.exists()
     assert not paths.QUALITY.exists()

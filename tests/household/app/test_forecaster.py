@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import household
 from household.app.forecaster import Forecaster
 from household.app.input import read_readings
-from household.core import schema
+from household.core import schema, step
 from household.core.errors import UserError
 from household.core.schema import TARGET
 from household.dataset import series
@@ -182,7 +182,7 @@ def test_times_may_be_written_in_several_ways(text: str, tmp_path: Path) -> None
     rows = [text[:14] + f"{58 + minute}" + text[16:] for minute in (0, 1)]
     path = tmp_path / "readings.csv"
     path.write_text(f"timestamp,{TARGET}\n" + "".join(f"{row},1\n" for row in rows))
-    stamps = read_readings(str(path), [TARGET])["timestamp"]
+    stamps = read_readings(str(path), [TARGET], step.MINUTE)["timestamp"]
     assert stamps.to_pylist() == [begin, begin + MINUTE]
     assert (stamps.type.tz is None) == (begin.tzinfo is None)
 

@@ -149,8 +149,8 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         (POWER[::-1], "data: duplicate times or not in time order"),
         (pd.concat([POWER, POWER[-1:]]), "data: duplicate times or not in time order"),
         (POWER.rename(columns={"global_active_power": "kw"}), "data: no column global_active"),
-        (POWER[:0], "data: no minutes; use readings that have some"),
-        (POWER.set_index(MINUTES.where(MINUTES[3] != MINUTES)), "data: a minute has no timestamp"),
+        (POWER[:0], "data: no readings; use a frame that has some"),
+        (POWER.set_index(MINUTES.where(MINUTES[3] != MINUTES)), "data: a reading has no timestamp"),
         (POWER.assign(meter="../escaped"), "data: meter '../escaped': use letters, digits, - and"),
         (
             POWER.assign(meter=pd.array([pd.NA, *["a"] * 199])),
@@ -158,7 +158,10 @@ POWER = pd.DataFrame({"global_active_power": np.linspace(0.2, 3, 200)}, index=MI
         ),
         (POWER.assign(meter=[1, *["1"] * 199])[::-1], "data: duplicate times or not in time order"),
         (POWER.assign(global_active_power=np.nan), "no minute has a value for global_active"),
-        (POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")), "data: rows are"),
+        (
+            POWER.set_index(MINUTES[0] + np.arange(200) * pd.Timedelta("15min")),
+            "data: readings are usually 15",
+        ),
         (POWER[:40], "no window of window.lookback 49 and window.horizon 1 in 40 minutes"),
         ("readings.csv", "data: expected a pandas DataFrame, found 'readings.csv'"),
     ],

@@ -228,4 +228,4 @@ def test_live_errors_are_of_forecasts_made_before_each_minute(model_folder: Path
     assert len(live.points) == 10
     _, _, _, low_80, high_80, low_95, high_95 = live.points[-1]
     assert low_95 <= low_80 < high_80 < high_95
-    assert [str(point.minute)[11:16] for point in live.upcoming] == ["22:38"]
+    assert [str(point.time)[11:16] for point in live.upcoming] == ["22:38"]

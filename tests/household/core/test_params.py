@@ -254,7 +254,8 @@ BROKEN = [
     ("parse.layout.kw_per_unit", -1),
     ("parse.layout.kw_per_unit", 1e-10),
     ("parse.layout.kw_per_unit", 1e10),
-    ("parse.layout.resample_to_minutes", "hour"),
+    ("parse.step", "7min"),
+    ("parse.step", 30),
     # No sha256 in lower-case hex.
     ("fetch.sha256", ""),
     ("fetch.sha256", "0" * 63),

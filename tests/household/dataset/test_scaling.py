@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from household.core.step import MINUTE
 from household.dataset import scaling, windows
 from household.dataset.scaling import WeightedValues
 from household.dataset.windows import WindowShape
@@ -52,7 +53,7 @@ def test_the_mean_equals_that_of_the_tutorial_within_one_ulp(
     if not built:
         return
     shape = WindowShape(lookback, 1)
-    starts = windows.find_starts(minutes(len(power)), shape, True)
+    starts = windows.find_starts(minutes(len(power)), MINUTE, shape, across_gaps=True)
     mean = WeightedValues.of(column_of(power), windows.window_counts(starts, shape)).mean()
     total = sum((Fraction(value) for window in built for value in window), Fraction(0))
     exact = total / (len(built) * (lookback + 1))

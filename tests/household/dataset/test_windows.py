@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from household.core import schema
 from household.core.schema import TARGET
+from household.core.step import MINUTE
 from household.dataset import series, windows
 from household.dataset.windows import WindowShape
 
@@ -32,7 +33,9 @@ def column(power: list[float]) -> schema.Values:
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))
 def test_windows_across_gaps_equal_those_of_the_tutorial(power: list[float], lookback: int) -> None:
-    starts = windows.find_starts(minutes(len(power)), WindowShape(lookback, 1), True)
+    starts = windows.find_starts(
+        minutes(len(power)), MINUTE, WindowShape(lookback, 1), across_gaps=True
+    )
     found = [power[start : start + lookback + 1] for start in starts.tolist()]
     assert found == tutorial_windows(power, lookback)
 
@@ -53,11 +56,11 @@ def test_without_across_gaps_windows_have_consecutive_minutes(
             for step in range(shape.length - 1)
         )
     ]
-    assert windows.find_starts(stamps, shape, False).tolist() == expected
-    in_parts = windows.WindowFinder()
+    assert windows.find_starts(stamps, MINUTE, shape, across_gaps=False).tolist() == expected
+    in_parts = windows.WindowFinder(MINUTE)
     for part in np.array_split(stamps, 3):
         in_parts.add(part)
-    assert in_parts.minutes == len(stamps)
+    assert in_parts.count == len(stamps)
     assert in_parts.starts(shape, False).tolist() == expected
 
 
@@ -74,7 +77,7 @@ def test_the_targets_of_a_window_follow_its_last_input_minute(
     power: list[float], lookback: int, horizon: int
 ) -> None:
     shape = WindowShape(lookback, horizon)
-    starts = windows.find_starts(minutes(len(power)), shape, True)
+    starts = windows.find_starts(minutes(len(power)), MINUTE, shape, across_gaps=True)
     built = tutorial_windows(power, shape.length - 1)
     values = column(power)
     assert windows.targets(values, starts, shape).tolist() == [w[lookback:] for w in built]
@@ -85,7 +88,7 @@ def test_the_targets_of_a_window_follow_its_last_input_minute(
 
 @given(st.integers(1, 3_000_000), st.integers(1, 1440))
 def test_the_evaluation_stride_grows_only_with_many_targets(count: int, horizon: int) -> None:
-    every = windows.evaluation_stride(count, horizon)
+    every = windows.evaluation_stride(count, horizon, MINUTE)
     scored = count * horizon / every
     if horizon == 1 or count * horizon <= windows.MAX_SCORED_TARGETS:
         assert every == 1
@@ -112,7 +115,7 @@ def test_use_fraction_keeps_the_minutes_that_the_tutorial_keeps(
     table = pa.table({"timestamp": minutes(len(power)), TARGET: pa.array(power, pa.float32())})
     cut = len(power) // 3
     kept = pa.concat_tables(
-        series.complete_minutes(lambda: iter([table[:cut], table[cut:]]), [TARGET], fraction)
+        series.complete_steps(lambda: iter([table[:cut], table[cut:]]), [TARGET], fraction)
     )
     assert kept[TARGET].to_pylist() == read
 
@@ -125,6 +128,6 @@ def test_a_complete_minute_has_a_value_of_every_feature() -> None:
             "voltage": pa.array([240, 241, None, 243], pa.float32()),
         }
     )
-    kept, *_ = series.complete_minutes(lambda: iter([table]), [TARGET, "voltage"])
+    kept, *_ = series.complete_steps(lambda: iter([table]), [TARGET, "voltage"])
     assert series.to_array(kept).tolist() == [[1, 240], [4, 243]]
     assert kept["timestamp"].to_numpy().tolist() == minutes(4)[[0, 3]].tolist()

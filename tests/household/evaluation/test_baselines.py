@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from household.core.errors import UserError
 from household.core.schema import Power
+from household.core.step import MINUTE
 from household.dataset import windows
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
@@ -40,9 +41,9 @@ def house(
         )
     clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
     shape = WindowShape(lookback, horizon)
-    starts = windows.find_starts(BEGIN + np.arange(minutes), shape, True)
+    starts = windows.find_starts(BEGIN + np.arange(minutes), MINUTE, shape, across_gaps=True)
     return ForecastContext(
-        values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape
+        values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape, MINUTE
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core.schema import Power, Times
+from household.core.step import MINUTE, Spacing
 from household.evaluation import breakdown, evaluate, metrics, significance
 from household.evaluation.predictions import ForecastSet
 from household.model.forecast import Forecast
@@ -95,8 +96,8 @@ def test_dependent_days_make_a_wider_interval_than_shuffled_minutes() -> None:
 
 
 def test_too_few_days_give_no_interval_and_no_test() -> None:
-    actual, forecast, _ = pair(2 * significance.DAY - 1, 0.1, 0)
-    assert significance.skill_ci(actual, forecast, forecast) is None
+    actual, forecast, _ = pair(2 * 1440 - 1, 0.1, 0)
+    assert significance.skill_ci(actual, forecast, forecast, block=1440) is None
     assert significance.diebold_mariano(actual, forecast, forecast) is None
     assert significance.skill_ci(actual, forecast, actual, block=10) is None
 
@@ -105,7 +106,7 @@ def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
     middle = ((better.astype(np.float64) + worse) / 2).astype(np.float32)
     found = evaluate.compare_with_baselines(
-        actual, {"LSTM": actual, "persistence": worse, "linear": middle}, "LSTM"
+        actual, {"LSTM": actual, "persistence": worse, "linear": middle}, "LSTM", spacing=SPACING
     )
     assert found["best_baseline"] == "linear"
     assert found["persistence_skill"] == found["best_skill"] == 1
@@ -114,9 +115,12 @@ def test_the_verdict_is_against_persistence_and_the_best_other() -> None:
     assert found["best_p"] < 0.01
 
 
+SPACING = Spacing(1, MINUTE)
+
+
 def forecast_set(clock: Times, actual: Power, means: dict[str, Power]) -> ForecastSet:
     forecasts = {name: Forecast(power, power) for name, power in means.items()}
-    return ForecastSet(clock.reshape(actual.shape), actual, forecasts, LEVELS, 2.0, None)
+    return ForecastSet(clock.reshape(actual.shape), actual, forecasts, LEVELS, 2.0, None, MINUTE)
 
 
 def test_the_breakdown_is_the_scores_of_the_minutes_of_each_group() -> None:
@@ -169,11 +173,11 @@ def test_the_last_of_several_months_is_reported_with_its_skill(
 def test_a_previous_model_is_compared_but_is_not_a_baseline() -> None:
     actual, better, worse = pair(3000, 0.2, 0)
     forecasts = {"LSTM": better, "persistence": worse, "previous LSTM": actual}
-    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
+    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM", spacing=SPACING)
     assert found["best_baseline"] == "persistence"
     assert found["previous_skill"] is None
     forecasts["previous LSTM"] = worse
-    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM")
+    found = evaluate.compare_with_baselines(actual, forecasts, "LSTM", spacing=SPACING)
     of_each = [
         {key: found[f"{of}_{key}"] for key in ("skill", "low", "high", "dm", "p")}
         for of in ("previous", "persistence")
@@ -246,13 +250,17 @@ def test_distributions_are_compared_by_the_ratio_of_their_crps() -> None:
     draw = np.random.default_rng(0)
     worse = draw.exponential(size=(5 * 1440, 2)).astype(np.float32)
     better = worse * np.float32(0.5)
-    found = evaluate.compare_distributions({"LSTM": better, "a": worse, "b": better}, "LSTM")
+    found = evaluate.compare_distributions(
+        {"LSTM": better, "a": worse, "b": better}, "LSTM", spacing=SPACING
+    )
     assert found["a"] == pytest.approx({"skill": 0.5, "low": 0.5, "high": 0.5}, abs=1e-5)
     assert found["b"] == pytest.approx({"skill": 0, "low": 0, "high": 0}, abs=1e-5)
-    short = evaluate.compare_distributions({"LSTM": better[:9], "a": worse[:9]}, "LSTM")
+    short = evaluate.compare_distributions(
+        {"LSTM": better[:9], "a": worse[:9]}, "LSTM", spacing=SPACING
+    )
     assert short["a"] == {"skill": 0.5, "low": None, "high": None}
-    assert evaluate.compare_distributions({"a": worse}, "LSTM") == {}
+    assert evaluate.compare_distributions({"a": worse}, "LSTM", spacing=SPACING) == {}
     other = draw.exponential(size=worse.shape).astype(np.float32)
-    interval = significance.compare_losses(other, worse, stride=1)
+    interval = significance.compare_losses(other, worse, spacing=SPACING)
     assert interval["low"] is not None
     assert interval["low"] < 0 < (interval["high"] or 0)

@@ -185,7 +185,7 @@ def test_windows_that_do_not_fit_the_previous_model_are_refused(
     model_folder: Path, features: list[str], shape: WindowShape
 ) -> None:
     values = np.zeros((60, len(features)), np.float32)
-    with pytest.raises(UserError, match="reads 5 minutes of global_active_power, voltage and"):
+    with pytest.raises(UserError, match="reads 5 steps of global_active_power, voltage and"):
         saved_model.load(model_folder).forecast(
             features, values, np.array([0], np.int32), shape=shape
         )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from household.core.schema import Values
+from household.core.step import MINUTE
 from household.dataset import batches
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
@@ -13,6 +14,7 @@ from household.model.loop import TrainingData
 
 LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 SHAPE = WindowShape(lookback=1, horizon=1)
+MIN_WINDOWS = calibration.MIN_DAYS * 1440
 
 
 def too_wide(_: Values, starts: Starts) -> Forecast:
@@ -31,15 +33,15 @@ def calibrate(size: int, lowest: float = 0, meters: int = 1) -> calibration.Cali
         batches.in_memory(power, np.arange(size, dtype=np.int32)),
     )
     limits = np.full(meters, lowest, np.float32)
-    return trainer.calibrate(too_wide, data, SHAPE, levels=LEVELS, lowest=limits)
+    return trainer.calibrate(too_wide, data, SHAPE, levels=LEVELS, step=MINUTE, lowest=limits)
 
 
 def test_four_weeks_calibrate_a_network() -> None:
-    stretch = calibrate(calibration.MIN_WINDOWS).stretch[:, 0]
+    stretch = calibrate(MIN_WINDOWS).stretch[:, 0]
     assert stretch == pytest.approx([0.5, 0.5, 1, 0.5, 0.5], abs=0.02)
 
 
-@pytest.mark.parametrize("size", [0, 1000, calibration.MIN_WINDOWS - 1])
+@pytest.mark.parametrize("size", [0, 1000, MIN_WINDOWS - 1])
 def test_less_than_four_weeks_calibrate_no_network(size: int) -> None:
     """They may be a holiday, in which the quantiles of other days are too wide."""
     assert (calibrate(size).stretch == 1).all()

@@ -4,19 +4,22 @@ import io
 import re
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from household.core import params, schema
 from household.core.errors import UserError
+from household.core.step import MINUTE
 from household.readings import lines, uci
 from household.readings.delimited import DelimitedReader
+from household.readings.resample import resample
 from household.readings.text_format import UCI_FORMAT, TextFormat
 from tests.project import ROOT, SHIPPED
 
@@ -34,7 +37,6 @@ PLAIN = TextFormat(
     columns={"global_active_power": "power"},
     kw_per_unit=1.0,
     null_values=("",),
-    resample_to_minutes=False,
 )
 
 
@@ -42,8 +44,9 @@ def tables(
     text: str | bytes, layout: TextFormat, skip: bool = False
 ) -> tuple[pa.Table, DelimitedReader]:
     raw = text.encode() if isinstance(text, str) else text
-    made = DelimitedReader(io.BytesIO(raw), layout, skip=skip, name="mine.csv")
-    return pa.concat_tables(made), made
+    made = DelimitedReader(io.BytesIO(raw), layout, MINUTE, skip=skip, name="mine.csv")
+    steps = resample(made, MINUTE, partial(made.check_interval, MINUTE), eager=False)
+    return pa.concat_tables(steps), made
 
 
 def refit(begin: datetime, minutes: int) -> tuple[str, dict[datetime, list[float]]]:
@@ -117,6 +120,7 @@ POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1
 
 @given(st.lists(st.tuples(st.integers(1, 3), POWER), min_size=1, max_size=30))
 def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int, Any]]) -> None:
+    assume(sorted(minutes for minutes, _ in rows[1:])[: len(rows) // 2 + 1][-1:] in ([], [1]))
     now, lines = datetime(2007, 1, 31, 23, 50), [";".join(schema.HEADER)]
     for minutes, power in rows:
         now += timedelta(minutes=minutes)
@@ -156,7 +160,7 @@ FAULTS = {
     "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
     "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
     "number": ("2014-03-02 00:00:00,many", "not a number"),
-    "duplicate": ("2014-03-01 23:59:00,1", "duplicate minute"),
+    "duplicate": ("2014-03-01 23:59:00,1", "duplicate time"),
     "out_of_order": ("2014-03-01 23:00:00,1", "not in time order"),
 }
 
@@ -165,12 +169,13 @@ FAULTS = {
 def test_a_bad_line_is_named_or_skipped_and_counted(kind: str) -> None:
     line, reason = FAULTS[kind]
     before = "time,power\n2014-03-01 23:58:00,1\n\n2014-03-01 23:59:00,2\n"
-    text = f"{before}{line}\n2014-03-02 00:01:00,3\n"
+    after = "".join(f"2014-03-02 00:0{minute}:00,{minute}\n" for minute in range(3, 7))
+    text = f"{before}{line}\n{after}"
     said = f"mine.csv line 5: .*({reason}).* in '{line}'; correct the line"
     with pytest.raises(UserError, match=said):
         tables(text, PLAIN)
     found, made = tables(text, PLAIN, skip=True)
-    assert found["global_active_power"].to_pylist() == [1, 2, 3]
+    assert found["global_active_power"].to_pylist() == [1, 2, 3, 4, 5, 6]
     assert made.skipped == {kind: 1}
 
 
@@ -206,7 +211,6 @@ PIECES += ["1.5", "1,5", "nan", "1e999", "-", " ", "\t", "T", "Z", "+01:00", "11
         time_format=st.sampled_from(
             ["iso", "epoch", "epoch_ms", PLAIN.time_format, "%", "%Q", "%H", "\0"]
         ),
-        resample_to_minutes=st.booleans(),
     ),
     skip=st.booleans(),
 )
@@ -256,17 +260,6 @@ def test_only_the_first_sensor_names_are_kept() -> None:
     assert made.entities == {"meter_id": ["10", "11", "12"]}
 
 
-def test_readings_of_every_second_need_resampling() -> None:
-    text = "time,power\n2014-03-01 23:58:30,1\n"
-    with pytest.raises(
-        UserError, match=r"not a whole minute in .*; set parse.layout.resample_to_minutes to true"
-    ):
-        tables(text, PLAIN)
-    assert tables(text + "2014-03-01 23:59:00,1\n", PLAIN, skip=True)[1].skipped == {"time": 1}
-    found, _ = tables(text, PLAIN._replace(resample_to_minutes=True))
-    assert found["timestamp"].to_pylist() == [BEGIN]
-
-
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -282,28 +275,3 @@ def test_readings_of_every_second_need_resampling() -> None:
 def test_a_text_in_another_layout_is_refused_in_one_line(text: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         tables(text, PLAIN)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 100), POWER), min_size=1, max_size=60),
-    st.integers(20, 400),
-)
-def test_resampling_averages_the_readings_that_have_a_value(
-    rows: list[tuple[int, float | None]], block: int
-) -> None:
-    second, rows_of_text = 0, ["time,power"]
-    held: dict[int, list[float]] = {}
-    for wait, power in rows:
-        second += wait
-        rows_of_text.append(f"{second},{'' if power is None else power}")
-        of = held.setdefault(second // 60, [])
-        if power is not None:
-            of.append(power)
-    layout = PLAIN._replace(time_format="epoch", resample_to_minutes=True)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(lines, "BLOCK_BYTES", max(block, 40))
-        found, _ = tables("\n".join(rows_of_text), layout)
-    minutes = found["timestamp"].to_numpy().astype("datetime64[m]").astype(int).tolist()
-    assert minutes == list(held)
-    for value, of in zip(found["global_active_power"].to_pylist(), held.values(), strict=True):
-        assert value == (pytest.approx(np.mean(of), rel=1e-5, abs=1e-6) if of else None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from household.core import schema
 from household.core.errors import UserError
 from household.core.schema import TARGET
+from household.core.step import MINUTE
 from household.readings import quality
 
 
@@ -33,7 +34,7 @@ def table(
 
 
 def record(whole: pa.Table, skipped: dict[str, int], parts: int = 3) -> dict[str, Any]:
-    found = quality.QualityReport()
+    found = quality.QualityReport(MINUTE)
     for rows in np.array_split(np.arange(len(whole)), parts):
         if len(rows):
             found.add(whole.take(rows))
@@ -75,7 +76,7 @@ def test_the_quality_record_of_a_small_table() -> None:
 
 def gaps(minutes: list[int], power: list[float | None]) -> dict[str, Any]:
     # One step after the other is more than a minute here.
-    with patch.object(quality.QualityReport, "_check_step"):
+    with patch.object(quality.QualityReport, "_check_distances"):
         return record(table(minutes, power), {})["gaps"]
 
 
@@ -153,7 +154,7 @@ def test_an_implausible_mean_power_is_a_caveat(power: list[float], doubt: str | 
 
 
 def test_readings_of_several_sensors_are_a_caveat() -> None:
-    found = quality.QualityReport()
+    found = quality.QualityReport(MINUTE)
     found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
     (doubt,) = found.to_dict({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
     assert doubt.startswith(
@@ -161,13 +162,22 @@ def test_readings_of_several_sensors_are_a_caveat() -> None:
     )
 
 
-@pytest.mark.parametrize("step", [2, 15, 60, 1440])
-def test_a_usual_step_of_more_than_a_minute_is_refused(step: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "usual", "setting"),
+    [
+        (2, "2 minutes", "2min"),
+        (7, "7 minutes", "8min"),
+        (60, "1 hour", "1h"),
+        (1440, "1 day", "1d"),
+    ],
+)
+def test_readings_further_apart_than_a_step_are_refused(
+    step: int, usual: str, setting: str
+) -> None:
     # A minute here and there does not make minutes of them.
     minutes = np.cumsum([step, 1, step, step] * 10).tolist()
-    with pytest.raises(
-        UserError, match=rf"^mine.txt: rows are usually {step} minutes apart, expected 1"
-    ):
+    said = f"^mine.txt: readings are usually {usual} apart, but parse.step is 1min; set it to "
+    with pytest.raises(UserError, match=f"{said}{setting}$"):
         record(table(minutes, [1.0] * len(minutes)), {})
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from household.core import schema
+from household.core.step import MINUTE, Spacing
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 from household.evaluation import breakdown, evaluate, metrics
@@ -77,6 +78,8 @@ METERS = pd.DataFrame(
     ],
 )
 
+SPACING = Spacing(1, MINUTE)
+
 
 def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     """Return the results that the stages would have left for these predictions."""
@@ -84,7 +87,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     power = {name: made[name].to_numpy().reshape(-1, horizon) for name in ("actual", *FORECASTERS)}
     stamps = made["timestamp"].to_numpy().reshape(-1, horizon)
     actual = power.pop("actual")
-    verdict = evaluate.compare_with_baselines(actual, power, "LSTM")
+    verdict = evaluate.compare_with_baselines(actual, power, "LSTM", spacing=SPACING)
     verdict |= {"last_month": None, "last_month_skill": None}
     # Of a few minutes at random another one may be the best.
     verdict["best_baseline"] = "linear"
@@ -94,7 +97,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
     for name in ("LSTM", "persistence"):
         quantiles = power[name][..., np.newaxis] + off
         forecasts[name] = Forecast.of_distribution(power[name], quantiles)
-    compared = ForecastSet(stamps, actual, forecasts, list(OFF), 1.0, None)
+    compared = ForecastSet(stamps, actual, forecasts, list(OFF), 1.0, None, MINUTE)
     crps = {
         name: metrics.crps(actual, each, list(OFF)) for name, each in compared.quantiles.items()
     }
@@ -123,7 +126,7 @@ def results(made: pd.DataFrame, steps: int = 100, **params: Any) -> Results:
         metrics=metrics.score_all(actual, power, 1.0, crps=crps)
         | {
             "verdict": verdict,
-            "distribution": evaluate.compare_distributions(crps, "LSTM"),
+            "distribution": evaluate.compare_distributions(crps, "LSTM", spacing=SPACING),
             "intervals": breakdown.overall_intervals(covered),
         },
         quality=QUALITY,

@@ -341,7 +341,7 @@ def test_error_by_change_groups_the_minutes_by_how_far_the_power_moved(n: int, s
 @given(SIZES, SEEDS)
 def test_predicted_actual_counts_every_minute_once(n: int, seed: int) -> None:
     made = predictions(n, seed)
-    table = tables.predicted_actual(results(made))
+    table = distribution.predicted_actual(results(made))
     assert table.groupby("series")["minutes"].sum().to_dict() == dict.fromkeys(FORECASTERS, n)
     (width,) = set(table["width_kw"])
     actual = made["actual"].to_numpy()
@@ -361,7 +361,7 @@ def test_predicted_actual_counts_every_minute_once(n: int, seed: int) -> None:
 @given(SIZES, SEEDS)
 def test_error_distribution_counts_every_error_once(n: int, seed: int) -> None:
     made = predictions(n, seed)
-    table = tables.error_distribution(results(made))
+    table = distribution.error_distribution(results(made))
     for name, rows in table.groupby("series"):
         assert rows["minutes"].sum() == n
         assert rows["share"].sum() == pytest.approx(1, abs=1e-5)
@@ -374,7 +374,7 @@ def test_error_distribution_counts_every_error_once(n: int, seed: int) -> None:
 @few
 @given(st.floats(1e-6, 1e6))
 def test_a_bin_width_is_round_and_barely_larger_than_asked(least: float) -> None:
-    step = tables.nice_bin_width(least)
+    step = distribution.nice_bin_width(least)
     assert float(f"{step:.0e}") == pytest.approx(step)
     assert f"{step:.0e}"[0] in "125"
     assert step >= max(least, 0.001) * (1 - 1e-8)
