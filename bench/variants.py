@@ -59,7 +59,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def changed(overrides: dict[str, Any], seed: int) -> Params:
-    record = params.load().model_dump()
+    record = params.load().model_dump(exclude_unset=True)
     for dotted, value in overrides.items():
         section, key = dotted.split(".")
         record[section][key] = value

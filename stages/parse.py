@@ -9,15 +9,20 @@ from pathlib import Path
 from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.core.schema import TARGET
-from household.readings import parse, quality
+from household.readings import layouts, parse, quality
 
 
 def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
-    skip = params.on_error == "skip"
+    skip, layout = params.on_error == "skip", layouts.resolve(params.parse.layout)
     with files.atomic_folder(root / paths.PARSED) as folder:
         parse_meter = partial(
-            parse.parse_meter, raw=root / paths.RAW, parsed=folder, settings=params.parse, skip=skip
+            parse.parse_meter,
+            raw=root / paths.RAW,
+            parsed=folder,
+            layout=layout,
+            step=params.step,
+            skip=skip,
         )
         records, left_out = meters.map_meters(
             parse_meter, list(meters.by_name(root / paths.RAW)), skip=skip, desc="parse"

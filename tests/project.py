@@ -39,7 +39,7 @@ def leaves(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def changed(values: Mapping[str, Any]) -> Params:
     """Return the shipped parameters with other `values`, by keys such as "train.epochs"."""
-    record = params.load(SHIPPED).model_dump()
+    record = params.load(SHIPPED).model_dump(exclude_unset=True)
     for dotted, value in values.items():
         where, key = section(record, dotted)
         where[key] = value

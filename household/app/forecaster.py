@@ -18,7 +18,7 @@ from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines
 from household.model import inference, saved_model
-from household.readings.text_format import TextFormat
+from household.readings.text_format import UCI_FORMAT, TextFormat
 
 
 class Forecaster:
@@ -39,7 +39,8 @@ class Forecaster:
             self._ranges = {
                 feature["name"]: feature["range"] for feature in record["input"]["features"]
             }
-            self._layout = TextFormat.of(record["parameters"]["layout"])
+            layout = record["parameters"].get("layout")
+            self._layout = TextFormat.of(layout) if layout else UCI_FORMAT
             self.step = Step.parse(record["parameters"].get("step", "1min"))
             seconds = record["input"].get("interval_seconds", 60 * self.step.minutes)
             self._interval = round(1000 * seconds)

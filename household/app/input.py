@@ -21,20 +21,13 @@ from household.core.errors import UserError
 from household.core.schema import Float32, Times
 from household.core.step import Step
 from household.readings import archive, delimited, lines, uci
-from household.readings.resample import resample
-from household.readings.text_format import UCI_FORMAT, TextFormat, parse_header
+from household.readings.header import parse_header
+from household.readings.step_reader import StepReader
+from household.readings.text_format import UCI_FORMAT, TextFormat
 
 STDIN = "-"
 # A CSV with the names of the features as header.
-OWN = TextFormat(
-    delimiter=",",
-    decimal=".",
-    time_columns=("timestamp",),
-    time_format="iso",
-    columns={},
-    kw_per_unit=1.0,
-    null_values=("",),
-)
+OWN = TextFormat(columns={}, time_columns=("timestamp",))
 # Readings so many times above or below those of the training are taken for another unit.
 TIMES = 10
 
@@ -84,9 +77,8 @@ def _text(
     header = file.readline(lines.BLOCK_BYTES)
     file.seek(0)
     reader = _reader(file, header, features, layout=layout, step=step, name=name, skip=False)
-    table = pa.concat_tables(
-        resample(reader, step, partial(reader.check_interval, step), eager=False)
-    )
+    interval = partial(reader.check_interval, step)
+    table = pa.concat_tables(StepReader(reader, step, reader.layout, interval=interval))
     if not reader.offset:
         return table
     return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], reader.offset))
@@ -136,7 +128,8 @@ def stream_readings(
     def usual_interval() -> int:
         return reader.check_interval(step) or interval
 
-    for table in resample(reader, step, usual_interval, eager=True):
+    steps = StepReader(reader, step, reader.layout, interval=usual_interval, eager=True)
+    for table in steps:
         yield select_columns(table, features, name)
 
 
@@ -156,7 +149,7 @@ def _reader(
         return uci.UciReader(text, **options)
     if not parse_header(header, layout)[1]:
         return delimited.DelimitedReader(text, layout, step, **options)
-    own_layout = OWN._replace(columns={feature: feature for feature in features})
+    own_layout = OWN._replace(columns={feature: (feature,) for feature in features})
     found, absent = parse_header(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found=found)

@@ -5,30 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from household.core import paths
 from household.core.errors import UserError
+from household.core.layout import LayoutParams, Section
 from household.core.renamed import RENAMED
 from household.core.schema import REPORTED_QUANTILES, TARGET, Feature
 from household.core.step import Step
-
-
-class Section(BaseModel):
-    """Refuse unknown keys, wrong types, NaN and infinity in a section of params.yaml."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
-    )
 
 
 class SampleParams(Section):
@@ -66,43 +52,10 @@ class FetchParams(Section):
         return source
 
 
-class ColumnHeaders(Section):
-    """Map each column to its header in the file, null if the meter does not have it."""
-
-    global_active_power: str
-    global_reactive_power: str | None
-    voltage: str | None
-    global_intensity: str | None
-    sub_metering_1: str | None
-    sub_metering_2: str | None
-    sub_metering_3: str | None
-
-
-class TextFormatParams(Section):
-    """Describe how the file of a meter is written."""
-
-    # A tab or a printable ASCII character, except the quotes that may enclose a field.
-    delimiter: str = Field(pattern=r"^[\t !#-~]$")
-    decimal: Literal[".", ","]
-    time_columns: list[str] = Field(min_length=1)
-    time_format: str = Field(min_length=1)
-    columns: ColumnHeaders
-    kw_per_unit: float = Field(ge=1e-9, le=1e9)
-    null_values: list[str]
-
-    @model_validator(mode="after")
-    def _each_header_once(self) -> Self:
-        headers = [*self.time_columns, *filter(None, self.columns.model_dump().values())]
-        repeated = sorted({header for header in headers if headers.count(header) > 1})
-        if repeated:
-            raise ValueError(f"time_columns and columns name {', '.join(repeated)} more than once")
-        return self
-
-
 class ParseParams(Section):
     """Hold the parameters of the parse stage."""
 
-    layout: TextFormatParams
+    layout: LayoutParams
     step: str
 
     @field_validator("step")
@@ -255,7 +208,7 @@ def with_overrides(base: Params, sections: Mapping[str, Any]) -> Params:
     Raises:
         UserError: As in `load`.
     """
-    return _validate(_deep_merge(base.model_dump(), sections), "the parameters")
+    return _validate(_deep_merge(base.model_dump(exclude_unset=True), sections), "the parameters")
 
 
 def _deep_merge(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def build(
     *,
     source: Mapping[str, Any],
     trained_on: Sequence[TrainingExtent],
-    resampled: Mapping[str, Any] | None = None,
+    text: Mapping[str, Any] | None = None,
     lineage: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the contents of metadata.json: inputs, outputs and origin of a model.
@@ -76,14 +76,14 @@ def build(
         scaling: The scaling of the features.
         source: The record of the fetch stage.
         trained_on: The extent of the training data of each meter.
-        resampled: The number and the interval of the readings, if they were averaged into steps.
+        text: The layout and the interval of the readings, if they are not in UCI's layout.
         lineage: The earlier trainings of the weights.
     """
     window = params.window
     firsts, lasts, _, _, counts = zip(*trained_on, strict=True)
     meters = {"meters": len(trained_on)} if len(trained_on) > 1 else {}
     return {
-        "input": _describe_input(params, resampled)
+        "input": _describe_input(params, text)
         | {
             "shape": ["windows", window.lookback, len(features)],
             "features": _describe_features(features, scaling, trained_on),
@@ -103,22 +103,22 @@ def build(
             **meters,
         },
         "lineage": list(lineage),
-        "parameters": params.parse.model_dump()
-        | {"seed": params.seed}
+        "parameters": {"step": params.parse.step, "seed": params.seed}
+        | ({"layout": text["layout"]} if text else {})
         | {name: getattr(params, name).model_dump() for name in SECTIONS},
         "libraries": {name: version(name) for name in LIBRARIES},
     }
 
 
-def _describe_input(params: Params, resampled: Mapping[str, Any] | None) -> dict[str, Any]:
+def _describe_input(params: Params, text: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the lookback, the step, the interval of averaged readings, and what gaps mean."""
     described: dict[str, Any] = {
         "lookback": params.window.lookback,
         "step": f"{params.step.length}, oldest first",
         "gaps": GAPS[params.window.across_gaps].format(params.step.nouns),
     }
-    if resampled:
-        described["interval_seconds"] = resampled["interval_seconds"]
+    if text:
+        described["interval_seconds"] = text["interval_seconds"]
     return described
 
 

@@ -140,7 +140,7 @@ def save(training: Training, params: Params, root: Path) -> None:
         data.scaling,
         source=files.read_json(root / paths.SOURCE),
         trained_on=extents,
-        resampled=files.read_json(root / paths.QUALITY).get("resampled"),
+        text=files.read_json(root / paths.QUALITY).get("text"),
         lineage=earlier.lineage if earlier else (),
     )
     written = (root / paths.NETWORK, root / paths.GRAPH)

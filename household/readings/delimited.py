@@ -14,8 +14,9 @@ from household.core.errors import UserError
 from household.core.schema import TARGET, Float64, Mask, Times
 from household.core.step import Step
 from household.readings import fields, lines
+from household.readings.header import parse_header
 from household.readings.lines import TextReader
-from household.readings.text_format import TextFormat, parse_header
+from household.readings.text_format import TextFormat
 
 # Columns outside the layout that name the sensor or meter of a reading.
 ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
@@ -47,8 +48,8 @@ class DelimitedReader(TextReader):
             step: The step into which the readings are to be averaged.
             **options: As in `household.readings.lines.TextReader`.
         """
-        super().__init__(text, **options)
-        self._layout, self._step = layout, step
+        super().__init__(text, layout, **options)
+        self._step = step
         self._last = np.datetime64(lines.BEFORE_ALL, "ms")
 
     def _tables(self) -> Iterator[pa.Table]:
@@ -60,21 +61,21 @@ class DelimitedReader(TextReader):
 
     def _header(self) -> list[str]:
         line = self._text.readline(lines.BLOCK_BYTES)
-        header, absent = parse_header(line, self._layout)
+        header, absent = parse_header(line, self.layout)
         if absent:
-            expected = [*self._layout.time_columns, *self._layout.columns.values()]
+            expected = self.layout.headers
             raise UserError(
                 f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
-                f"separated by {self._layout.delimiter!r}; missing or repeated: "
+                f"separated by {self.layout.delimiter!r}; missing or repeated: "
                 f"{', '.join(absent)} (found {lines.preview(line)}). Correct parse.layout "
-                "(docs/input-formats.md)"
+                "(docs/meters.md)"
             )
         return header
 
     def _readings(self, block: bytes, header: list[str], line: int) -> tuple[Times, Float64]:
         """Return times (readings,) and values (readings, columns), NaN where missing."""
-        layout = self._layout
-        columns = [*layout.time_columns, *layout.columns.values()]
+        layout = self.layout
+        columns = layout.headers
         others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
         entities = [name for name in others if name not in columns]
         rows, malformed = self._rows(block, header, [*columns, *entities], line=line)
@@ -82,10 +83,12 @@ class DelimitedReader(TextReader):
         texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time_columns), " ")
         stamps = fields.parse_timestamps(texts, layout.time_format)
         numbers = [
-            fields.parse_numbers(
-                rows[header], layout, layout.kw_per_unit if name == TARGET else 1.0
+            fields.parse_sum(
+                [(rows[header.removeprefix("-")], header.startswith("-")) for header in headers],
+                layout,
+                layout.factor if name == TARGET else 1.0,
             )
-            for name, header in layout.columns.items()
+            for name, headers in layout.columns.items()
         ]
         kinds = self._classify(stamps, [wrong for _, wrong in numbers])
         # An empty line is neither a reading nor a fault.
@@ -119,7 +122,7 @@ class DelimitedReader(TextReader):
         faulty = np.flatnonzero(kinds != "")
         if not len(faulty):
             return
-        form = self._layout.time_format
+        form = self.layout.time_format
         expected = fields.FORMATS.get(form, f"in the format {form}")
         texts = block.split(b"\n")
         line_numbers = np.delete(np.arange(len(texts)), [row.number - 1 for row in malformed])
@@ -153,7 +156,7 @@ class DelimitedReader(TextReader):
                 # With several threads pyarrow does not number the rows.
                 pa.csv.ReadOptions(column_names=header, block_size=size, use_threads=False),
                 pa.csv.ParseOptions(
-                    delimiter=self._layout.delimiter,
+                    delimiter=self.layout.delimiter,
                     ignore_empty_lines=False,
                     invalid_row_handler=skip_row,
                 ),
@@ -186,7 +189,7 @@ class DelimitedReader(TextReader):
         return kinds
 
     def _table(self, stamps: Times, values: Float64) -> pa.Table:
-        by_name = dict(zip(self._layout.columns, values.T, strict=True))
+        by_name = dict(zip(self.layout.columns, values.T, strict=True))
         columns = [
             pa.array(by_name[name], from_pandas=True)
             if name in by_name

@@ -1,6 +1,7 @@
 """Parse the fields of a text of readings: times and numbers."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +13,7 @@ from household.core.schema import Float64, Mask, Times
 from household.readings import lines
 from household.readings.text_format import TextFormat
 
-NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 # A timestamp as ISO 8601: date and local time, then a fraction and an offset, which are dropped.
 ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(:[0-9]{2})?).*$"
 ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
@@ -70,6 +71,26 @@ def parse_utc_offset(text: str, form: str) -> str | None:
         return None
     digits = offset[1].replace("Z", "+00").replace(":", "").ljust(5, "0")
     return f"{digits[:3]}:{digits[3:]}"
+
+
+def parse_sum(
+    terms: Sequence[tuple[pa.ChunkedArray, bool]], layout: TextFormat, factor: float
+) -> tuple[Float64, Mask]:
+    """Parse the columns of a sum as `parse_numbers` does, and add them.
+
+    Args:
+        terms: The numbers of each column as text, and whether it is subtracted.
+        layout: As in `parse_numbers`.
+        factor: As in `parse_numbers`.
+
+    Returns:
+        The sums (rows,), NaN where a term is missing, and whether a text is wrong.
+    """
+    total, wrong = parse_numbers(terms[0][0], layout, -factor if terms[0][1] else factor)
+    for texts, is_subtracted in terms[1:]:
+        numbers, is_wrong = parse_numbers(texts, layout, -factor if is_subtracted else factor)
+        total, wrong = total + numbers, wrong | is_wrong
+    return total, wrong
 
 
 def parse_numbers(

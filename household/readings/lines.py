@@ -14,6 +14,7 @@ from household.core.errors import UserError
 from household.core.schema import Times
 from household.core.step import Step
 from household.readings import archive, resample
+from household.readings.text_format import TextFormat
 
 BLOCK_BYTES = 8 << 20
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -42,6 +43,7 @@ class TextReader(ABC):
     raises UserError in either case.
 
     Attributes:
+        layout: How the text is written.
         skipped: Number of bad lines skipped, by fault.
         interval: The usual time between two readings in milliseconds, from the first of them; None
             before there are two.
@@ -53,6 +55,7 @@ class TextReader(ABC):
     def __init__(
         self,
         text: Text,
+        layout: TextFormat,
         *,
         skip: bool,
         name: str = archive.TEXT_NAME,
@@ -62,10 +65,12 @@ class TextReader(ABC):
 
         Args:
             text: The text, at its start.
+            layout: How the text is written.
             skip: Whether to skip bad lines instead of raising UserError.
             name: The name of the text in messages.
             remedy: What messages advise to do about a bad line.
         """
+        self.layout = layout
         self.skipped: Counter[str] = Counter()
         self.interval: int | None = None
         self.offset: str | None = None
@@ -91,9 +96,9 @@ class TextReader(ABC):
         """Return `interval`.
 
         Raises:
-            UserError: It is longer than a step.
+            UserError: Readings at regular times are further apart than a step.
         """
-        if self.interval:
+        if self.interval and self.layout.hold is None:
             resample.check_interval(self._name, self.interval / 60_000, step)
         return self.interval
 

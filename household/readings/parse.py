@@ -10,13 +10,12 @@ import pyarrow as pa
 
 from household.core import files, store
 from household.core.parallel import prefetch
-from household.core.params import ParseParams
 from household.core.step import MINUTE, Step
 from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader
 from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
-from household.readings.resample import resample
+from household.readings.step_reader import StepReader
 from household.readings.text_format import UCI_FORMAT, TextFormat
 from household.readings.uci import UciReader
 
@@ -29,20 +28,18 @@ class MeterReader:
     readings are usually further apart than a step.
     """
 
-    def __init__(self, zips: Sequence[Path], settings: ParseParams, *, skip: bool) -> None:
+    def __init__(self, zips: Sequence[Path], layout: TextFormat, step: Step, *, skip: bool) -> None:
         """Prepare to read the zips.
 
         Args:
             zips: The zips of one meter.
-            settings: The parameters of the parse stage.
+            layout: How their texts are written.
+            step: The step into which the readings are averaged.
             skip: Whether to skip bad lines instead of raising UserError.
         """
-        self._zips = zips
-        self._layout = TextFormat.of(settings.layout.model_dump())
-        self._step = Step.parse(settings.step)
-        self._skip = skip
+        self._zips, self._layout, self._step, self._skip = zips, layout, step, skip
         self._readers: list[TextReader] = []
-        self._resampled: dict[str, Any] | None = None
+        self._steps: StepReader | None = None
         self._names: list[str] = []
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -63,17 +60,8 @@ class MeterReader:
             if self._layout == UCI_FORMAT and self._step == MINUTE:
                 yield from tables
             else:
-                yield from resample(
-                    self._count_readings(tables), self._step, self._interval, eager=False
-                )
-
-    def _count_readings(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        count = 0
-        for table in tables:
-            yield table
-            count += len(table)
-        interval = self._interval() or 60_000 * self._step.minutes
-        self._resampled = {"interval_seconds": interval / 1000, "readings": count}
+                self._steps = StepReader(tables, self._step, self._layout, interval=self._interval)
+                yield from self._steps
 
     def _interval(self) -> int | None:
         """Return the usual interval between readings in milliseconds.
@@ -90,9 +78,15 @@ class MeterReader:
         return " and ".join(self._names[:2])
 
     @property
-    def resampled(self) -> dict[str, Any] | None:
-        """Return the number of readings and their usual interval, if they were averaged."""
-        return self._resampled
+    def resampling(self) -> dict[str, Any] | None:
+        """Return how many readings were averaged, and their usual interval; None if none were."""
+        if not self._steps:
+            return None
+        return {
+            "interval_seconds": (self._interval() or 60_000 * self._step.minutes) / 1000,
+            "readings": self._steps.readings,
+            "resets": self._steps.resets,
+        }
 
     @property
     def entities(self) -> dict[str, list[str]]:
@@ -110,7 +104,7 @@ class MeterReader:
 
 
 def parse_meter(
-    meter: str, raw: Path, parsed: Path, *, settings: ParseParams, skip: bool
+    meter: str, raw: Path, parsed: Path, *, layout: dict[str, Any], step: Step, skip: bool
 ) -> dict[str, Any]:
     """Write the steps of a meter; return the record of their quality.
 
@@ -118,16 +112,21 @@ def parse_meter(
         meter: The name of the meter.
         raw: Where the meter's folder of zips is. The zips are merged by time.
         parsed: Where to write the meter's folder of months.
-        settings: The parameters of the parse stage.
+        layout: How the texts are written, as `layouts.resolve` returns it.
+        step: The step into which the readings are averaged.
         skip: Whether to skip bad lines instead of raising UserError.
 
     Raises:
         UserError: The text is not a series of readings. No file is left then.
     """
-    report = quality.QualityReport(Step.parse(settings.step))
-    records = MeterReader(sorted((raw / meter).glob("*.zip")), settings, skip=skip)
+    report = quality.QualityReport(step)
+    records = MeterReader(
+        sorted((raw / meter).glob("*.zip")), TextFormat.of(layout), step, skip=skip
+    )
     with files.atomic_folder(parsed / meter) as folder:
         for month in store.write_months(folder, prefetch(iter(records))):
             report.add(month)
         record = report.to_dict(records.skipped, records.name, records.entities)
-        return record | ({"resampled": records.resampled} if records.resampled else {})
+        if records.resampling:
+            record["text"] = records.resampling | {"layout": layout}
+        return record

@@ -146,7 +146,7 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
     if len(records) + len(left_out) == 1:
         return all_records[0]
     by_day: Counter[str] = Counter()
-    resampled = [record["resampled"] for record in all_records if "resampled" in record]
+    texts = [record["text"] for record in all_records if "text" in record]
     for record in all_records:
         by_day.update(record["gaps"]["by_day"])
     return {
@@ -173,13 +173,15 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
             | {"gaps": {key: gap for key, gap in record["gaps"].items() if key != "by_day"}}
             for meter, record in records.items()
         },
-    } | ({"resampled": _combine_intervals(resampled)} if resampled else {})
+    } | ({"text": _combine_texts(texts)} if texts else {})
 
 
-def _combine_intervals(records: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _combine_texts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "interval_seconds": min(record["interval_seconds"] for record in records),
         "readings": sum(record["readings"] for record in records),
+        "resets": sum(record["resets"] for record in records),
+        "layout": records[0]["layout"],
     }
 
 

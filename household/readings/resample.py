@@ -1,25 +1,27 @@
 """Average readings into steps of one length.
 
-A reading stands for the time until the next one. Where that comes late, it stands for the usual
-interval between two readings. A step has the mean power of the readings in it, each weighted by its
-time. It is missing if readings with a value stand for less than half of it.
+A reading is a value and the time for which it holds. A power holds until the next reading, an
+energy is that of the time until the next reading, and a register grows by the energy of that time.
+Where the next reading comes late, a power or energy is that of the usual interval between two
+readings, and the growth of a register is unknown. A step has the mean power of its readings, each
+weighted by its time. It is missing if readings with a value hold for less than half of it.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from household.core import arrow, schema
+from household.core import schema
 from household.core.errors import UserError
 from household.core.schema import Float64, Times
 from household.core.step import Step, at_least
+from household.readings.text_format import TextFormat
 
 Integers = npt.NDArray[np.int64]
-# Readings that come later than so many usual intervals leave a gap.
+HOUR = 3_600_000
+# A reading that comes later than so many usual intervals leaves a gap.
 LATE = 1.5
 
 
@@ -28,7 +30,7 @@ class Pieces(NamedTuple):
 
     Attributes:
         steps: The number of the step since 1970: (pieces,), in order.
-        milliseconds: The time in the step that the reading stands for: (pieces,).
+        milliseconds: The time in the step for which the reading holds: (pieces,).
         values: The values of the reading, NaN where missing: (pieces, columns).
     """
 
@@ -54,24 +56,33 @@ class Resampler:
 
     Attributes:
         interval: The usual time between two readings in milliseconds.
+        resets: How often a register has fallen. The energy of these intervals is unknown.
     """
 
-    def __init__(self, step: Step, interval: int, *, eager: bool = False) -> None:
+    def __init__(
+        self, step: Step, interval: int, layout: TextFormat, *, eager: bool = False
+    ) -> None:
         """Prepare to average readings.
 
         Args:
             step: The length of the steps.
             interval: The usual time between two readings in milliseconds.
+            layout: The quantity of the readings, and how long a reading holds.
             eager: Whether to return a step as soon as its last reading has come, without waiting
                 for the next reading.
         """
+        self.interval, self.resets = interval, 0
         self._milliseconds = step.minutes * 60_000
-        self.interval, self._eager = interval, eager
-        # Several readings fit into a step: each lies in the step in which it was taken.
-        self._is_finer = 2 * interval <= self._milliseconds
+        self._quantity, self._hold = layout.quantity, layout.hold
+        # How long a reading holds is only known from the next one.
+        self._waits = self._hold is not None or self._quantity == "register"
+        self._eager = eager and not self._waits
+        # Several readings of a power fit into a step: each counts where it was taken.
+        self._is_finer = not self._waits and self._quantity == "power"
+        self._is_finer &= 2 * interval <= self._milliseconds
         self._last: tuple[Integers, Float64] | None = None  # the last reading, if not yet used
         self._pending: Pieces | None = None
-        self._end = 0  # of the last reading, in milliseconds since 1970
+        self._end = 0  # of the last reading that was used, in milliseconds since 1970
         self._next = -sys.maxsize  # the first step that has not been returned
 
     def add(self, stamps: Times, values: Float64) -> tuple[Times, Float64]:
@@ -79,30 +90,40 @@ class Resampler:
 
         Args:
             stamps: The times of the readings: (readings,), increasing.
-            values: Their values, NaN where missing: (readings, columns).
+            values: Their values, NaN where missing: (readings, columns). The first is a power in kW
+                or an energy in kWh.
 
         Returns:
             The start of each step (steps,), and the means (steps, columns).
         """
         begins = stamps.astype("datetime64[ms]").astype(np.int64)
+        if self._quantity == "register":
+            is_known = np.isfinite(values[:, 0])
+            begins, values = begins[is_known], values[is_known]
         if self._last is not None:
             begins = np.append(self._last[0], begins)
             values = np.vstack([self._last[1], values])
-        if not self._eager:
-            # How long the last reading holds depends on the next one.
-            self._last = begins[-1:], values[-1:]
-            begins, values = begins[:-1], values[:-1]
-            return self._add(begins, values, following=self._last[0])
-        return self._add(begins, values, following=begins[-1:] + self.interval)
+        if self._eager:
+            return self._add(begins, values, following=begins[-1:] + self.interval)
+        self._last = begins[-1:], values[-1:]
+        if self._quantity == "register":
+            values = self._differences(values)
+        return self._add(begins[:-1], values[: len(begins) - 1], following=begins[-1:])
 
     def finish(self) -> tuple[Times, Float64]:
         """Return what `add` has not returned, without a last step that is not over."""
-        if self._last is None:
-            nothing = np.zeros(0, np.int64)
-            return self._means(Pieces(nothing, nothing, np.zeros((0, len(schema.NAMES)))))
-        begins, values = self._last
-        self._last, self._eager = None, True
+        self._eager = True
+        nothing = np.zeros(0, np.int64), np.zeros((0, len(schema.NAMES)))
+        begins, values = self._last or nothing
+        if self._waits:
+            begins, values = begins[:0], values[:0]
         return self._add(begins, values, following=begins + self.interval)
+
+    def _differences(self, values: Float64) -> Float64:
+        """Return values with the growth of the register, in the first column, until the next."""
+        growth = np.diff(values[:, 0])
+        self.resets += int((growth < 0).sum())
+        return np.column_stack([np.where(growth < 0, np.nan, growth), values[:-1, 1:]])
 
     def _add(
         self, begins: Integers, values: Float64, *, following: Integers
@@ -124,15 +145,31 @@ class Resampler:
         return self._means(pieces.select(slice(n_complete)))
 
     def _is_complete(self, step: int) -> bool:
-        return bool(self._end + self.interval / 2 >= (step + 1) * self._milliseconds)
+        tolerance = 0 if self._waits else self.interval / 2
+        return self._end + tolerance >= (step + 1) * self._milliseconds
+
+    def _lengths(self, distances: Integers) -> Integers:
+        """Return how long readings hold (readings,), from how long after them the next one came."""
+        if self._hold is not None:
+            return np.minimum(distances, self._hold)
+        if self._quantity == "energy":
+            return np.minimum(distances, self.interval)
+        late = LATE * self.interval
+        if self._quantity == "register":
+            late = max(late, self._milliseconds)
+        return np.where(distances <= late, distances, self.interval)
 
     def _pieces(self, begins: Integers, values: Float64, following: Integers) -> Pieces:
         """Split readings at the boundaries of steps."""
         if not len(begins):
             return Pieces(begins, begins, values)
         distances = np.diff(begins, append=following)
-        lengths = np.where(distances <= LATE * self.interval, distances, self.interval)
-        self._end = int(begins[-1] + self.interval)
+        lengths = self._lengths(distances)
+        self._end = int(begins[-1] + lengths[-1])
+        if self._quantity != "power":
+            is_whole = (lengths == distances) | (self._quantity == "energy")
+            hours = np.where(is_whole & (lengths > 0), lengths / HOUR, np.nan)
+            values = np.column_stack([values[:, 0] / hours, values[:, 1:]])
         if self._is_finer:
             steps = begins // self._milliseconds
             return Pieces(steps, np.full(len(begins), self.interval), values)
@@ -171,53 +208,6 @@ def usual_interval(stamps: Times) -> int | None:
     return int(distances[(len(distances) - 1) // 2]) if len(distances) else None
 
 
-def resample(
-    tables: Iterable[pa.Table], step: Step, interval: Callable[[], int | None], *, eager: bool
-) -> Iterator[pa.Table]:
-    """Yield the steps of a series as tables of schema.SCHEMA.
-
-    Args:
-        tables: Its readings, with the columns of schema.SCHEMA, in time order.
-        step: The length of the steps.
-        interval: Returns the usual time between two readings in milliseconds, once it is known
-            from the tables that have been read; before that None.
-        eager: As in `Resampler`.
-    """
-    resampler, pending = None, list[pa.Table]()
-    for table in tables:
-        pending.append(table)
-        if resampler is None and (usual := interval()):
-            resampler = Resampler(step, usual, eager=eager)
-        if resampler:
-            readings = _to_arrays(pa.concat_tables(pending))
-            pending = []
-            yield _to_table(*resampler.add(*readings), step, resampler.interval)
-    if resampler is None and pending:
-        # A single reading stands for a whole step.
-        resampler = Resampler(step, step.minutes * 60_000, eager=eager)
-        resampler.add(*_to_arrays(pa.concat_tables(pending)))
-    if resampler:
-        yield _to_table(*resampler.finish(), step, resampler.interval)
-
-
-def _to_arrays(table: pa.Table) -> tuple[Times, Float64]:
-    """Return the times of readings (rows,) and their values (rows, columns), NaN for null."""
-    columns = [
-        arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan)) for name in schema.NAMES
-    ]
-    return arrow.to_numpy(table["timestamp"]), np.column_stack(columns)
-
-
-def _to_table(stamps: Times, values: Float64, step: Step, interval: int) -> pa.Table:
-    """Return steps as a table of schema.SCHEMA; an energy becomes that of a whole step."""
-    columns = [
-        column * (step.minutes * 60_000 / interval) if schema.UNITS[name] == "Wh" else column
-        for name, column in zip(schema.NAMES, values.T, strict=True)
-    ]
-    arrays = [pa.array(column.astype(np.float32), from_pandas=True) for column in columns]
-    return pa.table([pa.array(stamps.astype("datetime64[ms]")), *arrays], schema.SCHEMA)
-
-
 def check_interval(name: str, minutes: float, step: Step) -> None:
     """Check the usual time between two readings.
 
@@ -232,7 +222,7 @@ def check_interval(name: str, minutes: float, step: Step) -> None:
     if minutes <= LATE * step.minutes:
         return
     fitting = at_least(minutes)
-    usual = fitting.length if fitting and fitting.minutes == minutes else f"{minutes:g} minutes"
+    usual = fitting.length if fitting and fitting.minutes == minutes else f"{minutes:.4g} minutes"
     raise UserError(
         f"{name}: readings are usually {usual} apart, but parse.step is {step}; "
         + (f"set it to {fitting}" if fitting else "use readings at most a day apart")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from household.core import arrow, schema
 from household.core.errors import UserError
 from household.readings import archive, lines
 from household.readings.lines import TextReader
+from household.readings.text_format import UCI_FORMAT
 
 CSV_BYTES = 1 << 20  # part of a block that one of pyarrow's threads reads at once
 EPOCH = datetime(1970, 1, 1)
@@ -37,6 +39,10 @@ class BadLineError(Exception):
 
 class UciReader(TextReader):
     """Read a text in the layout of UCI's data set 235."""
+
+    def __init__(self, text: lines.Text, **options: Any) -> None:
+        """Prepare to read a text, with options as in `household.readings.lines.TextReader`."""
+        super().__init__(text, UCI_FORMAT, **options)
 
     def _tables(self) -> Iterator[pa.Table]:
         check_header(self._text.readline(lines.BLOCK_BYTES), self._name)
@@ -89,7 +95,7 @@ def check_header(line: bytes, name: str = archive.TEXT_NAME) -> None:
         raise UserError(
             f"{name} line 1: expected {';'.join(schema.HEADER)}, found {lines.preview(line)}; "
             "describe the layout of your file by parse.layout in params.yaml "
-            "(docs/input-formats.md)"
+            "(docs/meters.md)"
         )
 
 

@@ -39,7 +39,8 @@ def facts(results: Results) -> pd.DataFrame:
 
 def settings(results: Results) -> pd.DataFrame:
     """Return rows (setting, value) with each parameter by its dotted key."""
-    (flat,) = pd.json_normalize(results.params.model_dump(), sep=".").to_dict("records")
+    record = results.params.model_dump(exclude_unset=True)
+    (flat,) = pd.json_normalize(record, sep=".").to_dict("records")
     return pd.DataFrame(
         {"setting": flat.keys(), "value": [_text(value) for value in flat.values()]}
     )

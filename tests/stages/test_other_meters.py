@@ -22,13 +22,13 @@ MINUTES = 900
 def test_from_the_file_of_a_meter_to_a_forecast(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, held = MADE[name](BEGIN, MINUTES)
+    text, power = MADE[name](BEGIN, MINUTES)
     Path("meter.csv").write_text(text, newline="")
-    small = {"fetch.source": "meter.csv", "window.lookback": 9, "parse.layout": LAYOUTS[name]}
+    small = {"fetch.source": "meter.csv", "window.lookback": 9, "parse.layout": {"extends": name}}
     params = changed(small | {"train.ensemble_size": 1, "train.units": [4], "train.epochs": 1})
     for stage in STAGES:
         importlib.import_module(f"stages.{stage}").main(params)
-    assert f"parse: {MINUTES} minutes from 2014-03-01T22:00" in capsys.readouterr().out
+    assert f"parse: {len(power)} minutes from 2014-03-01T22:00" in capsys.readouterr().out
 
     columns = list(TextFormat.of(LAYOUTS[name]).columns)
     record = files.read_json(paths.FORECASTER)
@@ -37,9 +37,9 @@ def test_from_the_file_of_a_meter_to_a_forecast(
 
     forecaster = Forecaster(paths.NETWORK.parent)
     readings = forecaster.read("meter.csv")
-    last = list(held)[-1]
+    last = list(power)[-1]
     zone = readings["timestamp"].type.tz
-    assert zone == (None if name == "REFIT" else "+00:00")
+    assert zone == (None if name == "refit" else "+00:00")
     if zone:
         last = last.replace(tzinfo=UTC)
     assert readings["timestamp"][-1].as_py() == last

@@ -20,9 +20,9 @@ class Recorder:
     def __init__(self, section: Any, name: str) -> None:
         self._section, self._name = section, name
 
-    def model_dump(self) -> Any:
+    def model_dump(self, **options: Any) -> Any:
         note(self._section.model_dump(), self._name)
-        return self._section.model_dump()
+        return self._section.model_dump(**options)
 
     def __getattr__(self, key: str) -> Any:
         computed = getattr(type(self._section), key, None)

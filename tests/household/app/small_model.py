@@ -31,7 +31,9 @@ def readings(minutes: int, seed: int = 0) -> pa.Table:
     return pa.table(columns, schema=schema.schema(FEATURES))
 
 
-def model(folder: Path, horizon: int = 1, params: Mapping[str, Any] | None = None) -> Path:
+def model(
+    folder: Path, horizon: int = 1, params: Mapping[str, Any] | None = None, layout: Any = None
+) -> Path:
     """Write a model with random weights to `folder`, as the train stage does."""
     settings: dict[str, Any] = {"window.lookback": LOOKBACK, "window.horizon": horizon}
     settings |= {"window.features": FEATURES, "train.units": [4, 3], "train.ensemble_size": 2}
@@ -72,6 +74,7 @@ def model(folder: Path, horizon: int = 1, params: Mapping[str, Any] | None = Non
         scaling,
         source=SAMPLE,
         trained_on=[metadata.training_extent(stamps, values, train, shape=shape)],
+        text={"layout": layout, "interval_seconds": 60} if layout else None,
     )
     files.write_json(folder / "metadata.json", record)
     seal(folder)

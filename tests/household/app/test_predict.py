@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from household.__main__ import COMMANDS
-from household.core import schema
+from household.core.layout import LayoutParams
+from household.readings import layouts
 from tests.household.app.small_model import model, readings
 from tests.project import ROOT
 
@@ -180,16 +181,11 @@ def test_the_age_of_readings_follows_their_zone_or_else_the_local_clock(
 
 
 def test_seconds_since_1970_are_of_utc(tmp_path: Path) -> None:
-    layout = {"parse.layout.time_format": "epoch", "parse.layout.time_columns": ["ts"]}
-    layout |= {"parse.layout.delimiter": ",", "parse.layout.columns.voltage": "v"}
-    layout |= {"parse.layout.columns.global_active_power": "kw"}
-    others = {
-        f"parse.layout.columns.{name}": None
-        for name in schema.NAMES
-        if name not in ("voltage", "global_active_power")
-    }
+    columns = {"global_active_power": "kw", "voltage": "v"}
+    given = {"time_format": "epoch", "time_columns": ["ts"], "columns": columns}
+    layout = layouts.resolve(LayoutParams.model_validate(given))
     (tmp_path / "shelly").mkdir()
-    folder = model(tmp_path / "shelly", horizon=2, params=layout | others)
+    folder = model(tmp_path / "shelly", horizon=2, layout=layout)
     begin = int(datetime.now(UTC).timestamp()) // 60 * 60 - 20 * 60
     lines = [f"{begin + 60 * minute},1.5,240" for minute in range(20)]
     (tmp_path / "ts.csv").write_text("\n".join(["ts,kw,v", *lines, ""]))

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from household.core import params, schema
 from household.core.errors import UserError
+from household.core.layout import LayoutParams
 from household.core.renamed import RENAMED
 from household.core.schema import TARGET
 from tests.project import SHIPPED, leaves, section
@@ -25,8 +26,9 @@ def shipped() -> dict[str, Any]:
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from fields(field.annotation, f"{prefix}{key}.")
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not LayoutParams:
+            yield from fields(kind, f"{prefix}{key}.")
         else:
             yield prefix + key
 
@@ -43,6 +45,8 @@ def load(folder: Path, values: Any) -> params.Params:
 
 def load_with(folder: Path, dotted: str, value: Any) -> params.Params:
     values = shipped()
+    if dotted.startswith("parse.layout."):
+        values["parse"]["layout"] = {"extends": "uci", "columns": {}}
     where, key = section(values, dotted)
     where[key] = value
     return load(folder, values)
@@ -67,7 +71,9 @@ def test_the_shipped_file_loads_as_it_is_written() -> None:
     loaded = params.load(SHIPPED)
     for dotted, value in leaves(shipped()):
         found = value_at(loaded, dotted)
-        if dotted == "fetch.sample.start":
+        if dotted == "parse.layout":
+            assert found == LayoutParams(extends=value)
+        elif dotted == "fetch.sample.start":
             assert found == dt.date.fromisoformat(str(value))
         else:
             assert found == value
@@ -117,7 +123,7 @@ def test_an_unknown_key_is_named(tmp_path: Path, dotted: str) -> None:
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_the_former_name_of_a_key_gives_the_new_one(tmp_path: Path, old: str, new: str) -> None:
     assert old not in ALL
-    assert new in ALL
+    assert new in ALL or new.startswith("parse.layout.")
     with pytest.raises(UserError, match=rf": {old} is now {new}; rename them, with the values "):
         load_with(tmp_path, old, 1)
 
@@ -134,7 +140,6 @@ OF_EACH_TYPE = [True, 7, 0.5, "text", None, [1], {"x": 1}, dt.date(2006, 12, 16)
 MAY_BE_NULL = {
     *("fetch.sha256", "train.global_clip_norm", "train.patience"),
     *("train.warm_start", "evaluate.previous_model"),
-    *(f"parse.layout.columns.{name}" for name in schema.NAMES if name != TARGET),
 }
 SHIPPED_AS_NULL: dict[str, type] = {
     "fetch.sha256": str, "train.patience": int, "train.warm_start": str,
@@ -144,6 +149,8 @@ SHIPPED_AS_NULL: dict[str, type] = {
 
 def types(dotted: str) -> set[type]:
     """Those that a value at that key may have."""
+    if dotted == "parse.layout":
+        return {str, dict}
     allowed = {SHIPPED_AS_NULL.get(dotted, type(value_at(params.load(SHIPPED), dotted)))}
     if allowed == {float}:
         allowed.add(int)
@@ -175,8 +182,7 @@ def test_a_section_cannot_be_a_list(tmp_path: Path, dotted: str) -> None:
 
 # Of which any value of the right type is right.
 ANY = {
-    *(f"parse.layout.columns.{name}" for name in schema.NAMES),
-    *("parse.layout.null_values", "split.purge", "train.difference_inputs", "evaluate.lightgbm"),
+    *("parse.layout", "split.purge", "train.difference_inputs", "evaluate.lightgbm"),
 }
 BROKEN = [
     # Out of range.
@@ -241,19 +247,6 @@ BROKEN = [
     ("plot.start", "last"),
     ("window.horizon", 0),
     ("window.horizon", 1_441),
-    ("parse.layout.delimiter", ""),
-    ("parse.layout.delimiter", ";;"),
-    ("parse.layout.delimiter", "é"),
-    ("parse.layout.delimiter", "\0"),
-    ("parse.layout.delimiter", '"'),
-    ("parse.layout.delimiter", ";\n"),
-    ("parse.layout.decimal", ";"),
-    ("parse.layout.time_columns", []),
-    ("parse.layout.time_format", ""),
-    ("parse.layout.kw_per_unit", 0),
-    ("parse.layout.kw_per_unit", -1),
-    ("parse.layout.kw_per_unit", 1e-10),
-    ("parse.layout.kw_per_unit", 1e10),
     ("parse.step", "7min"),
     ("parse.step", 30),
     # No sha256 in lower-case hex.
@@ -287,23 +280,6 @@ def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any)
 
 def test_every_key_with_a_range_is_tried_out_of_it() -> None:
     assert {dotted for dotted, _ in BROKEN} | ANY == set(ALL)
-
-
-@pytest.mark.parametrize(
-    ("dotted", "value", "twice"),
-    [
-        ("parse.layout.time_columns", ["Date", "Date"], "Date"),
-        ("parse.layout.time_columns", ["Voltage"], "Voltage"),
-        ("parse.layout.columns.voltage", "Global_intensity", "Global_intensity"),
-        ("parse.layout.columns.global_active_power", "Time", "Time"),
-    ],
-)
-def test_a_header_names_only_one_column(
-    tmp_path: Path, dotted: str, value: Any, twice: str
-) -> None:
-    reason = rf": parse\.layout: Value error, time_columns and columns name {twice} more than once"
-    with pytest.raises(UserError, match=reason):
-        load_with(tmp_path, dotted, value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "50"])

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from household.core.schema import Float64, Times
 from household.core.step import Step
 from household.readings.resample import Resampler, usual_interval
+from household.readings.text_format import TextFormat
 
+POWER_READINGS = TextFormat(columns={}, time_columns=())
 STEPS = [Step(1), Step(2), Step(5), Step(30)]
 Readings = Sequence[tuple[int, float | None]]
 POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1000))
@@ -21,7 +23,7 @@ def resampled(
     readings: Readings, step: Step, interval: int, parts: int = 1
 ) -> dict[int, float | None]:
     """Return the power by the second at which its step begins."""
-    resampler = Resampler(step, 1000 * interval)
+    resampler = Resampler(step, 1000 * interval, POWER_READINGS)
     steps: list[tuple[Times, Float64]] = []
     for part in np.array_split(np.arange(len(readings)), parts):
         if len(part):
@@ -108,7 +110,7 @@ def test_readings_a_little_further_apart_than_a_step_leave_no_gap() -> None:
 
 
 def test_an_eager_resampler_returns_a_step_with_its_last_reading() -> None:
-    resampler = Resampler(Step(1), 20_000, eager=True)
+    resampler = Resampler(Step(1), 20_000, POWER_READINGS, eager=True)
     counts = []
     for second in (0, 20, 40, 59, 60, 80, 100):
         stamps = np.array([1000 * second], "datetime64[ms]")

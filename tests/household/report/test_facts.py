@@ -229,7 +229,9 @@ def test_real_data_and_a_long_test_split_have_fewer_caveats() -> None:
 def test_the_settings_are_all_parameters() -> None:
     made = results(predictions(9))
     table = facts.settings(made).set_index("setting")["value"]
-    assert table.index.tolist() == [key for key, _ in leaves(made.params.model_dump())]
+    assert table.index.tolist() == [
+        key for key, _ in leaves(made.params.model_dump(exclude_unset=True))
+    ]
     assert table["train.units"] == "64, 96"
     assert table["train.patience"] == "none"
     assert table["seed"] == "0"

@@ -1,0 +1,96 @@
+"""Validate the layout of a text, `parse.layout`: the keys, their types, and their defaults."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from household.core.schema import TARGET
+
+POWER_UNITS = ("W", "kW", "MW")
+ENERGY_UNITS = ("Wh", "kWh", "MWh")
+# One header, or several whose values are added, or subtracted if they begin with a minus sign.
+Headers = str | list[str]
+
+
+class Section(BaseModel):
+    """Refuse unknown keys, wrong types, NaN and infinity in a section of params.yaml."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
+    )
+
+
+class ColumnHeaders(Section):
+    """Map each column to its header in the file, null if the meter does not have it."""
+
+    global_active_power: Headers | None = None
+    global_reactive_power: Headers | None = None
+    voltage: Headers | None = None
+    global_intensity: Headers | None = None
+    sub_metering_1: Headers | None = None
+    sub_metering_2: Headers | None = None
+    sub_metering_3: Headers | None = None
+
+
+class LayoutParams(Section):
+    """Describe how the file of a meter is written; what is not given has a default.
+
+    A layout may extend another one, by its name, and then needs only what differs.
+    """
+
+    extends: str | None = None
+    # A tab or a printable ASCII character, except the quotes that may enclose a field.
+    delimiter: str = Field(pattern=r"^[\t !#-~]$", default=",")
+    decimal: Literal[".", ","] = "."
+    time_columns: list[str] = []
+    time_format: str = Field(min_length=1, default="iso")
+    columns: ColumnHeaders = ColumnHeaders()
+    quantity: Literal["power", "energy", "register"] = "power"
+    unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
+    hold: str | None = Field(pattern=r"^[1-9][0-9]{0,4}(s|min|h|d)$", default=None)
+    null_values: list[str] = ["", "?", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, layout: Any) -> Any:
+        return {"extends": layout} if isinstance(layout, str) else layout
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _no_empty_sum(cls, columns: Any) -> Any:
+        if isinstance(columns, Mapping) and [] in columns.values():
+            raise ValueError("a list of headers should not be empty")
+        return columns
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        headers = [*self.time_columns, *self.headers()]
+        repeated = sorted({header for header in headers if headers.count(header) > 1})
+        if repeated:
+            raise ValueError(f"time_columns and columns name {', '.join(repeated)} more than once")
+        return self
+
+    def headers(self) -> list[str]:
+        """Return the headers of all columns of values."""
+        found: list[str] = []
+        for headers in self.columns.model_dump().values():
+            each = [headers] if isinstance(headers, str) else headers or []
+            found += [header.removeprefix("-") for header in each]
+        return found
+
+    def check_complete(self) -> None:
+        """Check a layout that extends no other one, or has been merged with that.
+
+        Raises:
+            ValueError: A key is missing, or the unit is not one of the quantity.
+        """
+        if not self.time_columns:
+            raise ValueError("time_columns should name the column of the time")
+        if not self.columns.global_active_power:
+            raise ValueError(f"columns.{TARGET} should name the column of the power or energy")
+        units = POWER_UNITS if self.quantity == "power" else ENERGY_UNITS
+        if self.unit not in units:
+            raise ValueError(
+                f"the unit of {self.quantity} should be {', '.join(units)}, found {self.unit}"
+            )
