@@ -9,7 +9,7 @@ from pathlib import Path
 from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.core.schema import TARGET
-from household.readings import layouts, parse, quality
+from household.readings import layouts, parse
 
 
 def main(params: Params, root: Path = Path()) -> None:
@@ -24,10 +24,10 @@ def main(params: Params, root: Path = Path()) -> None:
             step=params.step,
             skip=skip,
         )
-        records, left_out = meters.map_meters(
+        parsed, left_out = meters.map_meters(
             parse_meter, list(meters.by_name(root / paths.RAW)), skip=skip, desc="parse"
         )
-    record = quality.combine(records, left_out)
+    record = parse.combine(parsed, left_out)
     files.write_json(root / paths.QUALITY, record)
     print(
         f"parse: {record['rows']:,} {params.step.nouns} "

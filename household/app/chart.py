@@ -7,7 +7,7 @@ import numpy as np
 import plotille
 
 from household.app.live import LiveForecast, Point
-from household.core.step import Step
+from household.core import arrow
 
 Color = tuple[int, int, int] | None
 INTERVAL_95: Color = (165, 165, 165)
@@ -41,13 +41,14 @@ def draw(live: LiveForecast, width: int, height: int) -> str:
     figure.register_label_formatter(float, _kilowatts)
     figure.register_label_formatter(datetime, _clock)
     values = [value for point in points for value in point[1:] if np.isfinite(value)]
-    figure.set_y_limits(min_=0, max_=1.05 * max([*values, 0.1]))
+    # A household that feeds into the grid has a negative power.
+    figure.set_y_limits(min_=1.05 * min([*values, 0]), max_=1.05 * max([*values, 0.1]))
     if points:
-        first, last = (_time(points[i]) for i in (0, -1))
+        first, last = (_time(points[i], live) for i in (0, -1))
         figure.set_x_limits(min_=first, max_=max(last, first + live.step.duration))
     for color, fields in LINES.values():
         for field in fields:
-            for times, power in _runs(points, field, live.step):
+            for times, power in _runs(points, field, live):
                 figure.plot(times, power, lc=color)
     legend = (
         plotille.color(f"── {name}", fg=color_of_line, mode="rgb")
@@ -57,7 +58,7 @@ def draw(live: LiveForecast, width: int, height: int) -> str:
 
 
 def _runs(
-    points: Sequence[Point], field: str, step: Step
+    points: Sequence[Point], field: str, live: LiveForecast
 ) -> list[tuple[list[datetime], list[float]]]:
     """Return the runs of consecutive steps that have a value."""
     runs: list[tuple[list[datetime], list[float]]] = []
@@ -65,16 +66,17 @@ def _runs(
         value = getattr(point, field)
         if not np.isfinite(value):
             continue
-        time = _time(point)
-        if not runs or time - runs[-1][0][-1] != step.duration:
+        time = _time(point, live)
+        if not runs or time - runs[-1][0][-1] != live.step.duration:
             runs.append(([], []))
         runs[-1][0].append(time)
         runs[-1][1].append(value)
     return runs
 
 
-def _time(point: Point) -> datetime:
-    time: datetime = point.time.astype("datetime64[s]").item()
+def _time(point: Point, live: LiveForecast) -> datetime:
+    """Return the local time of a point."""
+    time: datetime = arrow.to_local(point.time, live.timezone).astype("datetime64[s]").item()
     return time
 
 

@@ -76,10 +76,17 @@ def _text(
 ) -> pa.Table:
     header = file.readline(lines.BLOCK_BYTES)
     file.seek(0)
-    reader = _reader(file, header, features, layout=layout, step=step, name=name, skip=False)
+    reader = _reader(file, header, features, layout=layout, step=step, name=name)
     interval = partial(reader.check_interval, step)
-    table = pa.concat_tables(StepReader(reader, step, reader.layout, interval=interval))
-    if not reader.offset:
+    try:
+        table = pa.concat_tables(StepReader(reader, step, reader.layout, interval=interval))
+    except delimited.UnsortedError:
+        file.seek(0)
+        reader = delimited.DelimitedReader(file, reader.layout, step, **_options(name, live=False))
+        (readings,) = reader.collect().values()
+        tables = [delimited.to_table(readings, reader.layout)]
+        table = pa.concat_tables(StepReader(tables, step, reader.layout, interval=interval))
+    if not reader.offset or reader.layout.timezone:
         return table
     return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], reader.offset))
 
@@ -123,7 +130,7 @@ def stream_readings(
     """
     header = text.readline(lines.BLOCK_BYTES)
     text.unread(header)
-    reader = _reader(text, header, features, layout=layout, step=step, name=name, skip=True)
+    reader = _reader(text, header, features, layout=layout, step=step, name=name, live=True)
 
     def usual_interval() -> int:
         return reader.check_interval(step) or interval
@@ -141,19 +148,24 @@ def _reader(
     layout: TextFormat,
     step: Step,
     name: str,
-    skip: bool,
+    live: bool = False,
 ) -> lines.TextReader:
     """Return the reader for the layout that `header` shows."""
-    options: dict[str, Any] = {"name": name, "skip": skip, "remedy": "correct the line"}
+    options = _options(name, live=live)
     if header.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
     if not parse_header(header, layout)[1]:
-        return delimited.DelimitedReader(text, layout, step, **options)
+        return delimited.DelimitedReader(text, layout, step, live=live, **options)
     own_layout = OWN._replace(columns={feature: (feature,) for feature in features})
     found, absent = parse_header(header, own_layout)
     if absent:
         raise _missing(name, absent, features, found=found)
-    return delimited.DelimitedReader(text, own_layout, step, **options)
+    return delimited.DelimitedReader(text, own_layout, step, live=live, **options)
+
+
+def _options(name: str, *, live: bool) -> dict[str, Any]:
+    """Return the options of a reader, which skips bad lines of a text that is being written."""
+    return {"name": name, "skip": live, "remedy": "correct the line"}
 
 
 def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:

@@ -44,6 +44,7 @@ class LiveForecast:
         points: The last steps.
         upcoming: The forecast steps to come.
         error: Why there is no forecast now, "" if there is one.
+        timezone: The time zone of the readings, whose times are then in UTC; None for local times.
     """
 
     def __init__(self, forecaster: Forecaster, shown: int) -> None:
@@ -55,6 +56,7 @@ class LiveForecast:
         self.points: deque[Point] = deque(maxlen=shown)
         self.upcoming: list[Point] = []
         self.error = ""
+        self.timezone: str | None = None
 
     def add(self, reading: pa.Table) -> None:
         """Take the next reading, a table of one row, and forecast what comes after it.
@@ -62,6 +64,7 @@ class LiveForecast:
         A reading that is not later than the last one is ignored.
         """
         before = self._readings
+        self.timezone = reading["timestamp"].type.tz
         now = arrow.to_numpy(reading["timestamp"])[0]
         if before is not None and now <= arrow.to_numpy(before["timestamp"])[-1]:
             return  # a replaced file may begin with readings that are known
@@ -82,15 +85,15 @@ class LiveForecast:
     def _forecast(self) -> None:
         self.upcoming, self.error = [], ""
         try:
-            rows = self._forecaster.forecast(self._readings, "now").to_pylist()
+            table = self._forecaster.forecast(self._readings, "now")
         except UserError as failure:
             self.error = str(failure)
             return
-        for row in rows:
+        stamps = arrow.to_numpy(table["timestamp"])
+        for row, stamp in zip(table.to_pylist(), stamps, strict=True):
             power = row["mean_kw"] if "mean_kw" in row else row["forecast_kw"]
             bounds = {name: row.get(f"{name}_kw", power) for name in Point._fields[3:]}
-            time = np.datetime64(row["timestamp"], "ms")
-            self.upcoming.append(Point(time, forecast=power, **bounds))
+            self.upcoming.append(Point(stamp, forecast=power, **bounds))
 
     def summary(self) -> str:
         """Describe the errors so far."""

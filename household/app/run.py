@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from household.app.input import select_columns
 from household.core import arrow, files, meters, params, paths, schema, store
@@ -205,8 +204,6 @@ def _to_table(frame: pd.DataFrame) -> pa.Table:
     readings = pa.Table.from_pandas(frame, preserve_index=False)
     columns = [name for name in schema.NAMES if name in readings.column_names or name == TARGET]
     table = select_columns(readings, columns, "data")
-    if table.schema.field("timestamp").type.tz:  # the pipeline uses local times
-        table = table.set_column(0, "timestamp", pc.local_timestamp(table["timestamp"]))
     if table["timestamp"].null_count:
         raise UserError("data: a reading has no timestamp; drop it")
     distances = np.diff(arrow.to_numpy(table["timestamp"]))
@@ -218,4 +215,5 @@ def _to_table(frame: pd.DataFrame) -> pa.Table:
         name: pa.nulls(len(table), pa.float32()) for name in schema.NAMES if name not in columns
     }
     by_name = {name: table[name] for name in table.column_names} | absent
-    return pa.table([by_name[name] for name in schema.SCHEMA.names], schema=schema.SCHEMA)
+    columns = schema.readings(table["timestamp"].type.tz)
+    return pa.table([by_name[name] for name in columns.names], schema=columns)

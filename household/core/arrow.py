@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def to_numpy(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
@@ -24,6 +25,15 @@ def to_numpy(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
     if pa.types.is_boolean(array.type):
         return np.from_dlpack(array.cast(pa.uint8())).view(np.bool_)
     return np.from_dlpack(array)
+
+
+def to_local(times: Any, timezone: str | None) -> npt.NDArray[Any]:
+    """Return times in UTC, or one of them, as local times of a zone; without one as they are."""
+    if timezone is None:
+        return times
+    utc = pa.array(np.atleast_1d(times).astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
+    local = to_numpy(pc.local_timestamp(utc.cast(pa.timestamp("ms", timezone))))
+    return local.astype(times.dtype).reshape(times.shape)
 
 
 def from_numpy(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -49,6 +50,13 @@ class LayoutParams(Section):
     quantity: Literal["power", "energy", "register"] = "power"
     unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
     hold: str | None = Field(pattern=r"^[1-9][0-9]{0,4}(s|min|h|d)$", default=None)
+    timezone: str | None = None
+    stamp: Literal["start", "end"] = "start"
+    header: list[str] | None = None
+    comment: str | None = Field(min_length=1, default=None)
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    meter: str | None = Field(min_length=1, default=None)
+    meter_names: list[str] = []
     null_values: list[str] = ["", "?", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a"]
 
     @model_validator(mode="before")
@@ -63,8 +71,22 @@ class LayoutParams(Section):
             raise ValueError("a list of headers should not be empty")
         return columns
 
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, timezone: str | None) -> str | None:
+        if timezone is not None:
+            try:
+                ZoneInfo(timezone)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise ValueError("should be a time zone such as Europe/Paris") from None
+        return timezone
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError("thousands and decimal are the same character")
+        if self.meter_names and not self.meter:
+            raise ValueError("meter_names needs meter, the column that names the meter")
         headers = [*self.time_columns, *self.headers()]
         repeated = sorted({header for header in headers if headers.count(header) > 1})
         if repeated:

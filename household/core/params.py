@@ -214,7 +214,8 @@ def with_overrides(base: Params, sections: Mapping[str, Any]) -> Params:
 def _deep_merge(record: dict[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
     return record | {
         key: _deep_merge(record[key], new)
-        if isinstance(new, Mapping) and isinstance(record.get(key), dict)
+        # A layout says itself which one it extends.
+        if isinstance(new, Mapping) and isinstance(record.get(key), dict) and key != "layout"
         else new
         for key, new in sections.items()
     }

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-# A series as an array (minutes, features), the target first, each in its column's unit.
+# A series as an array (steps, features), the target first, each in its column's unit.
 Values = npt.NDArray[np.float32]
-# Power in kW: (windows, horizon), or (windows,) for a horizon of one minute.
+# Power in kW: (windows, horizon), or (windows,) for a horizon of one step.
 Power = npt.NDArray[np.float32]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -78,26 +78,40 @@ SCHEMA = pa.schema(
 )
 
 
-def schema(features: Sequence[str]) -> pa.Schema:
-    """Return the schema of a series of complete minutes: timestamp and `features`, never null."""
-    return pa.schema([TIMESTAMP, *(SCHEMA.field(name).with_nullable(False) for name in features)])
+def timestamp(timezone: str | None) -> pa.Field:
+    """Return the field of the time: local time as in the source, or UTC shown in a time zone."""
+    return TIMESTAMP if timezone is None else TIMESTAMP.with_type(pa.timestamp("ms", timezone))
 
 
-def power_table(timestamps: Times, power: Mapping[str, Float32]) -> pa.Table:
-    """Return a row for each target minute of each window: its time and columns of power in kW.
+def readings(timezone: str | None) -> pa.Schema:
+    """Return SCHEMA with times in a time zone, None for local time as in the source."""
+    return SCHEMA.set(0, timestamp(timezone))
 
-    A column `step` counts the minutes of the horizon from 1, if there are several.
+
+def schema(features: Sequence[str], timezone: str | None = None) -> pa.Schema:
+    """Return the schema of a series of complete steps: timestamp and `features`, never null."""
+    columns = (SCHEMA.field(name).with_nullable(False) for name in features)
+    return pa.schema([timestamp(timezone), *columns])
+
+
+def power_table(
+    timestamps: Times, power: Mapping[str, Float32], timezone: str | None = None
+) -> pa.Table:
+    """Return a row for each target step of each window: its time and columns of power in kW.
+
+    A column `step` counts the steps of the horizon from 1, if there are several.
 
     Args:
-        timestamps: The time of each target minute: (windows, horizon).
+        timestamps: The time of each target step: (windows, horizon), in UTC with a `timezone`.
         power: The power by column: (windows, horizon).
+        timezone: The time zone in which the times are shown, if they are not local.
     """
     fields = [
         pa.field(name, pa.float32(), nullable=False, metadata={"unit": "kW"}) for name in power
     ]
     table = pa.table(
         [timestamps.ravel(), *(values.ravel() for values in power.values())],
-        schema=pa.schema([TIMESTAMP, *fields]),
+        schema=pa.schema([timestamp(timezone), *fields]),
     )
     count, horizon = timestamps.shape
     if horizon > 1:

@@ -34,6 +34,13 @@ def read_metadata(folder: Path) -> list[pq.FileMetaData]:
     return [pq.read_metadata(month) for month in _files(folder)]
 
 
+def timezone(folder: Path) -> str | None:
+    """Return the time zone of the times in `folder`; None for local times."""
+    first, *_ = _files(folder)
+    zone: str | None = pq.read_schema(first).field("timestamp").type.tz
+    return zone
+
+
 def split_by_month(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
     """Yield each month of `tables`, whose rows are in time order, with its name such as 2006-12."""
     month, pieces = None, list[pa.Table]()

@@ -57,7 +57,7 @@ def build_windows(
         return store.iter_months(parsed / meter, ["timestamp", *features])
 
     with files.atomic_write(series / meters.file_name(meter)) as partial:
-        columns = schema.schema(features)
+        columns = schema.schema(features, store.timezone(parsed / meter))
         with pq.ParquetWriter(partial, columns, **files.parquet_options(columns)) as parquet:
             for table in prefetch(complete_steps(tables, features, settings.use_fraction)):
                 finder.add(arrow.to_numpy(table["timestamp"]))
@@ -111,7 +111,7 @@ def complete_steps(
     if fraction < 1:
         n_left = math.ceil(fraction * sum(table.num_rows for table in complete()))
     for table in complete():
-        yield table[:n_left].cast(schema.schema(features))
+        yield table[:n_left].cast(schema.schema(features, table["timestamp"].type.tz))
         n_left -= min(n_left, table.num_rows)
 
 

@@ -32,6 +32,7 @@ class ForecastContext(NamedTuple):
         train: The starts of the training windows.
         shape: The shape of the windows.
         step: The length of a step.
+        timezone: The time zone of the times, which are then in UTC; None for local times.
     """
 
     values: Values
@@ -39,6 +40,7 @@ class ForecastContext(NamedTuple):
     train: Starts
     shape: WindowShape
     step: Step
+    timezone: str | None = None
 
 
 Baseline = Callable[[ForecastContext, Starts], Power]

@@ -160,6 +160,8 @@ def _groups(results: ForecastSet) -> Iterator[tuple[str, str, Any]]:
     """Yield for each group what it is grouped by, its name and the indices of its steps."""
     actual, reference = results.actual, results.means[metrics.PERSISTENCE]
     times = pd.DatetimeIndex(results.stamps.ravel())
+    if results.timezone:
+        times = times.tz_localize("UTC").tz_convert(results.timezone)
     hours, weekdays = (
         field.to_numpy().reshape(actual.shape) for field in (times.hour, times.day_of_week)
     )

@@ -117,7 +117,7 @@ def evaluate(results: ForecastSet, spacing: Spacing) -> Evaluation:
         breakdown=by_group,
         coverage=coverage,
         quantiles=breakdown.quantile_scores(results),
-        predictions=schema.power_table(results.stamps, _columns(results)),
+        predictions=schema.power_table(results.stamps, _columns(results), results.timezone),
         windows=len(actual),
     )
 

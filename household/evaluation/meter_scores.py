@@ -89,7 +89,12 @@ def score_meter(
     forecasts = predictions.run_forecasters(
         session,
         baselines.ForecastContext(
-            to_array(series), arrow.to_numpy(series["timestamp"]), train, shape, step
+            to_array(series),
+            arrow.to_numpy(series["timestamp"]),
+            train,
+            shape,
+            step,
+            series["timestamp"].type.tz,
         ),
         features=series.column_names[1:],
         validation=validation,

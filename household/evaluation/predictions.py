@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from household.core import arrow
 from household.core.params import EvaluateParams
 from household.core.quantiles import interpolate_levels
 from household.core.schema import Float32, Power, Times
@@ -38,6 +39,7 @@ class ForecastSet(NamedTuple):
         scale: The scale of MASE in kW; NaN if the model was not trained on the meter.
         overlap: The number of target steps on which a previous model was trained; None without one.
         step: The length of a step.
+        timezone: The time zone of the times, which are then in UTC; None for local times.
     """
 
     stamps: Times
@@ -47,6 +49,7 @@ class ForecastSet(NamedTuple):
     scale: float
     overlap: int | None
     step: Step
+    timezone: str | None = None
 
     @property
     def means(self) -> dict[str, Power]:
@@ -90,6 +93,7 @@ def concat(sets: Sequence[ForecastSet]) -> ForecastSet:
         float(np.average([each.scale for each in sets], weights=sizes)),
         sum(overlaps) if overlaps else None,
         sets[0].step,
+        sets[0].timezone,
     )
 
 
@@ -142,10 +146,12 @@ def run_forecasters(
         previous = saved_model.load(folder, saved_model.GRAPH)
         forecast = previous.forecast(features, values, test, shape=shape)
         forecasts[metrics.PREVIOUS] = _at_levels(forecast, previous.levels, levels)
-        overlap = previous.count_training_overlap(stamps)
+        overlap = previous.count_training_overlap(arrow.to_local(stamps, context.timezone))
     scale = baselines.mase_scale(context) if len(context.train) else math.nan
     actual = windows.targets(values, test, shape)
-    return ForecastSet(stamps, actual, forecasts, levels, scale, overlap, context.step)
+    return ForecastSet(
+        stamps, actual, forecasts, levels, scale, overlap, context.step, context.timezone
+    )
 
 
 def _run_baseline(

@@ -85,7 +85,7 @@ class SavedModel(NamedTuple):
         return inference.predict(session, values[:, indices], starts + shift)
 
     def count_training_overlap(self, stamps: Any) -> int:
-        """Return how many of the times `stamps` are not after the last step of the training.
+        """Return how many of the local times `stamps` are not after the last step of the training.
 
         Raises:
             UserError: The record does not name that step.

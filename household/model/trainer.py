@@ -192,7 +192,8 @@ def _training_extents(root: Path, shape: WindowShape) -> list[TrainingExtent]:
     extents = []
     for meter, starts in meters.by_name(root / paths.TRAIN).items():
         table = files.read_table(root / paths.SERIES / meters.file_name(meter))
-        stamps, values = arrow.to_numpy(table["timestamp"]), series.to_array(table)
+        stamps = arrow.to_local(arrow.to_numpy(table["timestamp"]), table["timestamp"].type.tz)
+        values = series.to_array(table)
         train = windows.read_starts(starts)
         extents.append(metadata.training_extent(stamps, values, train, shape=shape))
     return extents

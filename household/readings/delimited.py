@@ -1,36 +1,28 @@
 """Read the delimited text of any meter or app, in a layout described by parameters."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.schema import TARGET, Float64, Mask, Times
+from household.core.schema import TARGET, Mask, Times
 from household.core.step import Step
-from household.readings import fields, lines
-from household.readings.header import parse_header
+from household.readings import lines, order, timestamps
 from household.readings.lines import TextReader
+from household.readings.order import Readings
+from household.readings.row_reader import RowReader, Rows
 from household.readings.text_format import TextFormat
 
-# Columns outside the layout that name the sensor or meter of a reading.
-ENTITIES = ("entity_id", "statistic_id", "sensor_id", "device_id", "meter_id")
-# Number of names to collect from such a column, enough to tell that there are several.
-MOST_NAMES = 3
-REASONS = {
-    "time": "the time is not {}",
-    "number": "a value is not a number",
-    "duplicate": "duplicate time",
-    "out_of_order": "not in time order",
-}
+READINGS = pa.schema([schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in schema.NAMES)])
 
 
-SCHEMA = pa.schema([schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in schema.NAMES)])
+class UnsortedError(Exception):
+    """Signal that a text is not in time order, so that all of it has to be read and sorted."""
 
 
 class DelimitedReader(TextReader):
@@ -39,161 +31,159 @@ class DelimitedReader(TextReader):
     Its tables have float64 in place of float32, since the readings are still to be averaged.
     """
 
-    def __init__(self, text: lines.Text, layout: TextFormat, step: Step, **options: Any) -> None:
+    def __init__(
+        self,
+        text: lines.Text,
+        layout: TextFormat,
+        step: Step,
+        *,
+        live: bool = False,
+        **options: Any,
+    ) -> None:
         """Prepare to read a text.
 
         Args:
             text: The text, at its start.
             layout: How the text is written.
             step: The step into which the readings are to be averaged.
+            live: Whether the text is still being written, so that readings out of order are bad
+                lines. Otherwise the first of them raises UnsortedError.
             **options: As in `household.readings.lines.TextReader`.
         """
         super().__init__(text, layout, **options)
-        self._step = step
-        self._last = np.datetime64(lines.BEFORE_ALL, "ms")
+        self._step, self._live = step, live
+        self._clock = None
+        if layout.timezone:
+            self._clock = timestamps.Clock(layout.timezone, are_ends=layout.stamp == "end")
+        self._last: Readings | None = None  # the reading before the next block
+        self._last_stamp: np.datetime64 | None = None  # its time as in the text
+        self._rows = RowReader(text, layout, self.name, self._reject)
 
     def _tables(self) -> Iterator[pa.Table]:
-        header = self._header()
-        line = 2
-        for block in lines.iter_line_blocks(self._text, self._name):
-            yield self._table(*self._readings(block, header, line))
-            line += block.count(b"\n")
+        for rows in self._measured_rows():
+            yield to_table(self._in_order(rows), self.layout)
 
-    def _header(self) -> list[str]:
-        line = self._text.readline(lines.BLOCK_BYTES)
-        header, absent = parse_header(line, self.layout)
-        if absent:
-            expected = self.layout.headers
-            raise UserError(
-                f"{self._name} line 1: header must contain {', '.join(expected)} exactly once, "
-                f"separated by {self.layout.delimiter!r}; missing or repeated: "
-                f"{', '.join(absent)} (found {lines.preview(line)}). Correct parse.layout "
-                "(docs/meters.md)"
-            )
-        return header
+    def collect(self) -> dict[str, Readings]:
+        """Read all of the text; return the readings of each meter in time order.
 
-    def _readings(self, block: bytes, header: list[str], line: int) -> tuple[Times, Float64]:
-        """Return times (readings,) and values (readings, columns), NaN where missing."""
-        layout = self.layout
-        columns = layout.headers
-        others = [name for name in header if name.lower() in ENTITIES and header.count(name) == 1]
-        entities = [name for name in others if name not in columns]
-        rows, malformed = self._rows(block, header, [*columns, *entities], line=line)
-        self._collect_entities(rows.select(entities))
-        texts = pc.binary_join_element_wise(*(rows[column] for column in layout.time_columns), " ")
-        stamps = fields.parse_timestamps(texts, layout.time_format)
-        numbers = [
-            fields.parse_sum(
-                [(rows[header.removeprefix("-")], header.startswith("-")) for header in headers],
-                layout,
-                layout.factor if name == TARGET else 1.0,
-            )
-            for name, headers in layout.columns.items()
-        ]
-        kinds = self._classify(stamps, [wrong for _, wrong in numbers])
-        # An empty line is neither a reading nor a fault.
-        blank = np.all([arrow.to_numpy(pc.equal(rows[column], "")) for column in columns], axis=0)
-        good = (kinds == "") & ~blank
-        self._reject_rows(np.where(blank, "", kinds), block, line, malformed=malformed)
-        stamps = stamps[good]
-        values = np.column_stack([values for values, _ in numbers])[good]
-        if len(stamps):
-            self._last = stamps[-1]
-            self.offset = fields.parse_utc_offset(
-                texts[int(np.flatnonzero(good)[-1])].as_py(), layout.time_format
-            )
-        return stamps, values
-
-    def _reject_rows(
-        self, kinds: npt.NDArray[np.str_], block: bytes, line: int, *, malformed: list[Any]
-    ) -> None:
-        """Reject the rows with a wrong number of fields, and then those with another fault.
-
-        Args:
-            kinds: The fault of each other row, "" for none.
-            block: The text of the rows.
-            line: The line of the first.
-            malformed: The rows with a wrong number of fields.
+        The name of a single meter is "". Raises UserError as iterating over the reader does.
         """
-        for row in malformed:
-            if row.text.strip():
-                reason = f"{row.actual_columns} fields, expected {row.expected_columns}"
-                self._reject("fields", line + row.number - 1, reason, text=row.text.encode())
-        faulty = np.flatnonzero(kinds != "")
-        if not len(faulty):
-            return
-        form = self.layout.time_format
-        expected = fields.FORMATS.get(form, f"in the format {form}")
-        texts = block.split(b"\n")
-        line_numbers = np.delete(np.arange(len(texts)), [row.number - 1 for row in malformed])
-        for i, kind in zip(line_numbers[faulty].tolist(), kinds[faulty].tolist(), strict=True):
-            self._reject(kind, line + i, REASONS[kind].format(expected), text=texts[i])
+        parts = defaultdict[str, list[Rows]](list)
+        for rows in self._measured_rows():
+            for meter, part in self._by_meter(rows):
+                parts[meter].append(part)
+        if not parts:
+            raise UserError(f"{self.name}: header but no readings")
+        return {meter: self._sorted(meter, parts[meter]) for meter in sorted(parts)}
 
-    def _collect_entities(self, rows: pa.Table) -> None:
-        """Keep the first names in each column that names sensors."""
-        for column in rows.column_names:
-            names = pc.utf8_trim_whitespace(rows[column]).unique().to_pylist()
-            known = self.entities.setdefault(column, [])
-            new = [name for name in names if name and name not in known]
-            known += new[: MOST_NAMES - len(known)]
+    def _by_meter(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
+        if self.layout.has_column_per_meter:
+            for column, meter in enumerate(self._rows.meter_columns):
+                values = rows.readings.values[:, [column]]
+                yield meter, rows._replace(readings=Readings(rows.readings.stamps, values))
+        elif rows.meters is None:
+            yield "", rows
+        else:
+            for meter in rows.meters.unique().to_pylist():
+                yield meter, rows.select(arrow.to_numpy(pc.equal(rows.meters, meter)))
 
-    def _rows(
-        self, block: bytes, header: list[str], columns: list[str], *, line: int
-    ) -> tuple[pa.Table, list[Any]]:
-        """Return `columns` as strings, and the rows with a wrong number of fields."""
-        malformed: list[Any] = []
+    def _sorted(self, meter: str, parts: Sequence[Rows]) -> Readings:
+        stamps = np.concatenate([part.readings.stamps for part in parts])
+        values = np.concatenate([part.readings.values for part in parts])
+        numbers_of_lines = np.concatenate([part.numbers for part in parts])
+        ahead = slice(None, None, -1 if order.are_newest_first(stamps) else 1)
+        readings = Readings(stamps[ahead], values[ahead])
+        rows = Rows(readings, numbers_of_lines[ahead], None, parts[0].are_utc)
+        readings = self._on_clock(rows).readings
+        name = f"{self.name}: {meter}" if meter else self.name
+        return order.sort(readings, name, average=self._may_average)
 
-        def skip_row(row: Any) -> str:
-            malformed.append(row)
-            return "skip"
-
-        # pyarrow would also end a line at a lone \r.
-        block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
-        size = 2 * len(block)
-        try:
-            rows = pa.csv.read_csv(
-                pa.py_buffer(block),
-                # With several threads pyarrow does not number the rows.
-                pa.csv.ReadOptions(column_names=header, block_size=size, use_threads=False),
-                pa.csv.ParseOptions(
-                    delimiter=self.layout.delimiter,
-                    ignore_empty_lines=False,
-                    invalid_row_handler=skip_row,
-                ),
-                pa.csv.ConvertOptions(
-                    include_columns=columns,
-                    column_types=dict.fromkeys(columns, pa.string()),
-                    strings_can_be_null=False,
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            end = line + block.count(b"\n") - 1
+    def _measured_rows(self) -> Iterator[Rows]:
+        """Yield the rows of the text, once the usual interval is known from the first of them."""
+        has_rows = False
+        for rows in self._rows:
+            has_rows = True
+            self.offset, self.entities = self._rows.offset, self._rows.entities
+            self._measure_interval(np.sort(rows.readings.stamps))
+            yield rows
+        if not has_rows and self.layout.meter_names:
             raise UserError(
-                f"{self._name} lines {line} to {end}: not delimited UTF-8 text ({error})"
-            ) from None
-        return rows, malformed
+                f"{self.name}: no reading of {', '.join(self.layout.meter_names)} in the column "
+                f"{self.layout.meter}, which has {', '.join(list(self._rows.meters)[:12])}; "
+                "correct parse.layout.meter_names"
+            )
 
-    def _classify(self, stamps: Times, wrong: list[Mask]) -> npt.NDArray[np.str_]:
-        """Return the fault of each reading, "" if it has none."""
-        kinds = np.full(len(stamps), "", "U12")
-        # A time that cannot be read must not make the readings after it look out of order.
-        known = np.where(np.isnat(stamps), np.datetime64(lines.BEFORE_ALL, "ms"), stamps)
-        earlier = np.maximum.accumulate(np.append(self._last, known))[:-1]
-        self._measure_interval(np.sort(stamps[~np.isnat(stamps)]))
-        # Of several readings in a step, two may have the same time.
-        if self.interval and self.interval >= self._step.minutes * 60_000:
-            kinds[stamps == earlier] = "duplicate"
-        kinds[stamps < earlier] = "out_of_order"
-        kinds[np.isnat(stamps)] = "time"
-        kinds[np.any(wrong, axis=0)] = "number"
-        return kinds
+    @property
+    def _may_average(self) -> bool:
+        """Return whether readings with the same time may differ, as several in a step do."""
+        milliseconds = self._step.minutes * 60_000
+        return self.layout.quantity == "power" and (self.interval or milliseconds) < milliseconds
 
-    def _table(self, stamps: Times, values: Float64) -> pa.Table:
-        by_name = dict(zip(self.layout.columns, values.T, strict=True))
-        columns = [
-            pa.array(by_name[name], from_pandas=True)
-            if name in by_name
-            else pa.nulls(len(stamps), pa.float64())
-            for name in schema.NAMES
-        ]
-        return pa.table([pa.array(stamps.astype("datetime64[ms]")), *columns], SCHEMA)
+    def _on_clock(self, rows: Rows) -> Rows:
+        """Return rows with times in UTC if the layout has a time zone, and with 24:00 as such."""
+        stamps, values = rows.readings
+        interval = self.interval or self._step.minutes * 60_000
+        if not rows.are_utc:
+            last = stamps[0] if self._last_stamp is None else self._last_stamp
+            self._last_stamp = stamps[-1]
+            stamps = order.move_midnights(stamps, last, interval)
+        if self._clock and not rows.are_utc:
+            stamps = self._clock.to_utc(stamps, interval)
+            is_skipped = np.isnat(stamps)
+            # Some exports write lines without a value for the hour that clocks skip.
+            has_value = np.isfinite(values).any(axis=1)
+            self._rows.reject_rows(np.where(is_skipped & has_value, "skipped", ""), rows.numbers)
+            kept = Rows(Readings(stamps, values), rows.numbers, None, True)
+            return kept.select(~is_skipped)
+        return rows._replace(readings=Readings(stamps, values))
+
+    def _in_order(self, rows: Rows) -> Readings:
+        """Return readings whose times increase and come after those of earlier blocks."""
+        rows = self._on_clock(rows)
+        (stamps, values), before = rows.readings, self._last
+        if not len(stamps):
+            return rows.readings
+        if before is None:
+            before = Readings(stamps[:1] - np.timedelta64(1, "D"), values[:1])
+        earlier = np.maximum.accumulate(np.append(before.stamps[-1:], stamps))[:-1]
+        is_late, is_repeated = stamps < earlier, stamps == earlier
+        is_same = is_repeated & order.are_equal(
+            values, np.vstack([before.values[-1:], values])[:-1]
+        )
+        is_duplicate = is_repeated & ~is_same & (not self._may_average)
+        self._check_hour(stamps, earlier, is_late | is_duplicate)
+        if is_late.any() and not self._live:
+            raise UnsortedError
+        kinds = np.where(is_late, "out_of_order", np.where(is_duplicate, "duplicate", ""))
+        self._rows.reject_rows(kinds, rows.numbers)
+        readings = rows.readings.select((kinds == "") & ~is_same)
+        if len(readings.stamps):
+            self._last = readings.select(slice(-1, None))
+        return order.average_equal_times(readings)
+
+    def _check_hour(self, stamps: Times, earlier: Times, is_wrong: Mask) -> None:
+        """Raise UserError if times go back by an hour, as when clocks do."""
+        if self.layout.timezone or not self.interval or not is_wrong.any():
+            return
+        first = int(np.flatnonzero(is_wrong)[0])
+        # The first rows of a text that begins with the newest go back as well.
+        is_in_order = self._last is not None or first > 2
+        if is_in_order and order.repeats_hour(earlier[first], stamps[first], self.interval):
+            raise UserError(
+                f"{self.name}: the hour before {earlier[first].astype('datetime64[m]')} stands "
+                "twice, as when clocks go back; set parse.layout.timezone to the zone of the "
+                "meter, such as Europe/Paris"
+            )
+
+
+def to_table(readings: Readings, layout: TextFormat) -> pa.Table:
+    """Return readings as a table of READINGS."""
+    names = [TARGET] if layout.has_column_per_meter else layout.columns
+    by_name = dict(zip(names, readings.values.T, strict=True))
+    columns = [
+        pa.array(by_name[name], from_pandas=True)
+        if name in by_name
+        else pa.nulls(len(readings.stamps), pa.float64())
+        for name in schema.NAMES
+    ]
+    return pa.table([pa.array(readings.stamps.astype("datetime64[ms]")), *columns], READINGS)

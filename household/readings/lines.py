@@ -43,6 +43,7 @@ class TextReader(ABC):
     raises UserError in either case.
 
     Attributes:
+        name: The name of the text in messages.
         layout: How the text is written.
         skipped: Number of bad lines skipped, by fault.
         interval: The usual time between two readings in milliseconds, from the first of them; None
@@ -75,7 +76,7 @@ class TextReader(ABC):
         self.interval: int | None = None
         self.offset: str | None = None
         self.entities: dict[str, list[str]] = {}
-        self._text, self._skip, self._name, self._remedy = text, skip, name, remedy
+        self._text, self._skip, self.name, self._remedy = text, skip, name, remedy
 
     def __iter__(self) -> Iterator[pa.Table]:
         has_readings = False
@@ -85,7 +86,7 @@ class TextReader(ABC):
                 self._measure_interval(arrow.to_numpy(table["timestamp"]))
                 yield table
         if not has_readings:
-            raise UserError(f"{self._name}: header but no readings")
+            raise UserError(f"{self.name}: header but no readings")
 
     def _measure_interval(self, stamps: Times) -> None:
         """Determine the usual interval from the first readings (readings,), in time order."""
@@ -99,37 +100,38 @@ class TextReader(ABC):
             UserError: Readings at regular times are further apart than a step.
         """
         if self.interval and self.layout.hold is None:
-            resample.check_interval(self._name, self.interval / 60_000, step)
+            resample.check_interval(self.name, self.interval / 60_000, step)
         return self.interval
 
     @abstractmethod
     def _tables(self) -> Iterator[pa.Table]:
         """Yield tables of schema.SCHEMA, which may be empty."""
 
-    def _reject(
-        self, fault: str, line: int, reason: str, *, text: bytes, hint: str | None = None
-    ) -> None:
+    def _reject(self, fault: str, line: int, reason: str, text: bytes) -> None:
         """Count a bad line, or raise UserError if bad lines are not skipped."""
         if not self._skip:
-            advice = f"{hint}, or {self._remedy}" if hint else self._remedy
-            raise UserError(f"{self._name} line {line}: {reason} in {preview(text)}; {advice}")
+            raise UserError(f"{self.name} line {line}: {reason} in {preview(text)}; {self._remedy}")
         self.skipped[fault] += 1
 
 
 FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")
 
 
-def iter_line_blocks(text: Text, name: str) -> Iterator[bytes]:
+def iter_line_blocks(text: Text, name: str, line: int = 2) -> Iterator[tuple[bytes, int]]:
     """Yield the rest of `text` in blocks of whole lines, each line ended by a line feed.
 
     Args:
         text: The text, after its header.
         name: The name of the text in messages.
+        line: The number of the next line.
+
+    Yields:
+        A block, and the number of its first line.
 
     Raises:
         UserError: A line is longer than a block.
     """
-    pending, line = b"", 2
+    pending = b""
     while chunk := text.read(BLOCK_BYTES):
         end = chunk.find(b"\n")
         if len(pending) + (end if end >= 0 else len(chunk)) > BLOCK_BYTES:
@@ -140,13 +142,13 @@ def iter_line_blocks(text: Text, name: str) -> Iterator[bytes]:
         stop = chunk.rfind(b"\n") + 1
         if stop:
             block = pending + chunk[:stop]
+            yield block, line
             line += block.count(b"\n")
-            yield block
             pending = chunk[stop:]
         else:
             pending += chunk
     if pending:
-        yield pending + b"\n"
+        yield pending + b"\n", line
 
 
 def preview(line: bytes) -> str:

@@ -28,6 +28,7 @@ class QualityReport:
     def __init__(self, step: Step) -> None:
         """Prepare to report on a series with rows `step` apart."""
         self._step = step
+        self._timezone: str | None = None
         self._rows = 0
         self._first = self._last = np.datetime64("NaT", "m")
         self._known = np.datetime64("NaT", "m")  # the latest step with a value
@@ -39,6 +40,7 @@ class QualityReport:
 
     def add(self, table: pa.Table) -> None:
         """Take the next table into account."""
+        self._timezone = table["timestamp"].type.tz
         stamps = arrow.to_numpy(table["timestamp"]).astype("datetime64[m]")
         if not self._rows:
             self._first = stamps[0]
@@ -85,12 +87,12 @@ class QualityReport:
         begins = np.concatenate([part.begins for part in [*self._gaps, after]])
         lengths = np.concatenate([part.lengths for part in [*self._gaps, after]])
         within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
-        missing = np.repeat(begins, lengths) + within * delta
+        missing = arrow.to_local(np.repeat(begins, lengths) + within * delta, self._timezone)
         days, counts = np.unique(missing.astype("datetime64[D]"), return_counts=True)
         return {
             "rows": self._rows,
-            "first": str(self._first),
-            "last": str(self._last),
+            "first": str(arrow.to_local(self._first, self._timezone)),
+            "last": str(arrow.to_local(self._last, self._timezone)),
             "skipped_lines": {fault: skipped.get(fault, 0) for fault in lines.FAULTS},
             "missing": {name: extent.missing for name, extent in self._columns.items()},
             "gaps": {
@@ -108,7 +110,7 @@ class QualityReport:
         if power["mean"] is not None and power["mean"] > MAX_MEAN_KW:
             yield (
                 f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
-                "parse.layout.kw_per_unit converts the unit of the meter to kW"
+                "parse.layout.unit is the unit of the meter"
             )
         if self._rises >= MIN_RISES and self._falls < MAX_RESET_SHARE * self._rises:
             yield (

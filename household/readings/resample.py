@@ -7,13 +7,15 @@ readings, and the growth of a register is unknown. A step has the mean power of 
 weighted by its time. It is missing if readings with a value hold for less than half of it.
 """
 
+import datetime as dt
 import sys
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from household.core import schema
+from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import Float64, Times
 from household.core.step import Step, at_least
@@ -73,13 +75,20 @@ class Resampler:
         """
         self.interval, self.resets = interval, 0
         self._milliseconds = step.minutes * 60_000
+        self._timezone = layout.timezone
+        self._is_daily = step.per_day == 1
+        # A reading that is stamped with its end begins so much earlier.
+        self._shift = interval if layout.stamp == "end" else 0
+        self._anchor: int | None = None  # the time zone's offset from UTC, without summer time
         self._quantity, self._hold = layout.quantity, layout.hold
         # How long a reading holds is only known from the next one.
         self._waits = self._hold is not None or self._quantity == "register"
         self._eager = eager and not self._waits
+        if self._waits:
+            self._shift = 0  # a register has no interval, and a change happens at its time
         # Several readings of a power fit into a step: each counts where it was taken.
-        self._is_finer = not self._waits and self._quantity == "power"
-        self._is_finer &= 2 * interval <= self._milliseconds
+        is_finer = self._quantity == "power" and 2 * interval <= self._milliseconds
+        self._is_whole = not self._waits and (is_finer or self._is_daily)
         self._last: tuple[Integers, Float64] | None = None  # the last reading, if not yet used
         self._pending: Pieces | None = None
         self._end = 0  # of the last reading that was used, in milliseconds since 1970
@@ -97,6 +106,8 @@ class Resampler:
             The start of each step (steps,), and the means (steps, columns).
         """
         begins = stamps.astype("datetime64[ms]").astype(np.int64)
+        if self._anchor is None and len(begins):
+            self._anchor = standard_offset(stamps[0], self._timezone)
         if self._quantity == "register":
             is_known = np.isfinite(values[:, 0])
             begins, values = begins[is_known], values[is_known]
@@ -146,14 +157,27 @@ class Resampler:
 
     def _is_complete(self, step: int) -> bool:
         tolerance = 0 if self._waits else self.interval / 2
+        if self._is_daily:
+            tolerance += HOUR  # a day may have 23 hours
         return self._end + tolerance >= (step + 1) * self._milliseconds
+
+    def _on_grid(self, begins: Integers) -> Integers:
+        """Return times in milliseconds on a clock on which steps begin at multiples of a step."""
+        if self._timezone and self._is_daily:
+            local = arrow.to_local(begins.astype("datetime64[ms]"), self._timezone)
+            shown: Integers = local.astype(np.int64)
+            # The end of a day of 23 or 25 hours is that of the day before.
+            return shown - (self._shift if self.interval > 20 * HOUR else 0)
+        return begins + (self._anchor or 0)
 
     def _lengths(self, distances: Integers) -> Integers:
         """Return how long readings hold (readings,), from how long after them the next one came."""
         if self._hold is not None:
             return np.minimum(distances, self._hold)
         if self._quantity == "energy":
-            return np.minimum(distances, self.interval)
+            # A day on which clocks go back has 25 hours.
+            is_day = (self.interval > 20 * HOUR) & (distances <= 25 * HOUR)
+            return np.where(is_day, distances, np.minimum(distances, self.interval))
         late = LATE * self.interval
         if self._quantity == "register":
             late = max(late, self._milliseconds)
@@ -165,14 +189,17 @@ class Resampler:
             return Pieces(begins, begins, values)
         distances = np.diff(begins, append=following)
         lengths = self._lengths(distances)
+        is_by_day = self._is_daily and self._timezone and self.interval > 20 * HOUR
+        begins = self._on_grid(begins if is_by_day else begins - self._shift)
         self._end = int(begins[-1] + lengths[-1])
         if self._quantity != "power":
             is_whole = (lengths == distances) | (self._quantity == "energy")
             hours = np.where(is_whole & (lengths > 0), lengths / HOUR, np.nan)
             values = np.column_stack([values[:, 0] / hours, values[:, 1:]])
-        if self._is_finer:
-            steps = begins // self._milliseconds
-            return Pieces(steps, np.full(len(begins), self.interval), values)
+        if self._is_whole:
+            weights = np.full(len(begins), self.interval)
+            is_power = self._quantity == "power"
+            return Pieces(begins // self._milliseconds, weights if is_power else lengths, values)
         ends = begins + lengths
         firsts = begins // self._milliseconds
         counts = np.maximum((ends - 1) // self._milliseconds - firsts, 0) + 1
@@ -186,7 +213,8 @@ class Resampler:
 
     def _means(self, pieces: Pieces) -> tuple[Times, Float64]:
         steps, firsts = np.unique(pieces.steps, return_index=True)
-        stamps = (steps * self._milliseconds).astype("datetime64[ms]")
+        anchor = 0 if self._timezone and self._is_daily else self._anchor or 0
+        stamps = (steps * self._milliseconds - anchor).astype("datetime64[ms]")
         if not len(steps):
             return stamps, pieces.values
         is_known = np.isfinite(pieces.values)
@@ -195,6 +223,16 @@ class Resampler:
         sums = np.add.reduceat(np.where(is_known, pieces.values, 0) * times, firsts, axis=0)
         is_enough = 2 * known >= self._milliseconds
         return stamps, np.divide(sums, known, out=np.full_like(sums, np.nan), where=is_enough)
+
+
+def standard_offset(stamp: np.datetime64, timezone: str | None) -> int:
+    """Return the offset from UTC of a time zone at a time, without summer time, in milliseconds."""
+    if timezone is None:
+        return 0
+    moment = stamp.astype("datetime64[s]").item().replace(tzinfo=dt.UTC)
+    local = moment.astimezone(ZoneInfo(timezone))
+    offset = (local.utcoffset() or dt.timedelta()) - (local.dst() or dt.timedelta())
+    return round(offset.total_seconds() * 1000)
 
 
 def usual_interval(stamps: Times) -> int | None:

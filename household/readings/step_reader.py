@@ -76,7 +76,11 @@ class StepReader:
             for name, column in zip(schema.NAMES, values.T, strict=True)
         ]
         arrays = [pa.array(column.astype(np.float32), from_pandas=True) for column in columns]
-        return pa.table([pa.array(stamps.astype("datetime64[ms]")), *arrays], schema.SCHEMA)
+        # A day is no moment, but a date.
+        timezone = None if self._step.per_day == 1 else self._layout.timezone
+        kind = pa.timestamp("ms", timezone)
+        times = arrow.from_numpy(stamps.astype("datetime64[ms]"), kind)
+        return pa.table([times, *arrays], schema.readings(timezone))
 
 
 def _to_arrays(table: pa.Table) -> tuple[Times, Float64]:

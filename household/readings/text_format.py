@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from household.core import schema
+from household.core.schema import TARGET
 
 # What to multiply a power by to get kW, and an energy to get kWh.
 FACTORS = {"W": 0.001, "kW": 1.0, "MW": 1000.0, "Wh": 0.001, "kWh": 1.0, "MWh": 1000.0}
@@ -16,6 +17,8 @@ class TextFormat(NamedTuple):
     Attributes:
         columns: The headers of each column that the meter has. Several are added, or subtracted if
             they begin with a minus sign.
+        meter: The header of the column that names the meter of a reading.
+        meter_names: The names of the meters to read, all if it is empty.
         hold: The longest time in milliseconds for which a reading holds until the next one; None
             for readings at regular times.
     """
@@ -28,6 +31,13 @@ class TextFormat(NamedTuple):
     quantity: str = "power"
     unit: str = "kW"
     hold: int | None = None
+    timezone: str | None = None
+    stamp: str = "start"
+    header: tuple[str, ...] | None = None
+    comment: str | None = None
+    thousands: str | None = None
+    meter: str | None = None
+    meter_names: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ("",)
 
     @classmethod
@@ -38,7 +48,11 @@ class TextFormat(NamedTuple):
             for name, headers in record["columns"].items()
             if headers
         }
-        tuples = {name: tuple(record[name]) for name in ("time_columns", "null_values")}
+        tuples = {
+            name: tuple(record[name])
+            for name in ("time_columns", "null_values", "meter_names", "header")
+            if record.get(name) is not None
+        }
         hold = milliseconds(record["hold"]) if record["hold"] else None
         return cls(**{**record, **tuples, "columns": columns, "hold": hold})
 
@@ -47,6 +61,21 @@ class TextFormat(NamedTuple):
         """Return the headers of all columns: those of the time first."""
         values = (header for headers in self.columns.values() for header in headers)
         return [*self.time_columns, *(header.removeprefix("-") for header in values)]
+
+    @property
+    def pattern(self) -> str:
+        """Return the header of the power or energy, which may be a pattern such as MT_*."""
+        return self.columns[TARGET][0] if TARGET in self.columns else ""
+
+    @property
+    def has_column_per_meter(self) -> bool:
+        """Return whether each of several columns is the power or energy of a meter."""
+        return "*" in self.pattern
+
+    @property
+    def has_several_meters(self) -> bool:
+        """Return whether a text may hold the readings of several meters."""
+        return self.has_column_per_meter or bool(self.meter and len(self.meter_names) != 1)
 
     @property
     def factor(self) -> float:

@@ -45,15 +45,14 @@ class UciReader(TextReader):
         super().__init__(text, UCI_FORMAT, **options)
 
     def _tables(self) -> Iterator[pa.Table]:
-        check_header(self._text.readline(lines.BLOCK_BYTES), self._name)
-        line, last = 2, lines.BEFORE_ALL  # the number of the next line, and the latest minute read
-        for block in lines.iter_line_blocks(self._text, self._name):
+        check_header(self._text.readline(lines.BLOCK_BYTES), self.name)
+        last = lines.BEFORE_ALL  # the latest minute read
+        for block, line in lines.iter_line_blocks(self._text, self.name):
             table = parse_block(block)
             if table is None or not continues_after(table, last):
                 table = parse_block(b"".join(self._canonical_lines(block, line, last)))
                 if table is None:
                     raise AssertionError("a block of canonical lines was refused")
-            line += block.count(b"\n")
             if table.num_rows:
                 last = table["timestamp"][-1].as_py()
             yield table
@@ -78,7 +77,7 @@ class UciReader(TextReader):
                         "out_of_order", f"minute {stamp} after {last}: not in time order"
                     )
             except BadLineError as fault:
-                self._reject(fault.kind, number, str(fault), text=line)
+                self._reject(fault.kind, number, str(fault), line)
             else:
                 last = stamp
                 yield plain

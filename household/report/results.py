@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from household.core import files, paths
 from household.core.params import Params
@@ -52,7 +54,7 @@ class Results(NamedTuple):
         """Return the results that the stages have written under `root`."""
         meters = pd.read_csv(root / paths.METERS)
         return cls(
-            predictions=files.read_table(root / paths.PREDICTIONS).to_pandas(),
+            predictions=_with_local_times(files.read_table(root / paths.PREDICTIONS)).to_pandas(),
             coverage=pd.read_csv(root / paths.COVERAGE),
             quantiles=pd.read_csv(root / paths.QUANTILES),
             losses=pd.read_csv(root / paths.HISTORY),
@@ -146,3 +148,12 @@ class Results(NamedTuple):
     def days(self) -> pd.Series:
         """Return the start of the day of each step."""
         return self.predictions["timestamp"].dt.floor("D").rename("day")
+
+
+def _with_local_times(table: pa.Table) -> pa.Table:
+    """Return predictions with local times if theirs have a time zone."""
+    stamps = table["timestamp"]
+    if not stamps.type.tz:
+        return table
+    place = table.column_names.index("timestamp")
+    return table.set_column(place, "timestamp", pc.local_timestamp(stamps))

@@ -53,7 +53,7 @@ def test_a_line_written_in_parts_is_read_as_a_whole(tmp_path: Path) -> None:
     with closing(FollowedFile(path, wait=True)) as text:
         assert text.readline(100) == lines[0]
         found = b""
-        for block in text_lines.iter_line_blocks(text, "text"):
+        for block, _ in text_lines.iter_line_blocks(text, "text"):
             assert block.endswith(b"\n")
             found += block
             if found.endswith(lines[-1]):

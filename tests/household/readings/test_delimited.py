@@ -158,8 +158,7 @@ FAULTS = {
     "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
     "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
     "number": ("2014-03-02 00:00:00,many", "not a number"),
-    "duplicate": ("2014-03-01 23:59:00,1", "duplicate time"),
-    "out_of_order": ("2014-03-01 23:00:00,1", "not in time order"),
+    "duplicate": ("2014-03-01 23:59:00,1", "another reading has the same time and other values"),
 }
 
 
