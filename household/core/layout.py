@@ -12,6 +12,8 @@ POWER_UNITS = ("W", "kW", "MW")
 ENERGY_UNITS = ("Wh", "kWh", "MWh")
 # One header, or several whose values are added, or subtracted if they begin with a minus sign.
 Headers = str | list[str]
+# What makes readings hardly the power of one household, unless it is accepted.
+Doubted = Literal["large_power", "only_grows", "constant", "mostly_missing", "several_sensors"]
 
 
 class Section(BaseModel):
@@ -57,6 +59,9 @@ class LayoutParams(Section):
     thousands: Literal[",", ".", " ", "'"] | None = None
     meter: str | None = Field(min_length=1, default=None)
     meter_names: list[str] = []
+    max_kw: float | None = Field(gt=0, default=None)
+    trim_zeros: bool = False
+    accept: list[Doubted] = []
     null_values: list[str] = ["", "?", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a"]
 
     @model_validator(mode="before")

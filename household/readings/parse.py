@@ -17,8 +17,8 @@ from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader, UnsortedError, to_table
 from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
-from household.readings.step_reader import StepReader
-from household.readings.text_format import UCI_FORMAT, TextFormat
+from household.readings.step_reader import StepReader, trim_zeros
+from household.readings.text_format import TextFormat
 from household.readings.uci import UciReader
 
 
@@ -36,6 +36,9 @@ class Parsed(NamedTuple):
 
 class SeriesReader:
     """Read the steps of a meter once: iterate over it for tables of schema.SCHEMA in time order.
+
+    Attributes:
+        layout: How the texts are written.
 
     Raises UserError as the readers and `household.readings.merge.merge_sorted` do, and if readings
     are usually further apart than a step.
@@ -57,16 +60,16 @@ class SeriesReader:
             step: The step into which the readings are averaged.
         """
         self._readers, self._tables = list(readers.values()), tables
-        self._layout, self._step = layout, step
+        self.layout, self._step = layout, step
         self._steps: StepReader | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         tables = merge_sorted({name: iter(each) for name, each in self._tables.items()})
         # UCI's text has a row for each minute.
-        if self._layout == UCI_FORMAT and self._step == MINUTE:
-            return tables
-        self._steps = StepReader(tables, self._step, self._layout, interval=self._interval)
-        return iter(self._steps)
+        if not (self.layout.is_uci and self._step == MINUTE and self.layout.max_kw is None):
+            self._steps = StepReader(tables, self._step, self.layout, interval=self._interval)
+            tables = iter(self._steps)
+        return trim_zeros(tables) if self.layout.trim_zeros else tables
 
     def _interval(self) -> int | None:
         """Return the usual interval between readings in milliseconds.
@@ -86,6 +89,7 @@ class SeriesReader:
             "interval_seconds": (self._interval() or 60_000 * self._step.minutes) / 1000,
             "readings": self._steps.readings,
             "resets": self._steps.resets,
+            "above_max": self._steps.above_max,
         }
 
 
@@ -190,7 +194,10 @@ def _write(
             report.add(month)
         skipped = sum((reader.skipped for reader in readers), Counter())
         name = " and ".join(reader.name for reader in readers[:2])
-        return report.to_dict(skipped, name, _entities(readers))
+        entities = _entities(readers)
+        record = report.to_dict(skipped, name, entities)
+        report.check(name, entities, series.layout.accept)
+        return record
 
 
 def _with_layout(
@@ -212,7 +219,7 @@ def _readers(
             name = f"{path.name}: {text.name}" if len(zips) > 1 else text.name
             readers[path.name] = (
                 UciReader(text, skip=skip, name=name)
-                if layout == UCI_FORMAT
+                if layout.is_uci
                 else DelimitedReader(text, layout, step, skip=skip, name=name)
             )
         yield readers

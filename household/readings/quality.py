@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household.core import arrow, schema
+from household.core.errors import UserError
 from household.core.schema import TARGET, Times
 from household.core.step import MINUTE, Step
 from household.readings import lines
+from household.readings.plausibility import Doubt, PowerCheck
 from household.readings.resample import check_interval
 
-# Mean power in kW that no household exceeds.
-MAX_MEAN_KW = 100
-# Power falls about as often as it rises. A register of energy only falls when it is reset, at most
-# once a day. So few falls after MANY rises mean a register.
-MIN_RISES, MAX_RESET_SHARE = 60, 0.01
+# A series of which a larger share is missing is hardly read as it was meant.
+MOST_MISSING = 0.5
 
 
 class QualityReport:
@@ -34,8 +33,7 @@ class QualityReport:
         self._known = np.datetime64("NaT", "m")  # the latest step with a value
         self._distances: Counter[int] = Counter()  # minutes from row to row
         self._gaps: list[Gaps] = []
-        self._last_power = np.zeros(0, np.float32)  # the latest that is known
-        self._rises = self._falls = 0  # readings that are above and below the one before
+        self._power = PowerCheck(step)
         self._columns = {name: ColumnStats() for name in schema.NAMES}
 
     def add(self, table: pa.Table) -> None:
@@ -51,13 +49,9 @@ class QualityReport:
         self._distances.update(dict(zip(distances.tolist(), counts.tolist(), strict=True)))
         stamps = stamps[-table.num_rows :]
         known = stamps[arrow.to_numpy(table[TARGET].is_valid())]
+        self._power.add(known, arrow.to_numpy(table[TARGET].drop_null()))
         self._gaps.append(find_gaps(np.append(self._known, known), self._step))
         self._known = known[-1] if len(known) else self._known
-        power = np.append(self._last_power, arrow.to_numpy(table[TARGET].drop_null()))
-        changes = np.diff(power)
-        self._rises += int((changes > 0).sum())
-        self._falls += int((changes < 0).sum())
-        self._last_power = power[-1:]
         self._last = stamps[-1]
         self._rows += table.num_rows
         for name, extent in self._columns.items():
@@ -102,26 +96,57 @@ class QualityReport:
                 "missing_rows": int((self._last - self._first) // delta) + 1 - self._rows,
             },
             "columns": {name: extent.to_dict() for name, extent in self._columns.items()},
-            "caveats": list(self._caveats(entities)),
+            "caveats": [
+                *(doubt.reason for doubt in self.doubts(entities)),
+                *self._power.caveats(self._timezone),
+            ],
         }
 
-    def _caveats(self, entities: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        power = self._columns[TARGET].to_dict()
-        if power["mean"] is not None and power["mean"] > MAX_MEAN_KW:
-            yield (
-                f"the mean power is {power['mean']:,.0f} kW, but a household has 0.2 to 2; "
-                "parse.layout.unit is the unit of the meter"
+    def doubts(self, entities: Mapping[str, Sequence[str]]) -> Iterator[Doubt]:
+        """Yield why the readings are hardly the power of one household.
+
+        Args:
+            entities: As in `to_dict`.
+        """
+        yield from self._power.doubts()
+        total = int((self._last - self._first) // self._step.delta) + 1
+        missing = total - self._rows + self._columns[TARGET].missing
+        if missing > MOST_MISSING * total and missing > self._step.per_day:
+            first, last = (
+                arrow.to_local(stamp, self._timezone).astype("datetime64[D]")
+                for stamp in (self._first, self._last)
             )
-        if self._rises >= MIN_RISES and self._falls < MAX_RESET_SHARE * self._rises:
-            yield (
-                f"the power rises {self._rises:,} times and falls {self._falls:,} times, like "
-                "the register of a meter that counts kWh; use a column of power"
+            yield Doubt(
+                "mostly_missing",
+                f"{missing / total:.0%} of the {total:,} {self._step.nouns} from {first} to {last} "
+                "are missing; correct parse.layout.time_format, in which day and month may be "
+                "swapped, or use a longer parse.step",
             )
         for column, names in entities.items():
-            yield (
-                f"the column {column} names several sensors, {', '.join(names)}, which are "
-                "read as one; use the readings of one"
+            yield Doubt(
+                "several_sensors",
+                f"the column {column} names several sensors, {', '.join(names)}; name it in "
+                "parse.layout.meter, and those to read in parse.layout.meter_names",
             )
+
+    def check(
+        self, name: str, entities: Mapping[str, Sequence[str]], accept: Container[str]
+    ) -> None:
+        """Check that the readings can be the power of one household.
+
+        Args:
+            name: The name of the readings in messages.
+            entities: As in `to_dict`.
+            accept: The kinds of doubts that are accepted.
+
+        Raises:
+            UserError: They can hardly be.
+        """
+        for kind, reason in self.doubts(entities):
+            if kind not in accept:
+                raise UserError(
+                    f"{name}: {reason}; to read it all the same, add {kind} to parse.layout.accept"
+                )
 
     def _check_distances(self, name: str) -> None:
         """Raise UserError unless most rows are a step apart, since a lookback counts steps."""
@@ -183,6 +208,7 @@ def _combine_texts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "interval_seconds": min(record["interval_seconds"] for record in records),
         "readings": sum(record["readings"] for record in records),
         "resets": sum(record["resets"] for record in records),
+        "above_max": sum(record["above_max"] for record in records),
         "layout": records[0]["layout"],
     }
 

@@ -59,6 +59,7 @@ class Resampler:
     Attributes:
         interval: The usual time between two readings in milliseconds.
         resets: How often a register has fallen. The energy of these intervals is unknown.
+        above_max: How many readings were above the largest power that is no error.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Resampler:
             eager: Whether to return a step as soon as its last reading has come, without waiting
                 for the next reading.
         """
-        self.interval, self.resets = interval, 0
+        self.interval, self.resets, self.above_max = interval, 0, 0
+        self._max_kw = layout.max_kw
         self._milliseconds = step.minutes * 60_000
         self._timezone = layout.timezone
         self._is_daily = step.per_day == 1
@@ -196,6 +198,10 @@ class Resampler:
             is_whole = (lengths == distances) | (self._quantity == "energy")
             hours = np.where(is_whole & (lengths > 0), lengths / HOUR, np.nan)
             values = np.column_stack([values[:, 0] / hours, values[:, 1:]])
+        if self._max_kw is not None:
+            is_above = np.abs(values[:, :1]) > self._max_kw
+            self.above_max += int(is_above.sum())
+            values = np.where(is_above, np.nan, values)
         if self._is_whole:
             weights = np.full(len(begins), self.interval)
             is_power = self._quantity == "power"

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from household.core import arrow, schema
-from household.core.schema import Float64, Times
+from household.core.schema import TARGET, Float64, Times
 from household.core.step import Step
 from household.readings.resample import Resampler
 from household.readings.text_format import TextFormat
@@ -18,6 +18,7 @@ class StepReader:
     Attributes:
         readings: The number of readings so far.
         resets: How often a register has fallen so far.
+        above_max: How many readings so far were above the largest power that is no error.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class StepReader:
         """
         self._tables, self._step, self._layout = tables, step, layout
         self._interval, self._eager = interval, eager
-        self.readings = self.resets = 0
+        self.readings = self.resets = self.above_max = 0
 
     def __iter__(self) -> Iterator[pa.Table]:
         return (table for table in self._tables_of_steps() if table.num_rows)
@@ -69,7 +70,7 @@ class StepReader:
 
     def _to_table(self, stamps: Times, values: Float64, resampler: Resampler) -> pa.Table:
         """Return steps as a table; an energy in Wh becomes that of a whole step."""
-        self.resets = resampler.resets
+        self.resets, self.above_max = resampler.resets, resampler.above_max
         intervals = self._step.minutes * 60_000 / resampler.interval
         columns = [
             column * intervals if schema.UNITS[name] == "Wh" else column
@@ -89,3 +90,18 @@ def _to_arrays(table: pa.Table) -> tuple[Times, Float64]:
         arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan)) for name in schema.NAMES
     ]
     return arrow.to_numpy(table["timestamp"]), np.column_stack(columns)
+
+
+def trim_zeros(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables of schema.SCHEMA without the first and the last rows whose power is 0."""
+    has_begun, zeros = False, list[pa.Table]()
+    for table in tables:
+        has_power = np.flatnonzero(arrow.to_numpy(table[TARGET].fill_null(0)))
+        if not len(has_power):
+            zeros += [table] if has_begun else []
+            continue
+        yield from zeros
+        first = 0 if has_begun else int(has_power[0])
+        end = int(has_power[-1]) + 1
+        yield table[first:end]
+        has_begun, zeros = True, [table[end:]] if end < len(table) else []

@@ -19,6 +19,9 @@ class TextFormat(NamedTuple):
             they begin with a minus sign.
         meter: The header of the column that names the meter of a reading.
         meter_names: The names of the meters to read, all if it is empty.
+        max_kw: The largest power that is no error.
+        trim_zeros: Whether to leave out zeros at the beginning and the end of the series.
+        accept: Kinds of doubts that do not stop the parse stage.
         hold: The longest time in milliseconds for which a reading holds until the next one; None
             for readings at regular times.
     """
@@ -38,6 +41,9 @@ class TextFormat(NamedTuple):
     thousands: str | None = None
     meter: str | None = None
     meter_names: tuple[str, ...] = ()
+    max_kw: float | None = None
+    trim_zeros: bool = False
+    accept: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ("",)
 
     @classmethod
@@ -50,7 +56,7 @@ class TextFormat(NamedTuple):
         }
         tuples = {
             name: tuple(record[name])
-            for name in ("time_columns", "null_values", "meter_names", "header")
+            for name in ("time_columns", "null_values", "meter_names", "header", "accept")
             if record.get(name) is not None
         }
         hold = milliseconds(record["hold"]) if record["hold"] else None
@@ -61,6 +67,11 @@ class TextFormat(NamedTuple):
         """Return the headers of all columns: those of the time first."""
         values = (header for headers in self.columns.values() for header in headers)
         return [*self.time_columns, *(header.removeprefix("-") for header in values)]
+
+    @property
+    def is_uci(self) -> bool:
+        """Return whether a text is written as UCI's, whatever is done with the readings."""
+        return self._replace(max_kw=None, trim_zeros=False, accept=()) == UCI_FORMAT
 
     @property
     def pattern(self) -> str:

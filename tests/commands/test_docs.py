@@ -71,7 +71,7 @@ MISTAKES = {
         "sed -i '/^seed:/d' params.yaml; dvc repro; git checkout --quiet ."
     ),
     "ERROR: failed to reproduce 'parse'": (
-        "sed -i 's/delimiter: ;/delimiter: .../' params.yaml; dvc repro; git checkout --quiet ."
+        "sed -i 's/layout: uci/layout: ucy/' params.yaml; dvc repro; git checkout --quiet ."
     ),
     "python: not found": "sed -i '/steps:/s/100/50/' params.yaml; "
     'dvc=$(command -v dvc) && PATH=$(dirname "$(command -v git)") $dvc repro plot',

@@ -127,41 +127,6 @@ def test_gaps_equal_a_count_minute_by_minute(steps: list[tuple[int, bool]]) -> N
     }
 
 
-HOUR = range(61)
-
-
-@pytest.mark.parametrize(
-    ("power", "doubt"),
-    [
-        ([450.0 + minute % 7 for minute in HOUR], "the mean power is 453 kW, but a household has"),
-        (
-            [11.0 + minute / 60 for minute in HOUR],
-            "the power rises 60 times and falls 0 times, like the",
-        ),
-        (
-            [minute % 1440 / 60 for minute in range(3_000)],
-            "the power rises 2,997 times and falls 2 times, like the register of a meter",
-        ),
-        ([1.0] * 61, None),
-        ([1.0 + minute / 60 for minute in HOUR[:-1]], None),
-        ([*[11.0 + minute / 60 for minute in HOUR], 11.5], None),
-    ],
-)
-def test_an_implausible_mean_power_is_a_caveat(power: list[float], doubt: str | None) -> None:
-    doubts = record(table(list(range(len(power))), [*power]), {})["caveats"]
-    assert len(doubts) == (doubt is not None)
-    assert all(each.startswith(doubt) for each in doubts)
-
-
-def test_readings_of_several_sensors_are_a_caveat() -> None:
-    found = quality.QualityReport(MINUTE)
-    found.add(table([0, 1, 2], [1.0, 2.0, 1.0]))
-    (doubt,) = found.to_dict({}, "mine.txt", {"entity_id": ["a", "b"]})["caveats"]
-    assert doubt.startswith(
-        "the column entity_id names several sensors, a, b, which are read as one"
-    )
-
-
 @pytest.mark.parametrize(
     ("step", "usual", "setting"),
     [
