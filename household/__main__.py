@@ -6,13 +6,14 @@ from importlib import import_module
 USAGE = """\
 python -m household predict MODEL READINGS    forecast what comes after given readings
 python -m household watch MODEL FILE          show a meter and its forecast live in the terminal
+python -m household layout FILE               find out how a file of readings is written
 python -m household search                    search for better parameters of the training
 python -m household provenance MODEL          print which data and code a model came from
 python -m household repair                    repair the records of DVC after it was killed
 
 MODEL is the folder of a saved model. Each command lists its options with --help.
 To train a model, run `make repro` in the repository."""
-COMMANDS = ("predict", "watch", "search", "provenance", "repair")
+COMMANDS = ("predict", "watch", "layout", "search", "provenance", "repair")
 
 
 def main(*arguments: str) -> None:

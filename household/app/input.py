@@ -20,8 +20,9 @@ from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import Float32, Times
 from household.core.step import Step
-from household.readings import archive, delimited, lines, uci
-from household.readings.header import parse_header
+from household.readings import archive, delimited, encoding, lines, uci
+from household.readings.encoding import as_utf8
+from household.readings.header import fits, parse_header
 from household.readings.step_reader import StepReader
 from household.readings.text_format import UCI_FORMAT, TextFormat
 
@@ -74,21 +75,35 @@ def read_readings(
 def _text(
     file: IO[bytes], features: Sequence[str], layout: TextFormat, *, step: Step, name: str
 ) -> pa.Table:
-    header = file.readline(lines.BLOCK_BYTES)
-    file.seek(0)
-    reader = _reader(file, header, features, layout=layout, step=step, name=name)
+    head = as_utf8(file, layout.encoding).read(encoding.HEAD_BYTES)
+
+    def open_reader() -> lines.TextReader:
+        file.seek(0)
+        text = as_utf8(file, layout.encoding)
+        return _reader(text, head, features, layout=layout, step=step, name=name)
+
+    reader = open_reader()
     interval = partial(reader.check_interval, step)
     try:
         table = pa.concat_tables(StepReader(reader, step, reader.layout, interval=interval))
     except delimited.UnsortedError:
-        file.seek(0)
-        reader = delimited.DelimitedReader(file, reader.layout, step, **_options(name, live=False))
-        (readings,) = reader.collect().values()
-        tables = [delimited.to_table(readings, reader.layout)]
-        table = pa.concat_tables(StepReader(tables, step, reader.layout, interval=interval))
+        reader = open_reader()
+        table = pa.concat_tables(_sorted_steps(reader, step, name))
     if not reader.offset or reader.layout.timezone:
         return table
     return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], reader.offset))
+
+
+def _sorted_steps(reader: lines.TextReader, step: Step, name: str) -> StepReader:
+    """Return the steps of a text that is not in time order."""
+    if not isinstance(reader, delimited.DelimitedReader):
+        raise TypeError("UCI's reader takes no unsorted text")
+    by_meter = reader.collect()
+    if len(by_meter) > 1:
+        raise UserError(f"{name}: readings of {', '.join(by_meter)}; use those of one meter")
+    tables = [delimited.to_table(readings, reader.layout) for readings in by_meter.values()]
+    interval = partial(reader.check_interval, step)
+    return StepReader(tables, step, reader.layout, interval=interval)
 
 
 @contextmanager
@@ -142,7 +157,7 @@ def stream_readings(
 
 def _reader(
     text: lines.Text,
-    header: bytes,
+    head: bytes,
     features: Sequence[str],
     *,
     layout: TextFormat,
@@ -150,14 +165,14 @@ def _reader(
     name: str,
     live: bool = False,
 ) -> lines.TextReader:
-    """Return the reader for the layout that `header` shows."""
+    """Return the reader for the layout that the first lines of a text, `head`, show."""
     options = _options(name, live=live)
-    if header.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
+    if head.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
-    if not parse_header(header, layout)[1]:
+    if fits(head, layout):
         return delimited.DelimitedReader(text, layout, step, live=live, **options)
     own_layout = OWN._replace(columns={feature: (feature,) for feature in features})
-    found, absent = parse_header(header, own_layout)
+    found, absent = parse_header(head.partition(b"\n")[0], own_layout)
     if absent:
         raise _missing(name, absent, features, found=found)
     return delimited.DelimitedReader(text, own_layout, step, live=live, **options)

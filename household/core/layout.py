@@ -1,5 +1,6 @@
 """Validate the layout of a text, `parse.layout`: the keys, their types, and their defaults."""
 
+import codecs
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -52,6 +53,7 @@ class LayoutParams(Section):
     quantity: Literal["power", "energy", "register"] = "power"
     unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
     hold: str | None = Field(pattern=r"^[1-9][0-9]{0,4}(s|min|h|d)$", default=None)
+    encoding: str | None = None
     timezone: str | None = None
     stamp: Literal["start", "end"] = "start"
     header: list[str] | None = None
@@ -75,6 +77,16 @@ class LayoutParams(Section):
         if isinstance(columns, Mapping) and [] in columns.values():
             raise ValueError("a list of headers should not be empty")
         return columns
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        if encoding is not None:
+            try:
+                codecs.lookup(encoding)
+            except LookupError:
+                raise ValueError("should be an encoding such as latin-1") from None
+        return encoding
 
     @field_validator("timezone")
     @classmethod

@@ -56,6 +56,13 @@ def find_header(text: lines.Text, layout: TextFormat, name: str) -> Header:
     )
 
 
+def fits(head: bytes, layout: TextFormat) -> bool:
+    """Return whether one of the first lines of a text is a header with all columns of a layout."""
+    if layout.header:
+        return True
+    return any(not parse_header(line, layout)[1] for line in head.splitlines()[:MOST_LINES])
+
+
 def parse_header(line: bytes, layout: TextFormat) -> tuple[list[str], list[str]]:
     """Return the fields of a header, and those of the layout that are missing or repeated."""
     text = line.removeprefix(lines.BYTE_ORDER_MARK).decode("utf-8", "backslashreplace")

@@ -15,6 +15,7 @@ from household.core.parallel import prefetch
 from household.core.step import MINUTE, Step
 from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader, UnsortedError, to_table
+from household.readings.encoding import as_utf8
 from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
 from household.readings.step_reader import StepReader, trim_zeros
@@ -215,8 +216,9 @@ def _readers(
     with ExitStack() as texts:
         readers: dict[str, TextReader] = {}
         for path in zips:
-            text = texts.enter_context(archive.open_text(path))
-            name = f"{path.name}: {text.name}" if len(zips) > 1 else text.name
+            stream = texts.enter_context(archive.open_text(path))
+            name = f"{path.name}: {stream.name}" if len(zips) > 1 else stream.name
+            text = as_utf8(stream, layout.encoding)
             readers[path.name] = (
                 UciReader(text, skip=skip, name=name)
                 if layout.is_uci

@@ -135,11 +135,15 @@ class RowReader:
             line=line,
         )
         self._first_line, self._lines = line, block.split(b"\n")
-        self._reject_malformed(split.malformed)
-        self._collect_entities(split.table.select(entities))
         offsets_of_lines = np.delete(
             np.arange(len(self._lines) - 1), [row.number - 1 for row in split.malformed]
         )
+        malformed = split.malformed
+        if layout.header and line == 1 and len(offsets_of_lines):
+            # Lines before the first row are about the export.
+            malformed = [row for row in malformed if row.number > offsets_of_lines[0]]
+        self._reject_malformed(malformed)
+        self._collect_entities(split.table.select(entities))
         return self._parse(split.table, line + offsets_of_lines[: split.table.num_rows], columns)
 
     @property

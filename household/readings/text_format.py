@@ -34,6 +34,7 @@ class TextFormat(NamedTuple):
     quantity: str = "power"
     unit: str = "kW"
     hold: int | None = None
+    encoding: str | None = None
     timezone: str | None = None
     stamp: str = "start"
     header: tuple[str, ...] | None = None

@@ -1,0 +1,189 @@
+"""Find out how a file of readings is written, and show how it would be read.
+
+    python -m household layout FILE [--write NAME]
+
+Prints the layout that fits FILE, a text or a zip with one: the name of a known layout, or the keys
+of one that it guesses; the first readings, as the pipeline would read them; and what it is unsure
+of. With --write the layout is written to layouts/NAME.yaml, for `parse.layout: NAME`. Needs the
+extra `pipeline`.
+"""
+
+import argparse
+import io
+import re
+import shlex
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from ruamel.yaml import YAML
+
+from household.app import command
+from household.core import store
+from household.core.errors import UserError, exit_on_error
+from household.core.layout import Doubted, LayoutParams
+from household.core.schema import TARGET
+from household.core.step import MINUTE, Step, at_least
+from household.readings import archive, header, layouts, parse, sniff, source
+from household.readings.encoding import as_utf8
+from household.readings.text_format import TextFormat
+
+# The part of a text from which its layout is guessed.
+HEAD_BYTES = 8 << 20
+SHOWN = 5
+# What differs between the texts of a known layout, and the doubts about that.
+OF_TEXT = ("meter", "meter_names", "timezone")
+DOUBTS_OF_TEXT = ("the sensor", "the time zone", "whether all of")
+NAME = re.compile("[A-Za-z0-9_-]+")
+
+
+class Fit(NamedTuple):
+    """Hold a layout that fits a text.
+
+    Attributes:
+        keys: Its keys, only `extends` for a known layout that fits as it is.
+        interval: The usual time between two readings in milliseconds, None if it is not known yet.
+        doubts: What the text does not decide.
+    """
+
+    keys: dict[str, Any]
+    interval: int | None
+    doubts: list[str]
+
+    @property
+    def known(self) -> str | None:
+        """Return the name of the known layout that fits as it is."""
+        return self.keys["extends"] if self.keys.keys() == {"extends"} else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = command.make_parser("layout", __doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="a text, or a zip with one")
+    parser.add_argument("--write", metavar="NAME", help="write layouts/NAME.yaml")
+    options = parser.parse_args(arguments)
+    with exit_on_error("layout", file=options.file):
+        _check(options)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            _show(options, folder)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise UserError if the name of the layout cannot be used."""
+    if options.write is None:
+        return
+    if not NAME.fullmatch(options.write) or options.write == "uci":
+        raise UserError(f"--write {options.write}: use letters, digits, - and _ in a new name")
+    path = layouts.FOLDER / f"{options.write}.yaml"
+    if path.exists():
+        raise UserError(f"{path} exists; remove it, or write another name")
+
+
+def _show(options: argparse.Namespace, folder: Path) -> None:
+    """Print the layout, the readings and the doubts; write the layout if that is asked for."""
+    zip_path = folder / "raw" / "power" / source.zip_name(options.file.name)
+    zip_path.parent.mkdir(parents=True)
+    source.copy_or_zip(str(options.file), zip_path)
+    archive.verify(zip_path, str(options.file))
+    fit = _fit(zip_path, str(options.file))
+    step, doubts = _read(folder, layouts.resolve(LayoutParams.model_validate(fit.keys)), fit)
+    print(f"\nlayout: {fit.known}" if fit.known else f"\n{_yaml(fit.keys).rstrip()}")
+    if doubts:
+        print("\n".join(["\nunsure of:", *(f"- {doubt}" for doubt in doubts)]))
+    print()
+    name = fit.known or options.write or "mine"
+    if not fit.known and options.write:
+        written = layouts.FOLDER / f"{options.write}.yaml"
+        written.parent.mkdir(exist_ok=True)
+        comment = f"# The layout of {options.file.name}, found by `python -m household layout`."
+        written.write_text(f"{comment}\n{_yaml(fit.keys)}", encoding="utf-8")
+        print(f"wrote {written}; use it by")
+    elif not fit.known:
+        print(f"python -m household layout {shlex.quote(str(options.file))} --write {name}")
+    path = str(options.file.resolve())
+    # DVC reads a path with other characters only in quotes of its own.
+    setting = path if re.fullmatch(r"[\w./-]+", path) else f"'{path}'"
+    source_setting = shlex.quote(f"fetch.source={setting}")
+    print(f"dvc exp run -S {source_setting} -S parse.layout={name} -S parse.step={step}")
+
+
+def _fit(zip_path: Path, name: str) -> Fit:
+    """Return the layout that fits the text in a zip.
+
+    Raises:
+        UserError: None fits.
+    """
+    with archive.open_text(zip_path) as stream:
+        head = as_utf8(stream).read(HEAD_BYTES)
+    for known in layouts.names():
+        layout = TextFormat.of(layouts.resolve(LayoutParams(extends=known)))
+        if not layout.header and header.fits(head, layout):
+            break
+    else:
+        guess = sniff.sniff(head.decode("utf-8", "replace"), name)
+        return Fit(guess.layout, guess.interval, guess.doubts)
+    try:
+        guess = sniff.sniff(head.decode("utf-8", "replace"), name)
+    except UserError:
+        return Fit({"extends": known}, None, [])
+    of_text = {key: guess.layout[key] for key in OF_TEXT if key in guess.layout}
+    doubts = [doubt for doubt in guess.doubts if doubt.startswith(DOUBTS_OF_TEXT)]
+    return Fit({"extends": known} | of_text, None, doubts)
+
+
+def _read(folder: Path, record: dict[str, Any], fit: Fit) -> tuple[Step, list[str]]:
+    """Print the first readings; return the step that fits them, and what is doubtful.
+
+    Raises:
+        UserError: The layout does not read the text.
+    """
+    doubts = list(fit.doubts)
+    accepted = record | {"accept": list(get_args(Doubted))}
+    step = MINUTE
+    if fit.interval and not record["hold"]:
+        step = at_least(fit.interval / 60_000) or Step.parse("1d")
+    while True:
+        parsed = folder / f"parsed-{step}"
+        try:
+            found = parse.parse_meter(
+                "power", folder / "raw", parsed, layout=accepted, step=step, skip=False
+            )
+            break
+        except UserError as error:
+            wanted = re.search(r"parse\.step is .*; set it to (\w+)$", str(error))
+            if not wanted:
+                raise
+            step = Step.parse(wanted[1])
+    for meter, quality in found.records.items():
+        mean = quality["columns"][TARGET]["mean"]
+        of = f" of {meter}" if len(found.records) > 1 else ""
+        print(
+            f"{quality['rows']:,} {step.nouns}{of} from {_shown(quality['first'])} to "
+            f"{_shown(quality['last'])}, {quality['missing'][TARGET]:,} without a value, "
+            f"{quality['gaps']['missing_rows']:,} without a row"
+            + (f", mean {mean:.3f} kW" if mean is not None else "")
+        )
+        doubts += quality["caveats"]
+    _print_first(parsed / next(iter(found.records)))
+    return step, list(dict.fromkeys(doubts))
+
+
+def _print_first(folder: Path) -> None:
+    table = next(store.iter_months(folder))[:SHOWN]
+    for stamp, power in zip(table["timestamp"].to_pylist(), table[TARGET].to_pylist(), strict=True):
+        shown = "missing" if power is None else f"{power:.3f} kW"
+        print(f"  {stamp.isoformat(' ', 'minutes')}  {shown}")
+
+
+def _shown(stamp: str) -> str:
+    return stamp.replace("T", " ")
+
+
+def _yaml(layout: dict[str, Any]) -> str:
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.indent(sequence=2, offset=0)
+    yaml.dump(layout, stream)
+    return stream.getvalue()
