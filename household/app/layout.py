@@ -13,7 +13,8 @@ import io
 import re
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -87,8 +88,7 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     zip_path.parent.mkdir(parents=True)
     source.copy_or_zip(str(options.file), zip_path)
     archive.verify(zip_path, str(options.file))
-    fit = _fit(zip_path, str(options.file))
-    step, doubts = _read(folder, layouts.resolve(LayoutParams.model_validate(fit.keys)), fit)
+    fit, step, doubts = _first_that_reads(list(_fits(zip_path, str(options.file))), folder)
     print(f"\nlayout: {fit.known}" if fit.known else f"\n{_yaml(fit.keys).rstrip()}")
     if doubts:
         print("\n".join(["\nunsure of:", *(f"- {doubt}" for doubt in doubts)]))
@@ -109,28 +109,50 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     print(f"dvc exp run -S {source_setting} -S parse.layout={name} -S parse.step={step}")
 
 
-def _fit(zip_path: Path, name: str) -> Fit:
-    """Return the layout that fits the text in a zip.
+def _first_that_reads(fits: Sequence[Fit], folder: Path) -> tuple[Fit, Step, list[str]]:
+    """Return the first layout that reads the text, the step that fits, and what is doubtful.
 
     Raises:
-        UserError: None fits.
+        UserError: None of them reads it.
+    """
+    *known, guessed = fits
+    for fit in known:
+        with suppress(UserError):
+            return fit, *_read(folder, layouts.resolve(LayoutParams.model_validate(fit.keys)), fit)
+    return guessed, *_read(
+        folder, layouts.resolve(LayoutParams.model_validate(guessed.keys)), guessed
+    )
+
+
+def _fits(zip_path: Path, name: str) -> Iterator[Fit]:
+    """Yield the known layouts whose header is in a text, and one that is guessed.
+
+    Raises:
+        UserError: None is known, and none can be guessed.
     """
     with archive.open_text(zip_path) as stream:
         head = as_utf8(stream).read(HEAD_BYTES)
-    for known in layouts.names():
-        layout = TextFormat.of(layouts.resolve(LayoutParams(extends=known)))
+    guess, known = None, list[Fit]()
+    for layout_name in layouts.names():
+        layout = TextFormat.of(layouts.resolve(LayoutParams(extends=layout_name)))
         if not layout.header and header.fits(head, layout):
-            break
-    else:
-        guess = sniff.sniff(head.decode("utf-8", "replace"), name)
-        return Fit(guess.layout, guess.interval, guess.doubts)
+            known.append(Fit({"extends": layout_name}, None, []))
     try:
         guess = sniff.sniff(head.decode("utf-8", "replace"), name)
     except UserError:
-        return Fit({"extends": known}, None, [])
-    of_text = {key: guess.layout[key] for key in OF_TEXT if key in guess.layout}
-    doubts = [doubt for doubt in guess.doubts if doubt.startswith(DOUBTS_OF_TEXT)]
-    return Fit({"extends": known} | of_text, None, doubts)
+        if not known:
+            raise
+    for fit in known:
+        if guess is None:
+            yield fit
+            continue
+        of_text = {key: guess.layout[key] for key in OF_TEXT if key in guess.layout}
+        doubts = [doubt for doubt in guess.doubts if doubt.startswith(DOUBTS_OF_TEXT)]
+        own = layouts.resolve(LayoutParams.model_validate(fit.keys))
+        new = {key: value for key, value in of_text.items() if not own[key]}
+        yield Fit(fit.keys | new, None, doubts if new else [])
+    if guess:
+        yield Fit(guess.layout, guess.interval, guess.doubts)
 
 
 def _read(folder: Path, record: dict[str, Any], fit: Fit) -> tuple[Step, list[str]]:

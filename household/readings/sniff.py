@@ -98,7 +98,7 @@ def _table(lines: Sequence[str], delimiter: str) -> Table | None:
     if width < 2:
         return None
     rows = [row for row in split if len(row) == width]
-    body = rows[len(rows) // 5 :]
+    body = rows[max(1, len(rows) // 5) :]
     time = guess_time(body, [""] * width)
     if time is None:
         return None

@@ -42,7 +42,7 @@ TEXTS: dict[str, tuple[str, list[str], int, dict[str, Any]]] = {
         {"delimiter": ";", "decimal": ",", "unit": "W", "time_format": "%d.%m.%Y %H:%M"},
     ),
     "energy of half hours with a preamble": (
-        "Name,A CUSTOMER\nAccount,00000\n\nTYPE,DATE,START TIME,END TIME,USAGE (kWh),COST",
+        "Name,A CUSTOMER\nAccount,00000\n\nTYPE,DATE,START TIME,END TIME,ENERGY (kWh),COST",
         rows(
             30,
             lambda time, watts: (
