@@ -26,7 +26,7 @@ from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
 from household.core.schema import TARGET
 from household.core.step import MINUTE, Step, at_least
-from household.readings import archive, header, layouts, parse, sniff, source
+from household.readings import archive, header, layouts, pack, parse, sniff, source
 from household.readings.encoding import as_utf8
 from household.readings.text_format import TextFormat
 
@@ -86,7 +86,7 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     """Print the layout, the readings and the doubts; write the layout if that is asked for."""
     zip_path = folder / "raw" / "power" / source.zip_name(options.file.name)
     zip_path.parent.mkdir(parents=True)
-    source.copy_or_zip(str(options.file), zip_path)
+    pack.copy_or_zip(str(options.file), zip_path)
     archive.verify(zip_path, str(options.file))
     fit, step, doubts = _first_that_reads(list(_fits(zip_path, str(options.file))), folder)
     print(f"\nlayout: {fit.known}" if fit.known else f"\n{_yaml(fit.keys).rstrip()}")

@@ -1,5 +1,6 @@
 """Verify a downloaded zip and open the text inside."""
 
+import codecs
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from household.core.errors import UserError
 
 # The text in UCI's zip. Another zip holds exactly one text, of any name.
 TEXT_NAME = "household_power_consumption.txt"
-TEXTS = (".csv", ".txt")
+TEXTS = (".csv", ".txt", ".tsv", ".dat", ".log")
+# The suffixes of files of readings in a folder.
+SUFFIXES = (".zip", ".gz", ".parquet", *TEXTS)
+PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 # The folder that macOS adds to a zip, and the file that identifies an Excel workbook.
 MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
 # Size and checksum of UCI's text, which identify it in any zip.
@@ -59,13 +63,18 @@ def verify(path: Path, origin: str) -> None:
 
 
 def _find_texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the members named like UCI's text, or else all with the suffix of a text."""
-    texts = [
+    """Return the member named like UCI's text, all with the suffix of a text, or the only one."""
+    members = [
         member
         for member in archive.infolist()
-        if member.filename.lower().endswith(TEXTS) and not member.filename.startswith(MAC_FOLDER)
+        if not member.filename.startswith(MAC_FOLDER) and not member.is_dir()
     ]
-    return [member for member in texts if member.filename == TEXT_NAME] or texts
+    texts = [member for member in members if member.filename.lower().endswith(TEXTS)]
+    own = [member for member in texts if member.filename == TEXT_NAME]
+    if own or texts or len(members) != 1 or members[0].flag_bits & 1:
+        return own or texts
+    with archive.open(members[0]) as file:
+        return [] if is_binary(file.read(1024)) else members
 
 
 def _find_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -98,9 +107,15 @@ def _not_a_zip(path: Path, error: Exception) -> str:
         start = file.read(16)
     if start.startswith(b"PK"):
         return f"truncated or damaged zip ({error}); download it again"
-    if start.startswith(b"PAR1"):
-        return "a Parquet file; convert it to .csv or to a zip with a .csv"
+    if start.startswith(PARQUET):
+        return "a Parquet file; download it, and give its path"
     return f"not a zip: it starts with {start!r}; use a .csv, a .txt or a zip with one of them"
+
+
+def is_binary(start: bytes) -> bool:
+    """Return whether a file is no text, from its first bytes."""
+    is_utf_16 = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return start.startswith(b"PK") or (b"\0" in start and not is_utf_16)
 
 
 def is_uci(path: Path) -> bool:

@@ -1,11 +1,10 @@
 """Bring the zips of the source here: simulate, copy or download them."""
 
 import re
-import shutil
 import signal
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from household.core import files, meters
 from household.core.errors import UserError
 from household.core.params import FetchParams, SampleParams
-from household.readings import archive, simulator, uci_writer
+from household.readings import archive, pack, simulator, uci_writer
 
 UCI = (
     "https://archive.ics.uci.edu/static/public/235/"
@@ -33,7 +32,6 @@ CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES = 3
 # For the whole download, retries included: UCI's 20 MB at 12 kB a second.
 DOWNLOAD_TIMEOUT_SECONDS = 1800.0
-BLOCK_BYTES = 1 << 20
 LINE_BYTES = 200  # more than any line of the simulated text
 
 
@@ -115,9 +113,7 @@ def _expand(source: str, sample: SampleParams) -> list[Source]:
         names = sorted(glob(str(path)))  # noqa: PTH207 (its folders may hold wildcards)
     else:
         return [Source(source)]
-    sources = [
-        Source(name) for name in names if Path(name).suffix.lower() in (".zip", *archive.TEXTS)
-    ]
+    sources = [Source(name) for name in names if Path(name).suffix.lower() in archive.SUFFIXES]
     if not sources:
         where = f"the folder {source}" if path.is_dir() else source
         raise UserError(f"fetch.source: no .zip, .csv or .txt in {where}; add some")
@@ -151,7 +147,7 @@ def fetch_one(source: str, sample: SampleParams, zip_path: Path, *, household: i
         return download(UCI, zip_path)
     if source.startswith(("http://", "https://")):
         return download([source], zip_path)
-    return copy_or_zip(source, zip_path)
+    return pack.copy_or_zip(source, zip_path)
 
 
 def simulate(sample: SampleParams, zip_path: Path, household: int = 0) -> str:
@@ -171,7 +167,7 @@ def simulate(sample: SampleParams, zip_path: Path, household: int = 0) -> str:
     # Stored, since builds of zlib compress to different bytes.
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped:
         max_bytes = len(minutes.missing) * LINE_BYTES
-        _write_member(
+        pack.write_member(
             zipped, archive.TEXT_NAME, uci_writer.to_uci_text(minutes), max_bytes=max_bytes
         )
     suffix = f" {household}" if household else ""
@@ -241,39 +237,3 @@ def _download_first_available(addresses: Sequence[str], zip_path: Path) -> str:
 def _reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     return type(error).__name__ if response is None else f"status {response.status_code}"
-
-
-def copy_or_zip(source: str, zip_path: Path) -> str:
-    """Copy the zip at the path `source` to `zip_path`, or zip the text there; return the path.
-
-    Raises:
-        UserError: There is no such file.
-    """
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise UserError(
-            f"fetch.source: no file at {source}; use sample, uci, a URL, or the path of a zip, "
-            "a .csv or a folder of them (an absolute path for a queued experiment, which runs in "
-            "another folder)"
-        )
-    if path.suffix.lower() in archive.TEXTS:
-        with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_STORED) as zipped, path.open("rb") as text:
-            blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
-            _write_member(zipped, path.name, blocks, max_bytes=path.stat().st_size)
-    else:
-        shutil.copyfile(path, zip_path)
-    return source
-
-
-def _write_member(
-    zipped: zipfile.ZipFile, name: str, blocks: Iterable[bytes], *, max_bytes: int
-) -> None:
-    """Write `blocks`, at most `max_bytes` bytes, as the member `name`, dated at zip's epoch.
-
-    The same text thus gives the same bytes on every machine. The exception is a text of 2 GiB or
-    more, for which builds of Python write the sizes differently.
-    """
-    is_large = max_bytes > zipfile.ZIP64_LIMIT
-    with zipped.open(zipfile.ZipInfo(name), "w", force_zip64=is_large) as member:
-        for block in blocks:
-            member.write(block)

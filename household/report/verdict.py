@@ -86,7 +86,7 @@ def _describe_targets(horizon: int, step: Step) -> str:
     """Return what a window forecasts; nothing for the next minute."""
     if horizon > 1:
         return f" of {horizon} {step.nouns}"
-    return "" if step == MINUTE else f" of a {step.noun}"
+    return "" if step == MINUTE else f" of one {step.noun}"
 
 
 def _describe_distribution(metrics: Mapping[str, Mapping[str, Any]]) -> str:

@@ -53,7 +53,7 @@ assert "pandas" not in sys.modules
 
 
 def test_no_stage_before_the_training_waits_for_pandas(tmp_path: Path) -> None:
-    record = changed({"fetch.sample.days": 2}).model_dump(mode="json")
+    record = changed({"fetch.sample.days": 2}).model_dump(mode="json", exclude_unset=True)
     (tmp_path / paths.PARAMS).write_text(json.dumps(record))
     for stage in ("fetch", "parse", "window", "split"):
         subprocess.run(

@@ -16,7 +16,7 @@ from household.core.errors import UserError
 from household.core.layout import LayoutParams
 from household.core.params import Params
 from household.core.step import Step
-from household.readings import layouts, parse, source
+from household.readings import layouts, pack, parse
 from household.readings.delimited import DelimitedReader, UnsortedError
 from household.readings.text_format import TextFormat
 from stages import parse as parse_stage
@@ -47,7 +47,7 @@ def parsed(
     for name in ("mine",):
         folder = paths.RAW / "power"
         folder.mkdir(parents=True, exist_ok=True)
-        source.copy_or_zip("mine.csv", folder / f"{name}.zip")
+        pack.copy_or_zip("mine.csv", folder / f"{name}.zip")
     parse_stage.main(given_params)
     return {
         folder.name: pa.concat_tables(store.iter_months(folder))
@@ -250,7 +250,7 @@ def test_what_is_written_in_a_zone_is_read_back(
     folder = Path("raw/power")
     folder.mkdir(parents=True, exist_ok=True)
     Path("mine.csv").write_text(text(*rows[ahead]))
-    source.copy_or_zip("mine.csv", folder / "mine.zip")
+    pack.copy_or_zip("mine.csv", folder / "mine.zip")
     with files.atomic_folder(Path("parsed")) as partial:
         parse.parse_meter(
             "power",
