@@ -77,7 +77,9 @@ BAD = [
         b"Date;Time;Global_active_power\n", "use a .csv, a .txt or a zip with one", id="CSV"
     ),
     pytest.param(b"PAR1\x15\x00", "a Parquet file; download it", id="Parquet"),
-    pytest.param(zipped(b"%PDF\0", name="power.pdf"), "found power.pdf; zip the text", id="no text"),
+    pytest.param(
+        zipped(b"%PDF\0", name="power.pdf"), "found power.pdf; zip the text", id="no text"
+    ),
     pytest.param(
         zipped(name="a.csv", more=["b.txt", "c.CSV"]),
         "expected one text in the zip, found 3: a.csv, b.txt, c.CSV; keep one",
