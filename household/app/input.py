@@ -284,11 +284,11 @@ def _check_unit(
     name: str, column: str, values: npt.NDArray[np.floating], *, bounds: Sequence[float]
 ) -> None:
     low, high = bounds
-    # A column that was 0 in training, such as an oven, has no typical size.
-    if low <= 0 or not len(values):
+    # A column that was always 0 in training has no typical size, and one that was 0 no smallest.
+    if high <= 0 or not len(values):
         return
     largest, unit = values.max(), schema.UNITS[column]
-    if not low / TIMES <= largest <= high * TIMES:
+    if largest > high * TIMES or (low > 0 and largest < low / TIMES):
         raise UserError(
             f"{name}: {column} is at most {largest:g}, but {low:g} to {high:g} {unit} in "
             f"training; convert it to {unit}"

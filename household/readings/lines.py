@@ -13,7 +13,7 @@ from household.core import arrow
 from household.core.errors import UserError
 from household.core.schema import Times
 from household.core.step import Step
-from household.readings import archive, resample
+from household.readings import archive, intervals
 from household.readings.text_format import TextFormat
 
 BLOCK_BYTES = 8 << 20
@@ -91,7 +91,7 @@ class TextReader(ABC):
     def _measure_interval(self, stamps: Times) -> None:
         """Determine the usual interval from the first readings (readings,), in time order."""
         if self.interval is None:
-            self.interval = resample.usual_interval(stamps)
+            self.interval = intervals.usual_interval(stamps)
 
     def check_interval(self, step: Step) -> int | None:
         """Return `interval`.
@@ -100,7 +100,7 @@ class TextReader(ABC):
             UserError: Readings at regular times are further apart than a step.
         """
         if self.interval and self.layout.hold is None:
-            resample.check_interval(self.name, self.interval / 60_000, step)
+            intervals.check_interval(self.name, self.interval / 60_000, step)
         return self.interval
 
     @abstractmethod

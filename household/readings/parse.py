@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from household.core import files, store
+from household.core import arrow, files, store
 from household.core.errors import UserError
 from household.core.parallel import prefetch
-from household.core.step import MINUTE, Step
+from household.core.step import MINUTE, Step, at_least
 from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader, UnsortedError, to_table
 from household.readings.encoding import as_utf8
@@ -81,6 +81,17 @@ class SeriesReader:
         intervals = [reader.check_interval(self._step) for reader in self._readers]
         return min(filter(None, intervals), default=None)
 
+    def caveats(self) -> list[str]:
+        """Return whether the interval between readings changes in the series."""
+        if not self._steps or not self._steps.other_interval:
+            return []
+        begin, interval = self._steps.other_interval
+        day = arrow.to_local(begin, self.layout.timezone).astype("datetime64[D]")
+        return [
+            f"from {day} on some readings are {_in_words(interval)} apart, and usually "
+            f"{_in_words(self._interval() or 0)}; read the parts of the record one by one"
+        ]
+
     @property
     def resampling(self) -> dict[str, Any] | None:
         """Return how many readings were averaged, and their usual interval; None if none were."""
@@ -92,6 +103,13 @@ class SeriesReader:
             "resets": self._steps.resets,
             "above_max": self._steps.above_max,
         }
+
+
+def _in_words(milliseconds: float) -> str:
+    """Return a time between two readings in words."""
+    seconds = milliseconds / 1000
+    step = at_least(seconds / 60)
+    return step.length if step and 60 * step.minutes == seconds else f"{seconds:g} seconds"
 
 
 def parse_meter(
@@ -197,6 +215,7 @@ def _write(
         name = " and ".join(reader.name for reader in readers[:2])
         entities = _entities(readers)
         record = report.to_dict(skipped, name, entities)
+        record["caveats"] += series.caveats()
         report.check(name, entities, series.layout.accept)
         return record
 

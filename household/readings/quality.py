@@ -14,8 +14,8 @@ from household.core.errors import UserError
 from household.core.schema import TARGET, Times
 from household.core.step import MINUTE, Step
 from household.readings import lines
+from household.readings.intervals import check_interval
 from household.readings.plausibility import Doubt, PowerCheck
-from household.readings.resample import check_interval
 
 # A series of which a larger share is missing is hardly read as it was meant.
 MOST_MISSING = 0.5

@@ -16,15 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core import arrow, schema
-from household.core.errors import UserError
 from household.core.schema import Float64, Times
-from household.core.step import Step, at_least
+from household.core.step import Step
+from household.readings.intervals import LATE, find_other_interval
 from household.readings.text_format import TextFormat
 
 Integers = npt.NDArray[np.int64]
 HOUR = 3_600_000
-# A reading that comes later than so many usual intervals leaves a gap.
-LATE = 1.5
 
 
 class Pieces(NamedTuple):
@@ -59,6 +57,8 @@ class Resampler:
     Attributes:
         interval: The usual time between two readings in milliseconds.
         resets: How often a register has fallen. The energy of these intervals is unknown.
+        other_interval: The first time from which readings come at another regular interval, and
+            that interval in milliseconds; None if they do not.
         above_max: How many readings were above the largest power that is no error.
     """
 
@@ -76,6 +76,7 @@ class Resampler:
         """
         self.interval, self.resets, self.above_max = interval, 0, 0
         self._max_kw = layout.max_kw
+        self.other_interval: tuple[np.datetime64, int] | None = None
         self._milliseconds = step.minutes * 60_000
         self._timezone = layout.timezone
         self._is_daily = step.per_day == 1
@@ -190,6 +191,8 @@ class Resampler:
         if not len(begins):
             return Pieces(begins, begins, values)
         distances = np.diff(begins, append=following)
+        if self.other_interval is None:
+            self.other_interval = find_other_interval(begins, distances, self.interval)
         lengths = self._lengths(distances)
         is_by_day = self._is_daily and self._timezone and self.interval > 20 * HOUR
         begins = self._on_grid(begins if is_by_day else begins - self._shift)
@@ -239,35 +242,3 @@ def standard_offset(stamp: np.datetime64, timezone: str | None) -> int:
     local = moment.astimezone(ZoneInfo(timezone))
     offset = (local.utcoffset() or dt.timedelta()) - (local.dst() or dt.timedelta())
     return round(offset.total_seconds() * 1000)
-
-
-def usual_interval(stamps: Times) -> int | None:
-    """Return the usual time between readings (readings,) in milliseconds; None for a single one.
-
-    Half of the readings come at most so long after the one before. Readings at the same time do not
-    count.
-    """
-    distances = np.diff(stamps.astype("datetime64[ms]").astype(np.int64))
-    distances = np.sort(distances[distances > 0])
-    return int(distances[(len(distances) - 1) // 2]) if len(distances) else None
-
-
-def check_interval(name: str, minutes: float, step: Step) -> None:
-    """Check the usual time between two readings.
-
-    Args:
-        name: The name of the readings in messages.
-        minutes: The usual time between them.
-        step: The step of the series.
-
-    Raises:
-        UserError: It is longer than a step.
-    """
-    if minutes <= LATE * step.minutes:
-        return
-    fitting = at_least(minutes)
-    usual = fitting.length if fitting and fitting.minutes == minutes else f"{minutes:.4g} minutes"
-    raise UserError(
-        f"{name}: readings are usually {usual} apart, but parse.step is {step}; "
-        + (f"set it to {fitting}" if fitting else "use readings at most a day apart")
-    )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from household.core.errors import UserError
 from household.core.schema import TARGET, Float64, Times
-from household.readings import order, resample, timestamps
+from household.readings import intervals, order, timestamps
 from household.readings.row_reader import ENTITIES
 from household.readings.sniff_times import ENDS, TimeGuess, guess_time
 from household.readings.sniff_values import (
@@ -159,7 +159,7 @@ def _layout(table: Table, values: Sequence[Column], *, has_comments: bool) -> Gu
     layout |= _columns(table, values, power, doubts)
     layout |= _meters(table, doubts)
     stamps, numbers_of_rows = _series(table, power, layout)
-    interval = resample.usual_interval(np.sort(stamps)) or 60_000
+    interval = intervals.usual_interval(np.sort(stamps)) or 60_000
     layout |= _zone(table, stamps, interval, doubts)
     layout |= _kind_of_times(stamps, interval, time, doubts)
     quantity, more = guess_quantity(name, power.unit, numbers_of_rows, interval)

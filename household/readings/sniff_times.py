@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from household.core.schema import Times
-from household.readings import order, resample, timestamps
+from household.readings import intervals, order, timestamps
 
 DATES = {
     "/": ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y"),
@@ -129,7 +129,7 @@ def _regularity(stamps: Times) -> float:
     """Return the share of the times that come the usual interval after the one before."""
     known = stamps[~np.isnat(stamps)]
     ordered = known[::-1] if order.are_newest_first(known) else known
-    usual = resample.usual_interval(ordered)
+    usual = intervals.usual_interval(ordered)
     if usual is None:
         return 0.0
     return float(np.mean(np.diff(ordered) == np.timedelta64(usual, "ms")))

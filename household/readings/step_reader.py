@@ -18,6 +18,7 @@ class StepReader:
     Attributes:
         readings: The number of readings so far.
         resets: How often a register has fallen so far.
+        other_interval: As in `Resampler`.
         above_max: How many readings so far were above the largest power that is no error.
     """
 
@@ -43,6 +44,7 @@ class StepReader:
         self._tables, self._step, self._layout = tables, step, layout
         self._interval, self._eager = interval, eager
         self.readings = self.resets = self.above_max = 0
+        self.other_interval: tuple[np.datetime64, int] | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         return (table for table in self._tables_of_steps() if table.num_rows)
@@ -71,6 +73,7 @@ class StepReader:
     def _to_table(self, stamps: Times, values: Float64, resampler: Resampler) -> pa.Table:
         """Return steps as a table; an energy in Wh becomes that of a whole step."""
         self.resets, self.above_max = resampler.resets, resampler.above_max
+        self.other_interval = resampler.other_interval
         intervals = self._step.minutes * 60_000 / resampler.interval
         columns = [
             column * intervals if schema.UNITS[name] == "Wh" else column

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import household
 from household.app.forecaster import Forecaster
-from household.app.input import read_readings
+from household.app.input import read_readings, validate
 from household.core import schema, step
 from household.core.errors import UserError
 from household.core.schema import TARGET
@@ -327,3 +328,12 @@ def test_a_folder_without_a_model_is_refused_in_one_line(
     seal(tmp_path)
     with pytest.raises(UserError, match="not a model"):
         Forecaster(tmp_path)
+
+
+def test_watts_are_refused_of_a_household_that_has_fed_into_the_grid() -> None:
+    table = readings(9)
+    ranges = {"global_active_power": (-0.5, 3.0), "voltage": (0.0, 250.0)}
+    validate(table, "mine.csv", ranges, step.MINUTE)
+    watts = pc.multiply(table["global_active_power"], 1000.0).cast(pa.float32())
+    with pytest.raises(UserError, match=r"^mine\.csv: global_active_power is at most .* to kW$"):
+        validate(table.set_column(1, "global_active_power", watts), "mine.csv", ranges, step.MINUTE)

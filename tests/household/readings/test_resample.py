@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from household.core.schema import Float64, Times
 from household.core.step import Step
-from household.readings.resample import Resampler, usual_interval
+from household.readings.intervals import usual_interval
+from household.readings.resample import Resampler
 from household.readings.text_format import TextFormat
 
 POWER_READINGS = TextFormat(columns={}, time_columns=())

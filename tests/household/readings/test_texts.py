@@ -325,3 +325,14 @@ def test_a_text_that_is_not_in_order_is_no_stream() -> None:
     reader = DelimitedReader(data, layout, Step(15), skip=False, name="mine.csv")
     with pytest.raises(UnsortedError):
         list(reader)
+
+
+def test_an_interval_that_changes_is_a_caveat(capsys: pytest.CaptureFixture[str]) -> None:
+    first = quarters(*VALUES * 10)
+    begin = BEGIN + 60 * QUARTER
+    then = [f"{begin + row * timedelta(hours=1):%Y-%m-%d %H:%M},{row % 7}" for row in range(25)]
+    parsed(text(*first, *then), given_layout())
+    said = "warning: from 2023-03-02 on some readings are 1 hour apart, and usually 15 minutes;"
+    assert said in capsys.readouterr().out
+    parsed(text(*first, *then[:24]), given_layout())
+    assert "warning: from" not in capsys.readouterr().out
