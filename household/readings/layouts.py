@@ -50,7 +50,10 @@ def _read(name: str) -> dict[str, Any]:
     if name == "uci":
         return UCI
     if name not in names():
-        raise UserError(f"parse.layout: no layout {name!r}; use one of {', '.join(names())}")
+        raise UserError(
+            f"parse.layout: no layout {name!r}; use one of {', '.join(names())} (a queued "
+            "experiment only sees files that git knows)"
+        )
     path = next(file for folder in (FOLDER, SHIPPED) if (file := folder / f"{name}.yaml").is_file())
     try:
         record = YAML(typ="safe").load(path)
