@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
-from household.core.schema import Float32, Times
+from household.core.schema import TARGET, Float32, Times
 from household.core.step import Step
 from household.readings import archive, delimited, encoding, lines, uci
 from household.readings.encoding import as_utf8
@@ -284,8 +284,8 @@ def _check_unit(
     name: str, column: str, values: npt.NDArray[np.floating], *, bounds: Sequence[float]
 ) -> None:
     low, high = bounds
-    # A column that was always 0 in training has no typical size, and one that was 0 no smallest.
-    if high <= 0 or not len(values):
+    # A column that was 0 in training, such as an oven, has no typical size, unlike the power.
+    if high <= 0 or (low <= 0 and column != TARGET) or not len(values):
         return
     largest, unit = values.max(), schema.UNITS[column]
     if largest > high * TIMES or (low > 0 and largest < low / TIMES):
