@@ -1,4 +1,4 @@
-"""Find layouts by their names: `uci`, and the files in the folder layouts."""
+"""Find layouts by their names, which are those of the files in the folder layouts."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from ruamel.yaml.error import YAMLError
 
 from household.core.errors import UserError
 from household.core.layout import LayoutParams
-from household.readings.text_format import UCI
 
 FOLDER = Path("layouts")
 # The layouts of the project that contains the package, for a run in another folder.
@@ -42,13 +41,11 @@ def resolve(layout: LayoutParams) -> dict[str, Any]:
 def names() -> list[str]:
     """Return the names of all layouts."""
     files = {path.stem for folder in (FOLDER, SHIPPED) for path in folder.glob("*.yaml")}
-    return ["uci", *sorted(files)]
+    return sorted(files)
 
 
 def _read(name: str) -> dict[str, Any]:
     """Return the keys that the layout `name` sets."""
-    if name == "uci":
-        return UCI
     if name not in names():
         raise UserError(
             f"parse.layout: no layout {name!r}; use one of {', '.join(names())} (a queued "

@@ -42,7 +42,7 @@ def declared(old: str, new: str) -> Callable[[Path], None]:
 
 
 CODE = "      - stages/window.py\n"
-PARAMS = "    params: [on_error, window]\n"
+PARAMS = "    params: [on_error, parse.step, window]\n"
 BROKEN = [
     (stage("open('README.md').close()"), "opens README.md, which is none of its deps"),
     (

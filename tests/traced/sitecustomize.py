@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 read: set[str] = set()
+LAYOUT = "parse.layout."
 
 
 class Recorder:
@@ -37,6 +38,9 @@ class Recorder:
 
 
 def note(values: dict[str, Any], prefix: str) -> None:
+    if prefix == LAYOUT:  # which params.yaml gives by its name
+        read.add(prefix.removesuffix("."))
+        return
     for key, value in values.items():
         if isinstance(value, dict):
             note(value, f"{prefix}{key}.")

@@ -70,7 +70,7 @@ def test_a_header_names_only_one_column(tmp_path: Path, layout: dict[str, Any]) 
         ({"time_columns": ["t"]}, "columns.global_active_power should name the column of the"),
         ({"extends": "uci", "quantity": "energy"}, "unit of energy should be Wh, kWh, MWh, found"),
         ({"extends": "uci", "unit": "Wh"}, "unit of power should be W, kW, MW, found Wh"),
-        ({"extends": "nobody"}, "no layout 'nobody'; use one of uci, dsmr, "),
+        ({"extends": "nobody"}, "no layout 'nobody'; use one of dsmr, "),
         ("nobody", "no layout 'nobody'"),
     ],
 )
