@@ -102,8 +102,7 @@ def _sorted_steps(reader: lines.TextReader, step: Step, name: str) -> StepReader
     if len(by_meter) > 1:
         raise UserError(f"{name}: readings of {', '.join(by_meter)}; use those of one meter")
     tables = [delimited.to_table(readings, reader.layout) for readings in by_meter.values()]
-    interval = partial(reader.check_interval, step)
-    return StepReader(tables, step, reader.layout, interval=interval)
+    return StepReader(tables, step, reader.layout, interval=partial(reader.check_interval, step))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import TARGET, Mask, Times
 from household.core.step import Step
-from household.readings import lines, order, timestamps
+from household.readings import intervals, lines, order, timestamps
 from household.readings.lines import TextReader
 from household.readings.order import Readings
 from household.readings.row_reader import RowReader, Rows
@@ -22,7 +22,7 @@ READINGS = pa.schema([schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name 
 
 
 class UnsortedError(Exception):
-    """Signal that a text is not in time order, so that all of it has to be read and sorted."""
+    """Signal that a text is no series in time order, so that `collect` has to read all of it."""
 
 
 class DelimitedReader(TextReader):
@@ -51,7 +51,7 @@ class DelimitedReader(TextReader):
             **options: As in `household.readings.lines.TextReader`.
         """
         super().__init__(text, layout, **options)
-        self._step, self._live = step, live
+        self._milliseconds, self._live = step.minutes * 60_000, live
         self._clock = None
         if layout.timezone:
             self._clock = timestamps.Clock(layout.timezone, are_ends=layout.stamp == "end")
@@ -60,6 +60,10 @@ class DelimitedReader(TextReader):
         self._rows = RowReader(text, layout, self.name, self._reject)
 
     def _tables(self) -> Iterator[pa.Table]:
+        if self.layout.has_several_meters and self._live:
+            raise UserError(f"{self.name}: the layout is of several meters; watch a text of one")
+        if self.layout.has_several_meters:
+            raise UnsortedError
         for rows in self._measured_rows():
             yield to_table(self._in_order(rows), self.layout)
 
@@ -94,9 +98,11 @@ class DelimitedReader(TextReader):
         ahead = slice(None, None, -1 if order.are_newest_first(stamps) else 1)
         readings = Readings(stamps[ahead], values[ahead])
         rows = Rows(readings, numbers_of_lines[ahead], None, parts[0].are_utc)
-        readings = self._on_clock(rows).readings
+        # That of the whole text would be shorter, where several meters take turns.
+        interval = intervals.usual_interval(np.sort(stamps)) or self._milliseconds
+        readings = self._on_clock(rows, interval).readings
         name = f"{self.name}: {meter}" if meter else self.name
-        return order.sort(readings, name, average=self._may_average)
+        return order.sort(readings, name, average=self._may_average(interval))
 
     def _measured_rows(self) -> Iterator[Rows]:
         """Yield the rows of the text, once the usual interval is known from the first of them."""
@@ -113,16 +119,13 @@ class DelimitedReader(TextReader):
                 "correct parse.layout.meter_names"
             )
 
-    @property
-    def _may_average(self) -> bool:
+    def _may_average(self, interval: int) -> bool:
         """Return whether readings with the same time may differ, as several in a step do."""
-        milliseconds = self._step.minutes * 60_000
-        return self.layout.quantity == "power" and (self.interval or milliseconds) < milliseconds
+        return self.layout.quantity == "power" and interval < self._milliseconds
 
-    def _on_clock(self, rows: Rows) -> Rows:
+    def _on_clock(self, rows: Rows, interval: int) -> Rows:
         """Return rows with times in UTC if the layout has a time zone, and with 24:00 as such."""
         stamps, values = rows.readings
-        interval = self.interval or self._step.minutes * 60_000
         if not rows.are_utc:
             last = stamps[0] if self._last_stamp is None else self._last_stamp
             self._last_stamp = stamps[-1]
@@ -139,7 +142,8 @@ class DelimitedReader(TextReader):
 
     def _in_order(self, rows: Rows) -> Readings:
         """Return readings whose times increase and come after those of earlier blocks."""
-        rows = self._on_clock(rows)
+        interval = self.interval or self._milliseconds
+        rows = self._on_clock(rows, interval)
         (stamps, values), before = rows.readings, self._last
         if not len(stamps):
             return rows.readings
@@ -150,7 +154,7 @@ class DelimitedReader(TextReader):
         is_same = is_repeated & order.are_equal(
             values, np.vstack([before.values[-1:], values])[:-1]
         )
-        is_duplicate = is_repeated & ~is_same & (not self._may_average)
+        is_duplicate = is_repeated & ~is_same & (not self._may_average(interval))
         self._check_hour(stamps, earlier, is_late | is_duplicate)
         if is_late.any() and not self._live:
             raise UnsortedError

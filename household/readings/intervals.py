@@ -25,6 +25,14 @@ def usual_interval(stamps: Times) -> int | None:
     return int(distances[(len(distances) - 1) // 2]) if len(distances) else None
 
 
+def in_words(minutes: float) -> str:
+    """Return a time between two readings in words, such as 10 seconds or 1 hour."""
+    step = at_least(minutes)
+    if step and step.minutes == minutes:
+        return step.length
+    return f"{60 * minutes:.4g} seconds" if minutes < 1 else f"{minutes:.4g} minutes"
+
+
 def check_interval(name: str, minutes: float, step: Step) -> None:
     """Check the usual time between two readings.
 
@@ -39,9 +47,8 @@ def check_interval(name: str, minutes: float, step: Step) -> None:
     if minutes <= LATE * step.minutes:
         return
     fitting = at_least(minutes)
-    usual = fitting.length if fitting and fitting.minutes == minutes else f"{minutes:.4g} minutes"
     raise UserError(
-        f"{name}: readings are usually {usual} apart, but parse.step is {step}; "
+        f"{name}: readings are usually {in_words(minutes)} apart, but parse.step is {step}; "
         + (f"set it to {fitting}" if fitting else "use readings at most a day apart")
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +12,14 @@ import pyarrow as pa
 from household.core import arrow, files, store
 from household.core.errors import UserError
 from household.core.parallel import prefetch
-from household.core.step import MINUTE, Step, at_least
+from household.core.step import MINUTE, Step
 from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader, UnsortedError, to_table
 from household.readings.encoding import as_utf8
+from household.readings.intervals import check_interval, in_words, usual_interval
 from household.readings.lines import TextReader
 from household.readings.merge import merge_sorted
+from household.readings.order import Readings
 from household.readings.step_reader import StepReader, trim_zeros
 from household.readings.text_format import TextFormat
 from household.readings.uci import UciReader
@@ -38,11 +40,13 @@ class Parsed(NamedTuple):
 class SeriesReader:
     """Read the steps of a meter once: iterate over it for tables of schema.SCHEMA in time order.
 
-    Attributes:
-        layout: How the texts are written.
-
     Raises UserError as the readers and `household.readings.merge.merge_sorted` do, and if readings
     are usually further apart than a step.
+
+    Attributes:
+        readers: The reader of each text.
+        layout: How the texts are written.
+        step: The step into which the readings are averaged.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class SeriesReader:
         tables: Mapping[str, Iterable[pa.Table]],
         layout: TextFormat,
         step: Step,
+        *,
+        measure: Callable[[], Iterable[int | None]],
     ) -> None:
         """Prepare to read a series.
 
@@ -59,16 +65,19 @@ class SeriesReader:
             tables: The readings of the meter in each text, by the name of its zip.
             layout: How the texts are written.
             step: The step into which the readings are averaged.
+            measure: Returns the usual interval between readings in each text in milliseconds, None
+                where it is not known yet.
         """
-        self._readers, self._tables = list(readers.values()), tables
-        self.layout, self._step = layout, step
+        self._measure = measure
+        self.readers, self._tables = list(readers.values()), tables
+        self.layout, self.step = layout, step
         self._steps: StepReader | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         tables = merge_sorted({name: iter(each) for name, each in self._tables.items()})
         # UCI's text has a row for each minute.
-        if not (self.layout.is_uci and self._step == MINUTE and self.layout.max_kw is None):
-            self._steps = StepReader(tables, self._step, self.layout, interval=self._interval)
+        if not (self.layout.is_uci and self.step == MINUTE and self.layout.max_kw is None):
+            self._steps = StepReader(tables, self.step, self.layout, interval=self._interval)
             tables = iter(self._steps)
         return trim_zeros(tables) if self.layout.trim_zeros else tables
 
@@ -78,8 +87,15 @@ class SeriesReader:
         Raises:
             UserError: It is longer than a step.
         """
-        intervals = [reader.check_interval(self._step) for reader in self._readers]
-        return min(filter(None, intervals), default=None)
+        usual = min(filter(None, self._measure()), default=None)
+        if usual and self.layout.hold is None:
+            check_interval(self.name, usual / 60_000, self.step)
+        return usual
+
+    @property
+    def name(self) -> str:
+        """Return the names of the first two texts for messages."""
+        return " and ".join(reader.name for reader in self.readers[:2])
 
     def caveats(self) -> list[str]:
         """Return whether the interval between readings changes in the series."""
@@ -88,8 +104,8 @@ class SeriesReader:
         begin, interval = self._steps.other_interval
         day = arrow.to_local(begin, self.layout.timezone).astype("datetime64[D]")
         return [
-            f"from {day} on some readings are {_in_words(interval)} apart, and usually "
-            f"{_in_words(self._interval() or 0)}; read the parts of the record one by one"
+            f"from {day} on some readings are {in_words(interval / 60_000)} apart, and usually "
+            f"{in_words((self._interval() or 0) / 60_000)}; read the parts of the record one by one"
         ]
 
     @property
@@ -98,18 +114,11 @@ class SeriesReader:
         if not self._steps:
             return None
         return {
-            "interval_seconds": (self._interval() or 60_000 * self._step.minutes) / 1000,
+            "interval_seconds": (self._interval() or 60_000 * self.step.minutes) / 1000,
             "readings": self._steps.readings,
             "resets": self._steps.resets,
             "above_max": self._steps.above_max,
         }
-
-
-def _in_words(milliseconds: float) -> str:
-    """Return a time between two readings in words."""
-    seconds = milliseconds / 1000
-    step = at_least(seconds / 60)
-    return step.length if step and 60 * step.minutes == seconds else f"{seconds:g} seconds"
 
 
 def parse_meter(
@@ -130,14 +139,19 @@ def parse_meter(
         UserError: A text is not a series of readings. No file is left then.
     """
     zips, text_format = sorted((raw / meter).glob("*.zip")), TextFormat.of(layout)
-    with _readers(zips, text_format, step, skip=skip) as readers:
-        if not text_format.has_several_meters:
+    if not text_format.has_several_meters:
+        with _readers(zips, text_format, step, skip=skip) as readers:
+            series = SeriesReader(
+                readers,
+                readers,
+                text_format,
+                step,
+                measure=lambda: [reader.interval for reader in readers.values()],
+            )
             try:
-                series = SeriesReader(readers, readers, text_format, step)
-                record = _write(parsed / meter, series, list(readers.values()), step)
-                return Parsed({meter: _with_layout(record, series, layout)}, {})
+                return Parsed({meter: _write(parsed / meter, series, layout)}, {})
             except UnsortedError:
-                print(f"parse: {_name(readers)}: not in time order; sorting the readings")
+                print(f"parse: {series.name}: not in time order; sorting the readings")
     with _readers(zips, text_format, step, skip=skip) as readers:
         return _parse_collected(meter, readers, parsed, layout=layout, step=step, skip=skip)
 
@@ -152,34 +166,44 @@ def _parse_collected(
     skip: bool,
 ) -> Parsed:
     """Write the steps of all meters in some texts, which are read into memory."""
-    text_format = TextFormat.of(layout)
-    tables: dict[str, dict[str, list[pa.Table]]] = {}
+    by_meter: dict[str, dict[str, Readings]] = {}
     for zip_name, reader in readers.items():
         if not isinstance(reader, DelimitedReader):
             raise TypeError("UCI's reader takes no unsorted text")
         for own_name, readings in reader.collect().items():
             name = _file_name(own_name) if own_name else meter
-            by_zip = tables.setdefault(name, {})
+            by_zip = by_meter.setdefault(name, {})
             if zip_name in by_zip:
                 raise UserError(f"{zip_name}: two meters are named {name}; rename one")
-            by_zip[zip_name] = [to_table(readings, text_format)]
-    found: dict[str, dict[str, Any]] = {}
+            by_zip[zip_name] = readings
+    records: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
-    for name, by_zip in tables.items():
-        series = SeriesReader(readers, by_zip, text_format, step)
+    for name, by_zip in by_meter.items():
+        series = _collected_series(readers, by_zip, TextFormat.of(layout), step)
         try:
-            record = _write(parsed / name, series, list(readers.values()), step)
+            record = _write(parsed / name, series, layout)
         except UserError as error:
-            if not skip or len(tables) == 1:
-                raise UserError(
-                    f"meter {name}: {error}" if len(tables) > 1 else str(error)
-                ) from None
+            if not skip or len(by_meter) == 1:
+                prefix = f"meter {name}: " if len(by_meter) > 1 else ""
+                raise UserError(f"{prefix}{error}") from None
             left_out[name] = str(error)
             continue
-        if found:  # the bad lines are those of all meters together
+        if records:  # the bad lines are those of all meters together
             record["skipped_lines"] = dict.fromkeys(record["skipped_lines"], 0)
-        found[name] = _with_layout(record, series, layout)
-    return Parsed(found, left_out)
+        records[name] = record
+    return Parsed(records, left_out)
+
+
+def _collected_series(
+    readers: Mapping[str, TextReader],
+    by_zip: Mapping[str, Readings],
+    layout: TextFormat,
+    step: Step,
+) -> SeriesReader:
+    """Return the series of one meter from its readings in each text, by the name of its zip."""
+    tables = {name: [to_table(readings, layout)] for name, readings in by_zip.items()}
+    intervals = [usual_interval(readings.stamps) for readings in by_zip.values()]
+    return SeriesReader(readers, tables, layout, step, measure=lambda: intervals)
 
 
 def combine(parsed: Mapping[str, Parsed], left_out: Mapping[str, str]) -> dict[str, Any]:
@@ -203,27 +227,20 @@ def combine(parsed: Mapping[str, Parsed], left_out: Mapping[str, str]) -> dict[s
     return quality.combine(records, reasons)
 
 
-def _write(
-    folder: Path, series: SeriesReader, readers: Sequence[TextReader], step: Step
-) -> dict[str, Any]:
-    """Write the months of a series; return the record of its quality."""
-    report = quality.QualityReport(step)
+def _write(folder: Path, series: SeriesReader, layout: dict[str, Any]) -> dict[str, Any]:
+    """Write the months of a series; return the record of its quality.
+
+    The record has the layout as well, unless the series is UCI's minutes.
+    """
+    report = quality.QualityReport(series.step)
     with files.atomic_folder(folder) as partial:
         for month in store.write_months(partial, prefetch(iter(series))):
             report.add(month)
-        skipped = sum((reader.skipped for reader in readers), Counter())
-        name = " and ".join(reader.name for reader in readers[:2])
-        entities = _entities(readers)
-        record = report.to_dict(skipped, name, entities)
+        skipped = sum((reader.skipped for reader in series.readers), Counter())
+        entities = _entities(series.readers)
+        record = report.to_dict(skipped, series.name, entities)
         record["caveats"] += series.caveats()
-        report.check(name, entities, series.layout.accept)
-        return record
-
-
-def _with_layout(
-    record: dict[str, Any], series: SeriesReader, layout: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the record of a meter with its layout, unless that is UCI's minutes."""
+        report.check(series.name, entities, series.layout.accept)
     return record | ({"text": series.resampling | {"layout": layout}} if series.resampling else {})
 
 
@@ -244,11 +261,6 @@ def _readers(
                 else DelimitedReader(text, layout, step, skip=skip, name=name)
             )
         yield readers
-
-
-def _name(readers: Mapping[str, TextReader]) -> str:
-    """Return the names of the first two texts for messages."""
-    return " and ".join([reader.name for reader in readers.values()][:2])
 
 
 def _entities(readers: Sequence[TextReader]) -> dict[str, list[str]]:

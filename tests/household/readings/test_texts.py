@@ -336,3 +336,29 @@ def test_an_interval_that_changes_is_a_caveat(capsys: pytest.CaptureFixture[str]
     assert said in capsys.readouterr().out
     parsed(text(*first, *then[:24]), given_layout())
     assert "warning: from" not in capsys.readouterr().out
+
+
+def test_each_meter_of_a_text_has_its_own_interval() -> None:
+    """Two meters that take turns are not one that writes twice as often."""
+    rows = []
+    for minute, energy in enumerate(range(10, 30)):
+        time = BEGIN + timedelta(minutes=minute)
+        rows += [f"{time},{energy},a", f"{time + timedelta(seconds=30)},{energy},b"]
+    layout = given_layout(meter="meter", quantity="energy", unit="Wh")
+    found = parsed(text(*rows, header="time,power,meter"), layout, "1min")
+    assert power(found["a"]) == [round(60 * energy / 1000, 5) for energy in range(10, 30)]
+    assert power(found["b"])[1:19] == pytest.approx(
+        [60 * (energy - 0.5) / 1000 for energy in range(11, 29)]
+    )
+
+
+@pytest.mark.parametrize("keys", [{"meter": "name"}, {"power": "p_*"}])
+def test_a_text_of_several_meters_is_no_stream(keys: dict[str, Any]) -> None:
+    given_text = text(f"{BEGIN},1,2,a", f"{BEGIN},1,2,b", header="time,p_1,p_2,name")
+    record = given_layout(**{"power": "p_1"} | keys)
+    layout = TextFormat.of(layouts.resolve(LayoutParams.model_validate(record)))
+    for live, expected in ((False, UnsortedError), (True, UserError)):
+        data = io.BytesIO(given_text.encode())
+        reader = DelimitedReader(data, layout, Step(1), skip=False, name="mine.csv", live=live)
+        with pytest.raises(expected):
+            list(reader)
