@@ -118,10 +118,8 @@ def _first_that_reads(fits: Sequence[Fit], folder: Path) -> tuple[Fit, Step, lis
     *known, guessed = fits
     for fit in known:
         with suppress(UserError):
-            return fit, *_read(folder, layouts.resolve(LayoutParams.model_validate(fit.keys)), fit)
-    return guessed, *_read(
-        folder, layouts.resolve(LayoutParams.model_validate(guessed.keys)), guessed
-    )
+            return fit, *_read(folder, fit)
+    return guessed, *_read(folder, guessed)
 
 
 def _fits(zip_path: Path, name: str) -> Iterator[Fit]:
@@ -150,34 +148,27 @@ def _fits(zip_path: Path, name: str) -> Iterator[Fit]:
         doubts = [doubt for doubt in guess.doubts if doubt.startswith(DOUBTS_OF_TEXT)]
         own = layouts.resolve(LayoutParams.model_validate(fit.keys))
         new = {key: value for key, value in of_text.items() if not own[key]}
-        yield Fit(fit.keys | new, None, doubts if new else [])
+        yield Fit(fit.keys | new, guess.interval, doubts if new else [])
     if guess:
         yield Fit(guess.layout, guess.interval, guess.doubts)
 
 
-def _read(folder: Path, record: dict[str, Any], fit: Fit) -> tuple[Step, list[str]]:
+def _read(folder: Path, fit: Fit) -> tuple[Step, list[str]]:
     """Print the first readings; return the step that fits them, and what is doubtful.
 
     Raises:
         UserError: The layout does not read the text.
     """
     doubts = list(fit.doubts)
-    accepted = record | {"accept": list(get_args(Doubted))}
+    record = layouts.resolve(LayoutParams.model_validate(fit.keys))
     step = MINUTE
     if fit.interval and not record["hold"]:
         step = at_least(fit.interval / 60_000) or Step.parse("1d")
-    while True:
-        parsed = folder / f"parsed-{step}"
-        try:
-            found = parse.parse_meter(
-                "power", folder / "raw", parsed, layout=accepted, step=step, skip=False
-            )
-            break
-        except UserError as error:
-            wanted = re.search(r"parse\.step is .*; set it to (\w+)$", str(error))
-            if not wanted:
-                raise
-            step = Step.parse(wanted[1])
+    parsed = folder / "parsed"
+    accepted = record | {"accept": list(get_args(Doubted))}
+    found = parse.parse_meter(
+        "power", folder / "raw", parsed, layout=accepted, step=step, skip=False
+    )
     for meter, quality in found.records.items():
         mean = quality["columns"][TARGET]["mean"]
         of = f" of {meter}" if len(found.records) > 1 else ""

@@ -60,7 +60,8 @@ def fits(head: bytes, layout: TextFormat) -> bool:
     """Return whether one of the first lines of a text is a header with all columns of a layout."""
     if layout.header:
         return True
-    return any(not parse_header(line, layout)[1] for line in head.splitlines()[:MOST_LINES])
+    first_lines = head.split(b"\n", MOST_LINES)[:MOST_LINES]
+    return any(not parse_header(line, layout)[1] for line in first_lines)
 
 
 def parse_header(line: bytes, layout: TextFormat) -> tuple[list[str], list[str]]:

@@ -57,7 +57,7 @@ class PowerCheck:
     def __init__(self, step: Step) -> None:
         """Prepare to check a series with values `step` apart."""
         self._step = step
-        self._count, self._sum, self._zeros = 0, 0.0, 0
+        self._count, self._sum = 0, 0.0
         self._least, self._most = np.inf, -np.inf
         self._rises = self._falls = 0  # values that are above and below the one before
         self._first = self._last = np.datetime64("NaT", "m")

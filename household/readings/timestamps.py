@@ -21,7 +21,7 @@ ISO_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})$"
 OFFSET = r":[0-9]{2}(?:\.[0-9]+)? ?(?P<offset>Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 TICKS = {"epoch": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 UTC = "+00:00"
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR = 60_000, 3_600_000
 # Descriptions for messages of the formats that are not strptime formats.
 FORMATS = {
     "iso": "written like 2007-03-31 23:59",
