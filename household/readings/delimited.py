@@ -110,6 +110,7 @@ class DelimitedReader(TextReader):
         for rows in self._rows:
             has_rows = True
             self.offset, self.entities = self._rows.offset, self._rows.entities
+            self.good_lines = self._rows.good_lines
             self._measure_interval(np.sort(rows.readings.stamps))
             yield rows
         if not has_rows and self.layout.meter_names:

@@ -22,7 +22,12 @@ BEFORE_ALL = datetime(1, 1, 1)
 # Longer than the header.
 PREVIEW_BYTES = 160
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-DEFAULT_REMEDY = "correct the line and run `dvc repro --force fetch`, or set on_error to skip"
+DEFAULT_REMEDY = (
+    "correct the line and run `dvc repro --force fetch`, correct parse.layout if most lines are "
+    "written so, or set on_error to skip for a few bad lines"
+)
+# A text with more bad lines than both is hardly read as it was meant.
+MOST_BAD, FEW_BAD = 0.01, 10
 
 
 class Text(Protocol):
@@ -39,13 +44,14 @@ class TextReader(ABC):
     """Read a text of readings once from start to end.
 
     Iterate over it for tables of schema.SCHEMA in time order. A bad line raises UserError with its
-    number and text, or is skipped and counted. A text of another layout, or without a reading,
-    raises UserError in either case.
+    number and text, or is skipped and counted; of a line with a bad number only that value is
+    skipped. A text of another layout, or without a reading, raises UserError in either case.
 
     Attributes:
         name: The name of the text in messages.
         layout: How the text is written.
         skipped: Number of bad lines skipped, by fault.
+        good_lines: Number of lines with a time, up to now.
         interval: The usual time between two readings in milliseconds, from the first of them; None
             before there are two.
         offset: Offset from UTC of the last timestamp read, such as +01:00; None if the text has
@@ -73,6 +79,8 @@ class TextReader(ABC):
         """
         self.layout = layout
         self.skipped: Counter[str] = Counter()
+        self.good_lines = 0
+        self._first_bad = ""
         self.interval: int | None = None
         self.offset: str | None = None
         self.entities: dict[str, list[str]] = {}
@@ -109,9 +117,21 @@ class TextReader(ABC):
 
     def _reject(self, fault: str, line: int, reason: str, text: bytes) -> None:
         """Count a bad line, or raise UserError if bad lines are not skipped."""
+        description = f"line {line}: {reason} in {preview(text)}"
         if not self._skip:
-            raise UserError(f"{self.name} line {line}: {reason} in {preview(text)}; {self._remedy}")
+            raise UserError(f"{self.name} {description}; {self._remedy}")
+        self._first_bad = self._first_bad or description
         self.skipped[fault] += 1
+
+    def check_skipped(self) -> None:
+        """Raise UserError if so many lines were bad that the layout is probably wrong."""
+        bad = self.skipped.total()
+        total = self.good_lines + bad - self.skipped["number"]
+        if bad > max(FEW_BAD, MOST_BAD * total):
+            raise UserError(
+                f"{self.name}: {bad:,} of {total:,} lines are bad, more than {MOST_BAD:.0%}, the "
+                f"first of them {self._first_bad}; correct parse.layout or the file"
+            )
 
 
 FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")

@@ -26,7 +26,7 @@ def parse_sum(
         factor: As in `parse_numbers`.
 
     Returns:
-        The sums (rows,), NaN where a term is missing, and whether a text is wrong.
+        The sums (rows,), NaN where a term is missing or wrong, and whether a text is wrong.
     """
     total, wrong = parse_numbers(terms[0][0], layout, -factor if terms[0][1] else factor)
     for texts, is_subtracted in terms[1:]:
@@ -47,8 +47,8 @@ def parse_numbers(
         factor: What to multiply each number by.
 
     Returns:
-        The numbers (rows,), NaN where missing, and whether each text is neither a number nor
-        missing.
+        The numbers (rows,), NaN where missing or wrong, and whether each text is wrong: neither a
+        number nor missing.
     """
     trimmed = pc.utf8_trim_whitespace(texts)
     missing = arrow.to_numpy(pc.is_in(trimmed, pa.array(layout.null_values, pa.string())))
@@ -65,7 +65,7 @@ def parse_numbers(
         trimmed = pc.replace_substring(pc.replace_substring(trimmed, ".", "point"), ",", ".")
     numbers = parse_floats(trimmed) * factor
     is_valid = np.abs(numbers) <= lines.FLOAT32_MAX
-    return np.where(missing, np.nan, numbers), ~is_valid & ~missing
+    return np.where(missing | ~is_valid, np.nan, numbers), ~is_valid & ~missing
 
 
 def parse_floats(texts: pa.ChunkedArray) -> Float64:

@@ -236,6 +236,8 @@ def _write(folder: Path, series: SeriesReader, layout: dict[str, Any]) -> dict[s
     with files.atomic_folder(folder) as partial:
         for month in store.write_months(partial, prefetch(iter(series))):
             report.add(month)
+        for reader in series.readers:
+            reader.check_skipped()
         skipped = sum((reader.skipped for reader in series.readers), Counter())
         entities = _entities(series.readers)
         record = report.to_dict(skipped, series.name, entities)

@@ -64,8 +64,9 @@ class QualityReport:
 
         A step is missing if its row has no value or if it has no row. `gaps` counts the runs of
         missing steps, the longest of them in minutes, the steps without a row (`missing_rows`), and
-        the missing steps of each day (`by_day`). `caveats` says why the readings may not be the
-        power of one household.
+        the missing steps of each day (`by_day`). `skipped_lines` counts the bad lines by fault;
+        of those with a bad `number` only that value is missing. `caveats` says why the readings
+        may not be the power of one household.
 
         Args:
             skipped: Number of skipped lines, by fault.

@@ -26,7 +26,7 @@ ENTITIES = (
 MOST_NAMES = 3
 REASONS = {
     "time": "the time is not {}",
-    "number": "a value is not a number",
+    "number": "a value is neither a number nor in parse.layout.null_values",
     "skipped": "the time does not exist in {}, where clocks skip it",
     "duplicate": "another reading has the same time and other values",
     "out_of_order": "not in time order",
@@ -58,12 +58,13 @@ class Rows(NamedTuple):
 
 
 class RowReader:
-    """Read the rows of a text once: iterate over it for Rows without bad lines.
+    """Read the rows of a text once: iterate over it for Rows without bad lines and bad values.
 
     Attributes:
         entities: Columns that name the sensor or meter of a reading, with the first names in each.
         meter_columns: The columns that are each the power or energy of a meter.
         meters: The names in the column that names the meter, also of meters that are not read.
+        good_lines: Number of lines with a time, also of meters that are not read.
         offset: Offset from UTC of the last timestamp read, such as +01:00; None if it has none.
     """
 
@@ -81,6 +82,7 @@ class RowReader:
         self.meter_columns: list[str] = []
         self.offset: str | None = None
         self.meters: dict[str, None] = {}
+        self.good_lines = 0
         self._offsets: set[int] = set()
         self._first_line, self._lines = 1, list[bytes]()  # of the block that is being read
 
@@ -163,11 +165,12 @@ class RowReader:
         stamps, are_utc = timestamps.parse(texts, layout.time_format, layout.timezone)
         parsed = [self._parse_column(table, name) for name in self._quantities]
         is_wrong = np.any([wrong for _, wrong in parsed], axis=0)
-        kinds = np.where(is_wrong, "number", np.where(np.isnat(stamps), "time", ""))
+        kinds = np.where(np.isnat(stamps), "time", np.where(is_wrong, "number", ""))
         # An empty line is neither a reading nor a fault.
         is_blank = np.all([arrow.to_numpy(pc.equal(table[each], "")) for each in columns], axis=0)
         self.reject_rows(np.where(is_blank, "", kinds), numbers_of_lines)
-        is_good = (kinds == "") & ~is_blank
+        is_good = (kinds != "time") & ~is_blank
+        self.good_lines += int(is_good.sum())
         meters = None
         if layout.meter:
             meters = pc.utf8_trim_whitespace(table[layout.meter]).combine_chunks()

@@ -53,6 +53,7 @@ class UciReader(TextReader):
                 table = parse_block(b"".join(self._canonical_lines(block, line, last)))
                 if table is None:
                     raise AssertionError("a block of canonical lines was refused")
+            self.good_lines += table.num_rows
             if table.num_rows:
                 last = table["timestamp"][-1].as_py()
             yield table
@@ -69,7 +70,7 @@ class UciReader(TextReader):
             if not line.strip(BLANKS):
                 continue
             try:
-                stamp, plain = parse_line(line)
+                stamp, plain, bad_value = parse_line(line)
                 if stamp == last:
                     raise BadLineError("duplicate", f"duplicate minute {stamp}")
                 if stamp < last:
@@ -78,9 +79,11 @@ class UciReader(TextReader):
                     )
             except BadLineError as fault:
                 self._reject(fault.kind, number, str(fault), line)
-            else:
-                last = stamp
-                yield plain
+                continue
+            if bad_value:
+                self._reject(bad_value.kind, number, str(bad_value), line)
+            last = stamp
+            yield plain
 
 
 def check_header(line: bytes, name: str = archive.TEXT_NAME) -> None:
@@ -176,8 +179,10 @@ def continues_after(table: pa.Table, last: datetime) -> bool:
     )
 
 
-def parse_line(line: bytes) -> tuple[datetime, bytes]:
+def parse_line(line: bytes) -> tuple[datetime, bytes, BadLineError | None]:
     """Return the minute of a line, and the line in the canonical form that pyarrow reads.
+
+    A bad value is missing in it; the first one is the third result.
 
     Raises:
         BadLineError: The line is bad.
@@ -192,10 +197,14 @@ def parse_line(line: bytes) -> tuple[datetime, bytes]:
         stamp = EPOCH + timedelta(days=day_number(fields[0]), minutes=minute_of_day(fields[1]))
     except ValueError as error:
         raise BadLineError("time", str(error)) from None
+    bad_value = None
     for i, (column, field) in enumerate(zip(schema.COLUMNS, fields[2:], strict=True), 2):
         if field not in ("?", ""):
-            fields[i] = canonical_number(column.source, field)
-    return stamp, ";".join(fields).encode() + b"\n"
+            try:
+                fields[i] = canonical_number(column.source, field)
+            except BadLineError as fault:
+                bad_value, fields[i] = bad_value or fault, "?"
+    return stamp, ";".join(fields).encode() + b"\n", bad_value
 
 
 def canonical_number(name: str, field: str) -> str:

@@ -154,9 +154,9 @@ def test_a_zipped_text_of_any_name_is_read_and_not_extracted(name: str, tmp_path
 
 SKIPPED = [
     pytest.param(
-        text(*lines(range(60), AUTUMN), *lines(range(60), AUTUMN), *lines(range(60, 90), AUTUMN)),
+        text(*lines(range(60), AUTUMN), *lines(range(6600), AUTUMN)),
         f"{archive.TEXT_NAME} line 62: minute 2007-10-28 02:00:00 after 2007-10-28 02:59:00",
-        {"rows": 90, "absent": 0, "out_of_order": 59, "duplicate": 1},
+        {"rows": 6600, "absent": 0, "out_of_order": 59, "duplicate": 1},
         id="the hour that comes twice in autumn",
     ),
     pytest.param(
@@ -165,18 +165,11 @@ SKIPPED = [
         {"rows": 3, "absent": 0, "duplicate": 3},
         id="minutes that stand twice",
     ),
-    pytest.param(
-        # To the twelfth they might be either.
-        text(*lines(range(14 * 1440), datetime(2007, 1, 1), "{0.month}/{0.day}/{0.year}")),
-        f"{archive.TEXT_NAME} line 17282: date '1/13/2007' is not in the calendar",
-        {"rows": 12 * 1440, "absent": 323 * 1440, "time": 2 * 1440},
-        id="months and days swapped",
-    ),
     *(
         pytest.param(
             text(*lines(range(9)), line(BEGIN + timedelta(minutes=9), f"{bad};{VALUES[6:]}")),
             f"{archive.TEXT_NAME} line 11: Global_active_power {bad!r} ",
-            {"rows": 9, "absent": 0, "number": 1},
+            {"rows": 10, "absent": 0, "number": 1},
             id=f"power {bad}",
         )
         for bad in ("1e400", "nan", "inf", "1,5", "-1e39", "0x1p3", "1_000")
@@ -192,6 +185,30 @@ def test_a_bad_line_is_named_or_skipped_and_counted(
     assert isinstance(found, str)
     assert found.startswith(said)
     assert outcome(member(data), "skip") == expected
+
+
+TOO_MANY = [
+    pytest.param(
+        # To the twelfth they might be either.
+        text(*lines(range(14 * 1440), datetime(2007, 1, 1), "{0.month}/{0.day}/{0.year}")),
+        "2,880 of 20,160 lines are bad, more than 1%, the first of them line 17282: date "
+        "'1/13/2007' is not in the calendar in '1/13/2007;00:00:00;",
+        id="months and days swapped",
+    ),
+    pytest.param(
+        text(*(line.replace("4.216", "1,5") for line in lines(range(11)))),
+        "11 of 11 lines are bad, more than 1%, the first of them line 2: Global_active_power '1,5'",
+        id="decimal commas",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), TOO_MANY)
+def test_too_many_bad_lines_are_not_skipped(data: bytes, reason: str) -> None:
+    found = outcome(member(data), "skip")
+    assert isinstance(found, str)
+    assert found.startswith(f"{archive.TEXT_NAME}: {reason}")
+    assert found.endswith("; correct parse.layout or the file")
 
 
 def test_a_zip_with_a_duplicate_member_is_refused() -> None:

@@ -169,7 +169,7 @@ def test_numbers_are_written_in_many_ways(
 @pytest.mark.parametrize("written", ['"1,2"', '"12,34.5"', '"1,2345"', "1.5 kWh", "1.5 W"])
 def test_a_number_that_means_something_else_is_refused(written: str) -> None:
     rows = [*quarters(1, 1, 1), f"{BEGIN + 3 * QUARTER},{written}"]
-    with pytest.raises(UserError, match=r"mine\.csv line 5: a value is not a number"):
+    with pytest.raises(UserError, match=r"mine\.csv line 5: a value is neither a number"):
         parsed(text(*rows), given_layout(thousands=","))
 
 

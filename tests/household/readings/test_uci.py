@@ -196,13 +196,21 @@ def test_a_bad_line_is_named_or_counted_and_no_other_is_lost(
     assert reason.replace("\\\\", "\\") in said
     assert f" in {lines.preview(bad.splitlines()[0])[:9]}" in said
     assert said.endswith(
-        "; correct the line and run `dvc repro --force fetch`, or set on_error to skip"
+        "; correct the line and run `dvc repro --force fetch`, correct parse.layout if most lines "
+        "are written so, or set on_error to skip for a few bad lines"
     )
     assert "\n" not in said
 
     table, skipped = read(data, skip=True)
     assert skipped == {kind: 1}
-    assert rows(table) == rows(read(text(*BEFORE, *AFTER))[0])
+    found = rows(table)
+    if kind == "number":
+        time, *values = found.pop(len(BEFORE))
+        good = rows(read(text(line(5)))[0])[0]
+        assert time == good[0]
+        assert sum(value is None for value in values) == 1
+        assert all(value in (None, own) for value, own in zip(values, good[1:], strict=True))
+    assert found == rows(read(text(*BEFORE, *AFTER))[0])
 
 
 @pytest.mark.parametrize("block", [lines.BLOCK_BYTES, TINY])
@@ -234,7 +242,7 @@ def test_several_bad_lines_are_counted_each_under_its_fault(
     bad = [line(4), b"x", line(3), line(5, b"x" + VALUES), line(4), b"\xff"]
     _, skipped = read(text(*BEFORE, *bad, *AFTER), skip=True)
     assert skipped == {
-        "duplicate": 2, "fields": 1, "out_of_order": 1, "number": 1, "unreadable": 1
+        "duplicate": 1, "fields": 1, "out_of_order": 2, "number": 1, "unreadable": 1
     }  # fmt: skip
 
 
@@ -314,7 +322,8 @@ class NaiveError(Exception):
     pass
 
 
-def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
+def naive_row(raw: bytes, before: datetime | None) -> tuple[tuple[Any, ...], bool]:
+    """Return the time and the values of a line, and whether one of them is bad."""
     try:
         fields = [field.strip() for field in raw.decode("ascii").split(";")]
     except UnicodeDecodeError:
@@ -328,20 +337,20 @@ def naive_row(raw: bytes, before: datetime | None) -> tuple[Any, ...]:
     # strptime takes 7:05:00 as well.
     if stamp.second or len(fields[1]) != 8:
         raise NaiveError("time")
-    values: list[float | None] = []
-    for field in fields[2:]:
-        if field in ("?", ""):
-            values.append(None)
-            continue
-        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", field):
-            raise NaiveError("number")
-        value = float(field)
-        if abs(value) > float(np.finfo(np.float32).max):
-            raise NaiveError("number")
-        values.append(float(np.float32(value)))
     if before is not None and stamp <= before:
         raise NaiveError("duplicate" if stamp == before else "out_of_order")
-    return (stamp, *values)
+    values: list[float | None] = []
+    for field in fields[2:]:
+        is_number = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", field)
+        if is_number and abs(float(field)) <= float(np.finfo(np.float32).max):
+            values.append(float(np.float32(float(field))))
+        else:
+            values.append(None)
+    is_bad = any(
+        value is None and field not in ("?", "")
+        for value, field in zip(values, fields[2:], strict=True)
+    )
+    return (stamp, *values), is_bad
 
 
 def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]] | int:
@@ -352,7 +361,11 @@ def naive(data: bytes, skip: bool) -> tuple[list[tuple[Any, ...]], Counter[str]]
         if not raw.strip(b" \t\r"):
             continue
         try:
-            found.append(naive_row(raw, found[-1][0] if found else None))
+            row, is_bad = naive_row(raw, found[-1][0] if found else None)
+            if is_bad and not skip:
+                return number
+            found.append(row)
+            skipped.update(["number"] * is_bad)
         except NaiveError as bad:
             if not skip:
                 return number
