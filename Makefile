@@ -80,13 +80,14 @@ screenshots: .venv/dev.done repro tutorial    ## renew the pictures in docs/
 
 audit: .venv/dev.done    ## check the locked packages for known vulnerabilities; needs a network
 	@python -m pip_audit --disable-pip --require-hashes --progress-spinner off \
-	    $(foreach lock,run cluster dev gpu s3 search trees,-r lock/$(lock).txt)
+	    $(foreach lock,run cluster dev excel gpu s3 search trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1 takes newer versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra dev --extra fuzz -o lock/fuzz.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra cluster -o lock/cluster.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra excel -o lock/excel.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra peers -o lock/peers.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt

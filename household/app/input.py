@@ -20,7 +20,7 @@ from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import TARGET, Float32, Times
 from household.core.step import Step
-from household.readings import archive, delimited, encoding, lines, uci
+from household.readings import archive, delimited, encoding, lines, pack, uci, workbook
 from household.readings.encoding import as_utf8
 from household.readings.header import fits, parse_header
 from household.readings.step_reader import StepReader
@@ -38,8 +38,9 @@ def read_readings(
 ) -> pa.Table:
     """Return the readings in the file `name`, or in standard input if it is "-".
 
-    A file is a zip or text in `layout` or in UCI's layout, a CSV with a header, or Parquet. The
-    last two need a column `timestamp` and one for each of `features`, in their units.
+    A file is a text in `layout` or in UCI's layout, perhaps in a zip, by gzip or as an Excel
+    workbook, a CSV with a header, or Parquet. The last two need a column `timestamp` and one for
+    each of `features`, in their units.
 
     Args:
         name: The file.
@@ -56,9 +57,8 @@ def read_readings(
     with _seekable(name) as (path, file):
         start = file.read(4)
         file.seek(0)
-        if start.startswith(b"PK"):
-            archive.verify(path, name)
-            with archive.open_text(path) as text:
+        if start.startswith((b"PK", archive.GZIP, workbook.OLE2)):
+            with pack.open_text(path, name) as text:
                 table = _text(text, features, layout, step=step, name=name)
         elif start == b"PAR1":
             try:

@@ -2,10 +2,9 @@
 
     python -m household layout FILE [--write NAME]
 
-Prints the layout that fits FILE, a text or a zip with one: the name of a known layout, or the keys
-of one that it guesses; the first readings, as the pipeline would read them; and what it is unsure
-of. With --write the layout is written to layouts/NAME.yaml, for `parse.layout: NAME`. Needs the
-extra `pipeline`.
+Prints the layout that fits FILE: the name of a known layout, or the keys of one that it guesses;
+the first readings, as the pipeline would read them; and what it is unsure of. With --write the
+layout is written to layouts/NAME.yaml, for `parse.layout: NAME`. Needs the extra `pipeline`.
 """
 
 import argparse
@@ -61,7 +60,12 @@ class Fit(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = command.make_parser("layout", __doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a text, or a zip with one")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a text, a zip with one, Parquet, or an Excel workbook",
+    )
     parser.add_argument("--write", metavar="NAME", help="write layouts/NAME.yaml")
     options = parser.parse_args(arguments)
     with exit_on_error("layout", file=options.file):

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import IO
 
 from household.core.errors import UserError
+from household.readings import workbook
 
 # The text in UCI's zip. Another zip holds exactly one text, of any name.
 TEXT_NAME = "household_power_consumption.txt"
 TEXTS = (".csv", ".txt", ".tsv", ".dat", ".log")
 # The suffixes of files of readings in a folder.
-SUFFIXES = (".zip", ".gz", ".parquet", *TEXTS)
+SUFFIXES = (".zip", ".gz", ".parquet", ".xlsx", ".xls", *TEXTS)
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
-# The folder that macOS adds to a zip, and the file that identifies an Excel workbook.
-MAC_FOLDER, EXCEL = "__MACOSX/", "[Content_Types].xml"
+MAC_FOLDER = "__MACOSX/"  # which macOS adds to a zip
 # Size and checksum of UCI's text, which identify it in any zip.
 UCI_BYTES = 132_960_755
 UCI_CRC32 = 0x969F48C7
@@ -87,8 +87,8 @@ def _check_names(archive: zipfile.ZipFile, origin: str) -> None:
     names = [member.filename for member in _find_texts(archive)]
     if len(names) == 1:
         return
-    if EXCEL in archive.namelist():
-        raise UserError(f"{origin}: an Excel workbook; save it as .csv and use that")
+    if workbook.CONTENT_TYPES in archive.namelist():
+        raise UserError(f"{origin}: an Excel workbook; download it, and give its path")
     if not names:
         found = ", ".join(archive.namelist()[:3]) or "nothing"
         raise UserError(

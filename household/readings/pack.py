@@ -3,9 +3,11 @@
 import gzip
 import io
 import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from household.core.errors import UserError
-from household.readings import archive
+from household.readings import archive, workbook
 
 BLOCK_BYTES = 1 << 20
 
@@ -22,10 +24,11 @@ BLOCK_BYTES = 1 << 20
 def copy_or_zip(source: str, zip_path: Path) -> str:
     """Copy the zip at the path `source` to `zip_path`, or zip the text there; return the path.
 
-    A text may be compressed by gzip. A Parquet file becomes a text with commas.
+    A text may be compressed by gzip. A Parquet file or an Excel workbook becomes a text with
+    commas.
 
     Raises:
-        UserError: There is no such file.
+        UserError: There is no such file, or it cannot be read.
     """
     path = Path(source).expanduser()
     if not path.is_file():
@@ -39,6 +42,9 @@ def copy_or_zip(source: str, zip_path: Path) -> str:
     if start.startswith(archive.PARQUET):
         csv = to_csv(path)
         _zip_text(zip_path, f"{path.stem}.csv", csv, max_bytes=len(csv.getvalue()))
+    elif workbook.is_workbook(path, start):
+        name, csv = workbook.to_csv(path)
+        _zip_text(zip_path, name, csv, max_bytes=len(csv.getvalue()))
     elif start.startswith(archive.GZIP):
         # Compressed text may unpack to so much.
         most = archive.MAX_RATIO * path.stat().st_size
@@ -53,6 +59,25 @@ def copy_or_zip(source: str, zip_path: Path) -> str:
         with path.open("rb") as text:
             _zip_text(zip_path, path.name, text, max_bytes=path.stat().st_size)
     return source
+
+
+@contextmanager
+def open_text(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """Open the text of a file that `copy_or_zip` takes.
+
+    Args:
+        path: The file.
+        name: Its name in messages.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        zip_path = Path(folder) / "readings.zip"
+        copy_or_zip(str(path), zip_path)
+        archive.verify(zip_path, name)
+        with archive.open_text(zip_path) as text:
+            yield text
 
 
 def to_csv(path: Path) -> io.BytesIO:

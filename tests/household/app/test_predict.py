@@ -1,6 +1,7 @@
 """`python -m household predict` as a user types it, where neither TensorFlow nor DVC is there."""
 
 import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from household.__main__ import COMMANDS
 from household.core.layout import LayoutParams
@@ -73,6 +75,22 @@ def test_predict_prints_the_same_as_a_table_csv_and_json(model_and_hour: tuple[s
 def test_standard_input_is_read_like_a_file(model_and_hour: tuple[str, str]) -> None:
     given = Path(model_and_hour[1]).read_text()
     assert predict(model_and_hour[0], "-", input=given).stdout == predict(*model_and_hour).stdout
+
+
+def test_compressed_texts_and_workbooks_are_read_like_a_text(
+    model_and_hour: tuple[str, str], tmp_path: Path
+) -> None:
+    expected = predict(*model_and_hour).stdout
+    rows = list(csv.reader(Path(model_and_hour[1]).read_text().splitlines()))
+    with gzip.open(tmp_path / "hour.csv.gz", "wt") as text:
+        csv.writer(text).writerows(rows)
+    with xlsxwriter.Workbook(tmp_path / "hour.xlsx", {"strings_to_numbers": True}) as book:
+        sheet = book.add_worksheet()
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    for name in ("hour.csv.gz", "hour.xlsx"):
+        found = predict(model_and_hour[0], str(tmp_path / name))
+        assert (found.stdout, found.stderr) == (expected, "")
 
 
 def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[str, str]) -> None:

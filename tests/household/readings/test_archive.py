@@ -87,7 +87,7 @@ BAD = [
     ),
     pytest.param(
         zipped(name="[Content_Types].xml", more=["xl/workbook.xml"]),
-        "an Excel workbook; save it as .csv",
+        "an Excel workbook; download it, and give its path",
         id="Excel",
     ),
     pytest.param(b"PK\x05\x06" + bytes(18), "found nothing", id="no member"),
