@@ -56,6 +56,8 @@ class DelimitedReader(TextReader):
         if layout.timezone:
             self._clock = timestamps.Clock(layout.timezone, are_ends=layout.stamp == "end")
         self._last: Readings | None = None  # the reading before the next block
+        columns = len(layout.columns)
+        self._pending = Readings(np.zeros(0, "datetime64[ms]"), np.zeros((0, columns)))
         self._last_stamp: np.datetime64 | None = None  # its time as in the text
         self._rows = RowReader(text, layout, self.name, self._reject)
 
@@ -66,6 +68,7 @@ class DelimitedReader(TextReader):
             raise UnsortedError
         for rows in self._measured_rows():
             yield to_table(self._in_order(rows), self.layout)
+        yield to_table(order.average_equal_times(self._pending), self.layout)
 
     def collect(self) -> dict[str, Readings]:
         """Read all of the text; return the readings of each meter in time order.
@@ -85,7 +88,7 @@ class DelimitedReader(TextReader):
             for column, meter in enumerate(self._rows.meter_columns):
                 values = rows.readings.values[:, [column]]
                 yield meter, rows._replace(readings=Readings(rows.readings.stamps, values))
-        elif rows.meters is None:
+        elif rows.meters is None or not self.layout.has_several_meters:
             yield "", rows
         else:
             for meter in rows.meters.unique().to_pylist():
@@ -97,7 +100,9 @@ class DelimitedReader(TextReader):
         numbers_of_lines = np.concatenate([part.numbers for part in parts])
         ahead = slice(None, None, -1 if order.are_newest_first(stamps) else 1)
         readings = Readings(stamps[ahead], values[ahead])
-        rows = Rows(readings, numbers_of_lines[ahead], None, parts[0].are_utc)
+        are_utc = np.concatenate([part.are_utc for part in parts])
+        rows = Rows(readings, numbers_of_lines[ahead], None, are_utc[ahead])
+        self._last_stamp = None
         # That of the whole text would be shorter, where several meters take turns.
         interval = intervals.usual_interval(np.sort(stamps)) or self._milliseconds
         readings = self._on_clock(rows, interval).readings
@@ -106,13 +111,19 @@ class DelimitedReader(TextReader):
 
     def _measured_rows(self) -> Iterator[Rows]:
         """Yield the rows of the text, once the usual interval is known from the first of them."""
-        has_rows = False
+        has_rows, waiting = False, list[Rows]()
         for rows in self._rows:
             has_rows = True
             self.offset, self.entities = self._rows.offset, self._rows.entities
             self.good_lines = self._rows.good_lines
-            self._measure_interval(np.sort(rows.readings.stamps))
-            yield rows
+            waiting.append(rows)
+            if self.interval is None:
+                stamps = np.concatenate([part.readings.stamps for part in waiting])
+                self._measure_interval(np.sort(stamps))
+            if self.interval or self._live:
+                yield from waiting
+                waiting = []
+        yield from waiting
         if not has_rows and self.layout.meter_names:
             raise UserError(
                 f"{self.name}: no reading of {', '.join(self.layout.meter_names)} in the column "
@@ -126,45 +137,53 @@ class DelimitedReader(TextReader):
 
     def _on_clock(self, rows: Rows, interval: int) -> Rows:
         """Return rows with times in UTC if the layout has a time zone, and with 24:00 as such."""
-        stamps, values = rows.readings
-        if not rows.are_utc:
-            last = stamps[0] if self._last_stamp is None else self._last_stamp
-            self._last_stamp = stamps[-1]
-            stamps = order.move_midnights(stamps, last, interval)
-        if self._clock and not rows.are_utc:
-            stamps = self._clock.to_utc(stamps, interval)
-            is_skipped = np.isnat(stamps)
-            # Some exports write lines without a value for the hour that clocks skip.
-            has_value = np.isfinite(values).any(axis=1)
-            self._rows.reject_rows(np.where(is_skipped & has_value, "skipped", ""), rows.numbers)
-            kept = Rows(Readings(stamps, values), rows.numbers, None, True)
-            return kept.select(~is_skipped)
-        return rows._replace(readings=Readings(stamps, values))
+        local, values = rows.readings.stamps[~rows.are_utc], rows.readings.values
+        if not len(local):
+            return rows
+        last = local[0] if self._last_stamp is None else self._last_stamp
+        self._last_stamp = local[-1]
+        local = order.move_midnights(local, last, interval)
+        stamps = rows.readings.stamps.copy()
+        stamps[~rows.are_utc] = self._clock.to_utc(local, interval) if self._clock else local
+        is_skipped = np.isnat(stamps)
+        # Some exports write lines without a value for the hour that clocks skip.
+        has_value = np.isfinite(values).any(axis=1)
+        self._rows.reject_rows(np.where(is_skipped & has_value, "skipped", ""), rows.numbers)
+        return rows._replace(readings=Readings(stamps, values)).select(~is_skipped)
 
     def _in_order(self, rows: Rows) -> Readings:
         """Return readings whose times increase and come after those of earlier blocks."""
         interval = self.interval or self._milliseconds
         rows = self._on_clock(rows, interval)
-        (stamps, values), before = rows.readings, self._last
+        (stamps, values), average = rows.readings, self._may_average(interval)
         if not len(stamps):
             return rows.readings
-        if before is None:
-            before = Readings(stamps[:1] - np.timedelta64(1, "D"), values[:1])
-        earlier = np.maximum.accumulate(np.append(before.stamps[-1:], stamps))[:-1]
+        before = self._last or Readings(stamps[:1] - np.timedelta64(1, "D"), values[:1])
+        earlier = np.maximum.accumulate(np.append(before.stamps, stamps))[:-1]
         is_late, is_repeated = stamps < earlier, stamps == earlier
-        is_same = is_repeated & order.are_equal(
-            values, np.vstack([before.values[-1:], values])[:-1]
-        )
-        is_duplicate = is_repeated & ~is_same & (not self._may_average(interval))
+        is_same = order.equals_first(
+            np.vstack([before.values, values]), np.append(True, stamps > earlier)
+        )[1:]
+        is_duplicate = is_repeated & ~is_same & (not average)
         self._check_hour(stamps, earlier, is_late | is_duplicate)
         if is_late.any() and not self._live:
             raise UnsortedError
         kinds = np.where(is_late, "out_of_order", np.where(is_duplicate, "duplicate", ""))
         self._rows.reject_rows(kinds, rows.numbers)
-        readings = rows.readings.select((kinds == "") & ~is_same)
+        readings = rows.readings.select((kinds == "") & (~is_repeated | average))
         if len(readings.stamps):
             self._last = readings.select(slice(-1, None))
-        return order.average_equal_times(readings)
+        return self._average(readings) if average else readings
+
+    def _average(self, readings: Readings) -> Readings:
+        """Return readings, each time once; keep those with the last time for the next block."""
+        if self._live:
+            return order.average_equal_times(readings)
+        stamps = np.append(self._pending.stamps, readings.stamps)
+        readings = Readings(stamps, np.vstack([self._pending.values, readings.values]))
+        is_last = stamps == stamps[-1:]
+        self._pending = readings.select(is_last)
+        return order.average_equal_times(readings.select(~is_last))
 
     def _check_hour(self, stamps: Times, earlier: Times, is_wrong: Mask) -> None:
         """Raise UserError if times go back by an hour, as when clocks do."""

@@ -26,9 +26,15 @@ class Readings(NamedTuple):
         return Readings(self.stamps[rows], self.values[rows])
 
 
-def are_equal(one: Float64, other: Float64) -> Mask:
-    """Return whether the values of readings (readings, columns) agree: (readings,)."""
-    same: Mask = np.all((one == other) | (np.isnan(one) & np.isnan(other)), axis=1)
+def equals_first(values: Float64, is_first: Mask) -> Mask:
+    """Return whether each reading has the values of the first one with its time: (readings,).
+
+    Args:
+        values: Values (readings, columns), NaN where missing.
+        is_first: Whether each reading is the first one with its time: (readings,).
+    """
+    firsts = values[np.maximum.accumulate(np.where(is_first, np.arange(len(values)), 0))]
+    same: Mask = np.all((values == firsts) | (np.isnan(values) & np.isnan(firsts)), axis=1)
     return same
 
 
@@ -54,8 +60,9 @@ def move_midnights(stamps: Times, last: np.datetime64, interval: int) -> Times:
 
 def repeats_hour(earlier: np.datetime64, stamp: np.datetime64, interval: int) -> bool:
     """Return whether `stamp` comes an hour too early after `earlier`, as when clocks go back."""
-    late = earlier + np.timedelta64(interval, "ms") - stamp
-    return bool(abs(late - HOUR) < np.timedelta64(interval, "ms") / 2)
+    usual = np.timedelta64(interval, "ms")
+    late = earlier + usual - stamp
+    return bool(usual <= HOUR and abs(late - HOUR) < usual / 2)
 
 
 def sort(readings: Readings, name: str, *, average: bool) -> Readings:
@@ -71,17 +78,17 @@ def sort(readings: Readings, name: str, *, average: bool) -> Readings:
     """
     order = np.argsort(readings.stamps, kind="stable")
     stamps, values = readings.stamps[order], readings.values[order]
+    if average:
+        return average_equal_times(Readings(stamps, values))
     is_first = np.append(True, np.diff(stamps) > np.timedelta64(0))
-    repeats = np.flatnonzero(~is_first)
-    if len(repeats) and not average:
-        differs = repeats[~are_equal(values[repeats], values[repeats - 1])]
-        if len(differs):
-            raise UserError(
-                f"{name}: several readings at {stamps[differs[0]].astype('datetime64[s]')} have "
-                "other values, as when clocks go back or several meters are in one text; set "
-                "parse.layout.timezone or parse.layout.meter, or remove the wrong ones"
-            )
-    return average_equal_times(Readings(stamps, values))
+    differs = np.flatnonzero(~equals_first(values, is_first))
+    if len(differs):
+        raise UserError(
+            f"{name}: several readings at {stamps[differs[0]].astype('datetime64[s]')} have "
+            "other values, as when clocks go back or several meters are in one text; set "
+            "parse.layout.timezone or parse.layout.meter, or remove the wrong ones"
+        )
+    return Readings(stamps[is_first], values[is_first])
 
 
 def average_equal_times(readings: Readings) -> Readings:

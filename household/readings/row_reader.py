@@ -26,7 +26,7 @@ ENTITIES = (
 MOST_NAMES = 3
 REASONS = {
     "time": "the time is not {}",
-    "number": "a value is neither a number nor in parse.layout.null_values",
+    "number": "a value is neither a number nor in the layout's null_values",
     "skipped": "the time does not exist in {}, where clocks skip it",
     "duplicate": "another reading has the same time and other values",
     "out_of_order": "not in time order",
@@ -43,18 +43,18 @@ class Rows(NamedTuple):
             and the layout has a time zone.
         numbers: The numbers of the lines: (readings,).
         meters: The meter of each reading, if a column names it.
-        are_utc: Whether the times are in UTC.
+        are_utc: Whether each time is in UTC: (readings,).
     """
 
     readings: Readings
     numbers: npt.NDArray[np.int64]
     meters: pa.Array | None
-    are_utc: bool
+    are_utc: Mask
 
     def select(self, rows: Mask) -> "Rows":
         """Return some of the readings."""
         meters = None if self.meters is None else self.meters.filter(pa.array(rows))
-        return Rows(self.readings.select(rows), self.numbers[rows], meters, self.are_utc)
+        return Rows(self.readings.select(rows), self.numbers[rows], meters, self.are_utc[rows])
 
 
 class RowReader:
@@ -83,7 +83,7 @@ class RowReader:
         self.offset: str | None = None
         self.meters: dict[str, None] = {}
         self.good_lines = 0
-        self._offsets: set[int] = set()
+        self._offsets: set[float] = set()
         self._first_line, self._lines = 1, list[bytes]()  # of the block that is being read
 
     def __iter__(self) -> Iterator[Rows]:
@@ -192,8 +192,7 @@ class RowReader:
         if self.offset is None or self._layout.time_format != "iso":
             return
         shifts = timestamps.offsets(texts)
-        if shifts is not None:
-            self._offsets.update(np.unique(shifts).tolist())
+        self._offsets.update(np.unique(shifts[np.isfinite(shifts)]).tolist())
         if len(self._offsets) > 1:
             raise UserError(
                 f"{self._name}: the offset from UTC changes, as when clocks do (such as "

@@ -213,11 +213,12 @@ def _kind_of_times(
 def _zone(table: Table, stamps: Times, interval: int, doubts: list[str]) -> dict[str, Any]:
     """Return the time zone, if offsets or an hour that stands twice show one."""
     texts = [" ".join(row[column] for column in table.time.columns) for row in table.rows]
-    shifts = None
+    shifts = set[float]()
     if table.time.form == "iso":
-        shifts = timestamps.offsets(pa.chunked_array([texts], pa.string()))
-    if shifts is not None:
-        if len(set(shifts.tolist())) > 1:
+        offsets = timestamps.offsets(pa.chunked_array([texts], pa.string()))
+        shifts = set(offsets[np.isfinite(offsets)].tolist())
+    if shifts:
+        if len(shifts) > 1:
             doubts.append("the time zone: the offset from UTC changes, so times are shown in UTC")
             return {"timezone": "UTC"}
         return {}

@@ -4,12 +4,11 @@ import re
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from household.core import arrow
-from household.core.schema import Mask, Times
+from household.core.schema import Float64, Mask, Times
 from household.readings.numbers import parse_floats
 
 # A timestamp as ISO 8601: date and local time, perhaps with a fraction and an offset from UTC.
@@ -109,8 +108,8 @@ def _normalized(offset: str) -> str:
     return f"{digits[:3]}:{digits[3:]}"
 
 
-def parse(texts: pa.ChunkedArray, form: str, timezone: str | None) -> tuple[Times, bool]:
-    """Return times (rows,), NaT where not valid, and whether they are in UTC.
+def parse(texts: pa.ChunkedArray, form: str, timezone: str | None) -> tuple[Times, Mask]:
+    """Return times (rows,), NaT where not valid, and whether each is in UTC.
 
     Args:
         texts: Timestamps as text.
@@ -119,32 +118,27 @@ def parse(texts: pa.ChunkedArray, form: str, timezone: str | None) -> tuple[Time
     """
     stamps = parse_timestamps(texts, form)
     if is_utc(form) or not timezone or form != "iso":
-        return stamps, is_utc(form)
-    known = ~np.isnat(stamps)
-    shifts = offsets(texts.filter(pa.array(known)))
-    if shifts is None:
-        return stamps, False
-    stamps[known] -= shifts.astype("timedelta64[ms]")
-    return stamps, True
+        return stamps, np.full(len(stamps), is_utc(form))
+    shifts = offsets(texts)
+    has_offset = np.isfinite(shifts)
+    stamps[has_offset] -= shifts[has_offset].astype("timedelta64[ms]")
+    return stamps, has_offset
 
 
-def offsets(texts: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
+def offsets(texts: pa.ChunkedArray) -> Float64:
     """Return the offset from UTC of each time in the format iso in milliseconds: (rows,).
 
-    Returns:
-        The offsets; None if not all texts have one.
+    It is NaN where a text has none.
     """
     named = pc.extract_regex(pc.utf8_trim_whitespace(texts), OFFSET)
     if isinstance(named, pa.ChunkedArray):
         named = named.combine_chunks()
-    if named.null_count or not len(named):
-        return None
-    column = named.field("offset").dictionary_encode()
-    milliseconds = []
+    column = pc.struct_field(named, "offset").dictionary_encode()
+    milliseconds = [np.nan]  # of texts without an offset, whose index is null
     for text in map(_normalized, column.dictionary.to_pylist()):
         length = int(text[1:3]) * HOUR + int(text[4:]) * MINUTE
         milliseconds.append(-length if text.startswith("-") else length)
-    return np.array(milliseconds, np.int64)[arrow.to_numpy(column.indices)]
+    return np.array(milliseconds)[arrow.to_numpy(column.indices.fill_null(-1)) + 1]
 
 
 class Clock:

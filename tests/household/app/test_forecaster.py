@@ -289,7 +289,7 @@ def test_a_model_with_across_gaps_forecasts_after_a_gap(tmp_path: Path) -> None:
         (HEADER + "noon,1,2\n", "line 2: the time is not written like 2007-03-31 23:59"),
         (
             HEADER + "2007-03-31 21:58,many,2\n",
-            "line 2: a value is not a number",
+            "line 2: a value is neither a number",
         ),
         (HEADER + "2007-03-31 21:58,1,2,3\n", "line 2: 4 fields, expected 3"),
         ("PK\x03\x04 and nothing", "truncated or damaged zip"),

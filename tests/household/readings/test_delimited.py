@@ -157,7 +157,7 @@ def test_a_comma_may_be_the_decimal_separator() -> None:
 FAULTS = {
     "fields": ("2014-03-02 00:00:00", "3 fields|1 fields, expected 2"),
     "time": ("2014-02-31 00:00:00,1", "not in the format %Y-%m-%d %H:%M:%S"),
-    "number": ("2014-03-02 00:00:00,many", "neither a number nor in parse.layout.null_values"),
+    "number": ("2014-03-02 00:00:00,many", "neither a number nor in the layout"),
     "duplicate": ("2014-03-01 23:59:00,1", "another reading has the same time and other values"),
 }
 

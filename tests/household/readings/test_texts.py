@@ -190,6 +190,22 @@ def test_a_column_names_the_meter() -> None:
         parsed(given_text, given_layout(meter="LCLid", meter_names=["c"]))
 
 
+def test_a_meter_of_several_has_the_same_name_in_any_order() -> None:
+    rows = [f"{row},{name}" for row in quarters(*VALUES) for name in ("a", "b")]
+    for ordered in (rows, rows[::-1]):
+        given_text = text(*ordered, header="time,power,LCLid")
+        found = parsed(given_text, given_layout(meter="LCLid", meter_names=["b"]))
+        assert {name: power(table) for name, table in found.items()} == {"power": VALUES}
+
+
+def test_the_midnight_of_a_meter_is_not_that_of_the_meter_before() -> None:
+    day = [f"{row},a" for row in quarters(*[1, 2] * 48, begin=datetime(2023, 3, 2))]
+    rows = [*day, *(row.replace(",a", ",b") for row in day)]
+    found = parsed(text(*rows, header="time,power,LCLid"), given_layout(meter="LCLid"))
+    for table in found.values():
+        assert power(table) == [1, 2] * 48
+
+
 def test_clients_side_by_side_are_meters() -> None:
     rows = [f"{row},{index},0" for index, row in enumerate(quarters(*VALUES))]
     given_text = text(*rows, header='"",MT_001,MT_002,total')
