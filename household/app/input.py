@@ -89,6 +89,9 @@ def _text(
     except delimited.UnsortedError:
         reader = open_reader()
         table = pa.concat_tables(_sorted_steps(reader, step, name))
+    if several := reader.several_sensors():
+        column, names = next(iter(several.items()))
+        raise UserError(f"{name}: the column {column} names {', '.join(names)}; use those of one")
     if not reader.offset or reader.layout.timezone:
         return table
     return table.set_column(0, "timestamp", pc.assume_timezone(table["timestamp"], reader.offset))
@@ -165,7 +168,8 @@ def _reader(
     live: bool = False,
 ) -> lines.TextReader:
     """Return the reader for the layout that the first lines of a text, `head`, show."""
-    options = _options(name, live=live)
+    # Bad lines of a text that is being written are skipped.
+    options: dict[str, Any] = {"name": name, "skip": live, "remedy": "correct the line"}
     if head.removeprefix(lines.BYTE_ORDER_MARK).startswith(b"Date;Time;"):
         return uci.UciReader(text, **options)
     if fits(head, layout):
@@ -175,11 +179,6 @@ def _reader(
     if absent:
         raise _missing(name, absent, features, found=found)
     return delimited.DelimitedReader(text, own_layout, step, live=live, **options)
-
-
-def _options(name: str, *, live: bool) -> dict[str, Any]:
-    """Return the options of a reader, which skips bad lines of a text that is being written."""
-    return {"name": name, "skip": live, "remedy": "correct the line"}
 
 
 def select_columns(table: pa.Table, features: Sequence[str], name: str) -> pa.Table:

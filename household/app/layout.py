@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, get_args
 from ruamel.yaml import YAML
 
 from household.app import command
-from household.core import store
+from household.core import meters, store
 from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
 from household.core.schema import TARGET
-from household.core.step import MINUTE, Step, at_least
+from household.core.step import MINUTE, Step, fitting
 from household.readings import archive, header, layouts, pack, parse, sniff, source
 from household.readings.encoding import as_utf8
 from household.readings.text_format import TextFormat
@@ -35,7 +35,6 @@ SHOWN = 5
 # What differs between the texts of a known layout, and the doubts about that.
 OF_TEXT = ("meter", "meter_names", "timezone")
 DOUBTS_OF_TEXT = ("the sensor", "the time zone", "whether all of")
-NAME = re.compile("[A-Za-z0-9_-]+")
 
 
 class Fit(NamedTuple):
@@ -79,7 +78,7 @@ def _check(options: argparse.Namespace) -> None:
     """Raise UserError if the name of the layout cannot be used."""
     if options.write is None:
         return
-    if not NAME.fullmatch(options.write) or options.write == "uci":
+    if not meters.PLAIN_NAME.fullmatch(options.write) or options.write == "uci":
         raise UserError(f"--write {options.write}: use letters, digits, - and _ in a new name")
     path = layouts.FOLDER / f"{options.write}.yaml"
     if path.exists():
@@ -167,7 +166,7 @@ def _read(folder: Path, fit: Fit) -> tuple[Step, list[str]]:
     record = layouts.resolve(LayoutParams.model_validate(fit.keys))
     step = MINUTE
     if fit.interval and not record["hold"]:
-        step = at_least(fit.interval / 60_000) or Step.parse("1d")
+        step = fitting(fit.interval / 60_000) or Step.parse("1d")
     parsed = folder / "parsed"
     accepted = record | {"accept": list(get_args(Doubted))}
     found = parse.parse_meter(

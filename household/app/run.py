@@ -1,6 +1,5 @@
 """Run the whole pipeline in a temporary folder, from readings to a trained model and its scores."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -28,8 +27,6 @@ SHIPPED = Path(__file__).parents[2] / paths.PARAMS
 # The key of the record of the source in the `attrs` of a DataFrame.
 SOURCE = "source"
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
-# Names of meters are names of files.
-METER = re.compile("[A-Za-z0-9_-]+")
 NO_LOSSES = pa.table({"epoch": [], "split": [], "loss": []})
 
 
@@ -194,7 +191,7 @@ def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
         return
     # A reading without a meter must not be dropped, and 1 and "1" are the same file.
     for meter, frame in data.groupby(data["meter"].astype("string"), dropna=False):
-        if pd.isna(meter) or not METER.fullmatch(meter):
+        if pd.isna(meter) or not meters.PLAIN_NAME.fullmatch(meter):
             raise UserError(f"data: meter {meter!r}: use letters, digits, - and _ in its name")
         yield meter, _to_table(frame.drop(columns="meter"))
 

@@ -11,10 +11,17 @@ from household.core.schema import TARGET
 
 POWER_UNITS = ("W", "kW", "MW")
 ENERGY_UNITS = ("Wh", "kWh", "MWh")
+# How exports write a missing value.
+NULL_VALUES = (
+    *("", "?", "-", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a"),
+    *("unavailable", "unknown"),  # by Home Assistant
+)
 # One header, or several whose values are added, or subtracted if they begin with a minus sign.
 Headers = str | list[str]
 # What makes readings hardly the power of one household, unless it is accepted.
-Doubted = Literal["large_power", "only_grows", "constant", "mostly_missing", "several_sensors"]
+Doubted = Literal[
+    "large_power", "only_grows", "constant", "mostly_missing", "several_sensors", "early_times"
+]
 
 
 class Section(BaseModel):
@@ -37,6 +44,17 @@ class ColumnHeaders(Section):
     sub_metering_3: Headers | None = None
 
 
+class ColumnUnits(Section):
+    """Map each column except the power to its unit in the file."""
+
+    global_reactive_power: Literal["var", "kvar"] = "kvar"
+    voltage: Literal["mV", "V", "kV"] = "V"
+    global_intensity: Literal["mA", "A"] = "A"
+    sub_metering_1: Literal["Wh", "kWh"] = "Wh"
+    sub_metering_2: Literal["Wh", "kWh"] = "Wh"
+    sub_metering_3: Literal["Wh", "kWh"] = "Wh"
+
+
 class LayoutParams(Section):
     """Describe how the file of a meter is written; what is not given has a default.
 
@@ -52,6 +70,7 @@ class LayoutParams(Section):
     columns: ColumnHeaders = ColumnHeaders()
     quantity: Literal["power", "energy", "register"] = "power"
     unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
+    units: ColumnUnits = ColumnUnits()
     hold: str | None = Field(pattern=r"^[1-9][0-9]{0,4}(s|min|h|d)$", default=None)
     encoding: str | None = None
     timezone: str | None = None
@@ -64,7 +83,7 @@ class LayoutParams(Section):
     max_kw: float | None = Field(gt=0, default=None)
     trim_zeros: bool = False
     accept: list[Doubted] = []
-    null_values: list[str] = ["", "?", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a"]
+    null_values: list[str] = list(NULL_VALUES)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """Map over meters. A meter is a file or a folder named after it in the folder of an output."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from household.core.errors import UserError
 
 # The name of the meter if there is only one.
 ONE = "power"
+# Names of meters and layouts are names of files on any system.
+PLAIN_NAME = re.compile("[A-Za-z0-9_-]+")
 
 Result = TypeVar("Result")
 
@@ -18,6 +21,11 @@ def by_name(folder: Path) -> dict[str, Path]:
     """Return the path of each meter in `folder` by name, sorted; hidden files are none."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     return {path.stem: path for path in sorted(visible, key=lambda path: path.stem)}
+
+
+def plain_name(text: str, default: str) -> str:
+    """Return `text`, reduced to plain characters, or `default` if it is empty."""
+    return re.sub("[^A-Za-z0-9_-]+", "_", text)[:100] or default
 
 
 def file_name(meter: str) -> str:

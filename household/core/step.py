@@ -94,7 +94,10 @@ class Spacing(NamedTuple):
         return max(self.step.per_day // self.stride, 1)
 
 
-def at_least(minutes: float) -> Step | None:
-    """Return the shortest step of at least `minutes`; None if they are more than a day."""
-    longer = (allowed for allowed in ALLOWED if allowed >= minutes)
-    return next(map(Step, longer), None)
+def fitting(minutes: float) -> Step | None:
+    """Return the step for readings that are `minutes` apart; None if they are more than a day.
+
+    It is the shortest one that is not shorter, or by less than a tenth.
+    """
+    shortest = minutes if minutes in ALLOWED else minutes / 1.1
+    return next((Step(allowed) for allowed in ALLOWED if allowed >= shortest), None)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from household.core.errors import UserError
 from household.core.schema import Times
-from household.core.step import Step, at_least
+from household.core.step import Step, fitting
 
 Integers = npt.NDArray[np.int64]
 # A reading that comes later than so many usual intervals leaves a gap.
@@ -27,7 +27,7 @@ def usual_interval(stamps: Times) -> int | None:
 
 def in_words(minutes: float) -> str:
     """Return a time between two readings in words, such as 10 seconds or 1 hour."""
-    step = at_least(minutes)
+    step = fitting(minutes)
     if step and step.minutes == minutes:
         return step.length
     return f"{60 * minutes:.4g} seconds" if minutes < 1 else f"{minutes:.4g} minutes"
@@ -46,10 +46,14 @@ def check_interval(name: str, minutes: float, step: Step) -> None:
     """
     if minutes <= LATE * step.minutes:
         return
-    fitting = at_least(minutes)
+    step_of_readings = fitting(minutes)
     raise UserError(
         f"{name}: readings are usually {in_words(minutes)} apart, but parse.step is {step}; "
-        + (f"set it to {fitting}" if fitting else "use readings at most a day apart")
+        + (
+            f"set it to {step_of_readings}"
+            if step_of_readings
+            else "use readings at most a day apart"
+        )
     )
 
 

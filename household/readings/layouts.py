@@ -28,8 +28,8 @@ def resolve(layout: LayoutParams) -> dict[str, Any]:
             raise UserError(f"layouts {', '.join(names)}: each extends another one; break the loop")
         names.append(name)
         base = _read(name)
-        columns = base.get("columns", {}) | record.get("columns", {})
-        record = base | record | {"columns": columns, "extends": base.get("extends")}
+        merged = {key: base.get(key, {}) | record.get(key, {}) for key in ("columns", "units")}
+        record = base | record | merged | {"extends": base.get("extends")}
     complete = _validate(record, f"parse.layout{f' {names[0]}' if names else ''}")
     try:
         complete.check_complete()

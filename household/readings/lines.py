@@ -123,6 +123,12 @@ class TextReader(ABC):
         self._first_bad = self._first_bad or description
         self.skipped[fault] += 1
 
+    def several_sensors(self) -> dict[str, list[str]]:
+        """Return the columns that name sensors and hold several names that are not expected."""
+        if "several_sensors" in self.layout.accept:
+            return {}
+        return {column: names for column, names in self.entities.items() if len(names) > 1}
+
     def check_skipped(self) -> None:
         """Raise UserError if so many lines were bad that the layout is probably wrong."""
         bad = self.skipped.total()

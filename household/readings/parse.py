@@ -1,6 +1,5 @@
 """Read all zips of a meter as one series of steps, or as those of several meters."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from household.core import arrow, files, store
+from household.core import arrow, files, meters, store
 from household.core.errors import UserError
 from household.core.parallel import prefetch
 from household.core.step import MINUTE, Step
@@ -171,7 +170,7 @@ def _parse_collected(
         if not isinstance(reader, DelimitedReader):
             raise TypeError("UCI's reader takes no unsorted text")
         for own_name, readings in reader.collect().items():
-            name = _file_name(own_name) if own_name else meter
+            name = meters.plain_name(own_name, default=meter)
             by_zip = by_meter.setdefault(name, {})
             if zip_name in by_zip:
                 raise UserError(f"{zip_name}: two meters are named {name}; rename one")
@@ -272,8 +271,3 @@ def _entities(readers: Sequence[TextReader]) -> dict[str, list[str]]:
         for column, names in reader.entities.items():
             by_column.setdefault(column, {}).update(dict.fromkeys(names))
     return {column: list(names) for column, names in by_column.items() if len(names) > 1}
-
-
-def _file_name(meter: str) -> str:
-    """Return the name of a meter's folder: its name, reduced to plain characters."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", meter.strip())[:100] or "_"

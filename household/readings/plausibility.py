@@ -71,19 +71,19 @@ class PowerCheck:
             return
         if not self._count:
             self._first = stamps[0]
-        changes = np.diff(np.append(self._run.power, power) if self._count else power)
-        self._rises += int((changes > 0).sum())
-        self._falls += int((changes < 0).sum())
+        changes = np.diff(power, prepend=np.float32(self._run.power))
+        self._rises += int(np.count_nonzero(changes > 0))
+        self._falls += int(np.count_nonzero(changes < 0))
         self._count += len(power)
         self._sum += float(power.sum(dtype=np.float64))
         self._least = min(self._least, float(power.min()))
         self._most = max(self._most, float(power.max()))
         self._last = stamps[-1]
-        positions = np.flatnonzero(power)
-        if len(positions):
+        has_power = power != 0
+        if has_power.any():
             if np.isnat(self._first_power):
-                self._first_power = stamps[positions[0]]
-            self._last_power = stamps[positions[-1]]
+                self._first_power = stamps[np.argmax(has_power)]
+            self._last_power = stamps[-1 - np.argmax(has_power[::-1])]
         doublings = np.log2(np.maximum(np.abs(power), LEAST_KW) / LEAST_KW)
         bins = np.minimum(doublings * BINS_PER_DOUBLING, len(self._histogram) - 1).astype(np.int64)
         self._histogram += np.bincount(bins, minlength=len(self._histogram))

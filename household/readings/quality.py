@@ -1,6 +1,5 @@
 """Report on the quality of the parsed readings before they are used."""
 
-import math
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,12 +12,19 @@ from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.schema import TARGET, Times
 from household.core.step import MINUTE, Step
-from household.readings import lines
+from household.readings import column_stats, lines
 from household.readings.intervals import check_interval
 from household.readings.plausibility import Doubt, PowerCheck
 
 # A series of which a larger share is missing is hardly read as it was meant.
 MOST_MISSING = 0.5
+# Means of the other columns above these are hardly of a household, but in another unit.
+LARGEST_MEANS: dict[schema.Feature, float] = {
+    "global_reactive_power": 20,
+    "voltage": 1000,
+    "global_intensity": 500,
+}
+EARLIEST = np.datetime64("1990-01-01")
 
 
 class QualityReport:
@@ -34,7 +40,7 @@ class QualityReport:
         self._distances: Counter[int] = Counter()  # minutes from row to row
         self._gaps: list[Gaps] = []
         self._power = PowerCheck(step)
-        self._columns = {name: ColumnStats() for name in schema.NAMES}
+        self._columns = {name: column_stats.ColumnStats() for name in schema.NAMES}
 
     def add(self, table: pa.Table) -> None:
         """Take the next table into account."""
@@ -100,6 +106,12 @@ class QualityReport:
             "caveats": [
                 *(doubt.reason for doubt in self.doubts(entities)),
                 *self._power.caveats(self._timezone),
+                *(
+                    f"the mean of {name} is {mean:,.4g} {schema.UNITS[name]}, which is hardly of a "
+                    "household; parse.layout.units is the unit of the meter"
+                    for name, largest in LARGEST_MEANS.items()
+                    if (mean := self._columns[name].to_dict()["mean"]) and abs(mean) > largest
+                ),
             ],
         }
 
@@ -110,6 +122,13 @@ class QualityReport:
             entities: As in `to_dict`.
         """
         yield from self._power.doubts()
+        if self._first < EARLIEST:
+            yield Doubt(
+                "early_times",
+                f"the readings begin in {self._first.astype('datetime64[Y]')}; correct "
+                "parse.layout.time_format (epoch counts seconds, epoch_ms milliseconds, %y is a "
+                "year of two digits)",
+            )
         total = int((self._last - self._first) // self._step.delta) + 1
         missing = total - self._rows + self._columns[TARGET].missing
         if missing > MOST_MISSING * total and missing > self._step.per_day:
@@ -189,7 +208,7 @@ def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) 
             "longest_minutes": max(record["gaps"]["longest_minutes"] for record in all_records),
             "missing_rows": sum(record["gaps"]["missing_rows"] for record in all_records),
         },
-        "columns": {name: _combine_stats(all_records, name) for name in schema.NAMES},
+        "columns": {name: column_stats.combine(all_records, name) for name in schema.NAMES},
         "caveats": [
             f"meter {meter}: {caveat}"
             for meter, record in records.items()
@@ -218,23 +237,6 @@ def _sum_counts(records: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
     return {name: sum(record[key][name] for record in records) for name in records[0][key]}
 
 
-def _combine_stats(records: Sequence[dict[str, Any]], name: str) -> dict[str, float | None]:
-    """Combine the extents of a column over all meters, as in `ColumnStats.to_dict`."""
-    extents = [
-        (record["columns"][name], record["rows"] - record["missing"][name])
-        for record in records
-        if record["columns"][name]["mean"] is not None
-    ]
-    if not extents:
-        return {"min": None, "mean": None, "max": None}
-    total = math.fsum(extent["mean"] * count for extent, count in extents)
-    return {
-        "min": min(extent["min"] for extent, _ in extents),
-        "mean": round(total / sum(count for _, count in extents), 6),
-        "max": max(extent["max"] for extent, _ in extents),
-    }
-
-
 class Gaps(NamedTuple):
     """List runs of missing steps.
 
@@ -252,33 +254,3 @@ def find_gaps(known: Times, step: Step) -> Gaps:
     n_missing = np.diff(known) // step.delta - 1
     rows = np.flatnonzero(n_missing)
     return Gaps(known[rows] + step.delta, n_missing[rows])
-
-
-class ColumnStats:
-    """Find the minimum, mean and maximum of a column."""
-
-    def __init__(self) -> None:
-        self.missing = self._count = 0
-        self._sum, self._least, self._most = 0.0, np.float32(np.inf), np.float32(-np.inf)
-
-    def add(self, column: pa.ChunkedArray) -> None:
-        """Take the next values into account."""
-        self.missing += column.null_count
-        values = arrow.to_numpy(column.drop_null())
-        if len(values):
-            self._count += len(values)
-            self._sum += float(values.sum(dtype=np.float64))
-            self._least = min(self._least, values.min())
-            self._most = max(self._most, values.max())
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the three figures, None if the column has no value."""
-        if not self._count:
-            return {"min": None, "mean": None, "max": None}
-        return {
-            # Converting a float32 by its text gives the decimal number of the source.
-            "min": float(str(self._least)),
-            # Further decimals of the sum depend on the processor.
-            "mean": round(self._sum / self._count, 6),
-            "max": float(str(self._most)),
-        }

@@ -209,7 +209,7 @@ class RowReader:
         headers = self._layout.columns.get(name, (name,))
         is_target = name == TARGET or bool(self.meter_columns)
         terms = [(table[each.removeprefix("-")], each.startswith("-")) for each in headers]
-        factor = self._layout.factor if is_target else 1.0
+        factor = self._layout.factor if is_target else self._layout.factors.get(name, 1.0)
         return numbers.parse_sum(terms, self._layout, factor)
 
     def _reject_malformed(self, malformed: Sequence[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from household.core.layout import ENERGY_UNITS, POWER_UNITS
+from household.core.layout import ENERGY_UNITS, NULL_VALUES, POWER_UNITS
 from household.core.schema import Float64
 from household.readings import numbers
 from household.readings.text_format import FACTORS, TextFormat
@@ -29,10 +29,6 @@ UNIT = re.compile(r"(?<![A-Za-z])(?:[kM]?Wh?|[kKmM]?WH?|wh?|[km]wh?)(?![A-Za-z])
 ENERGY = re.compile("energ|consum|conso|verbrauch|usage", re.IGNORECASE)
 # A mean above so many units is hardly of a household in that unit.
 LARGEST_MEAN_KW = 20
-NULLS = (
-    *("", "?", "NA", "NaN", "nan", "null", "Null", "NULL", "None", "n/a", "-"),
-    *("unavailable", "unknown"),
-)
 # So many of the texts of a column must be numbers.
 SHARE = 0.8
 
@@ -57,7 +53,7 @@ class Column(NamedTuple):
 
 def column_of_numbers(position: int, texts: Sequence[str]) -> Column | None:
     """Return a column if most of its texts (rows,) are numbers, else None."""
-    known = [text for text in texts if text not in NULLS]
+    known = [text for text in texts if text not in NULL_VALUES]
     units = Counter(match[1] for text in known if (match := re.search(r"[0-9] ?([kM]?Wh?)$", text)))
     unit = units.most_common(1)[0][0] if units else ""
     decimal, thousands = _separators([text.removesuffix(unit).strip() for text in known])
@@ -66,7 +62,7 @@ def column_of_numbers(position: int, texts: Sequence[str]) -> Column | None:
         time_columns=(),
         decimal=decimal,
         thousands=thousands,
-        null_values=NULLS,
+        null_values=NULL_VALUES,
         unit=unit or "kW",
     )
     values, wrong = numbers.parse_numbers(pa.chunked_array([list(texts)], pa.string()), form, 1.0)

@@ -123,7 +123,7 @@ def _expand(source: str, sample: SampleParams) -> list[Source]:
 def zip_name(source: str) -> str:
     """Return the file name for the zip of `source`: its own, reduced to plain characters."""
     stem = PurePosixPath(source.split("?", maxsplit=1)[0]).stem
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:100] or 'power'}.zip"
+    return f"{meters.plain_name(stem, default='power')}.zip"
 
 
 def fetch_one(source: str, sample: SampleParams, zip_path: Path, *, household: int = 0) -> str:

@@ -1,6 +1,7 @@
 """Describe how a text of readings is written."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from household.core import schema
@@ -8,6 +9,8 @@ from household.core.schema import TARGET
 
 # What to multiply a power by to get kW, and an energy to get kWh.
 FACTORS = {"W": 0.001, "kW": 1.0, "MW": 1000.0, "Wh": 0.001, "kWh": 1.0, "MWh": 1000.0}
+# What to multiply a value in another unit by to get that of its column.
+OTHER_FACTORS = {"var": 0.001, "mV": 0.001, "kV": 1000.0, "mA": 0.001, "kWh": 1000.0}
 MILLISECONDS = {"s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -22,6 +25,7 @@ class TextFormat(NamedTuple):
         max_kw: The largest power that is no error.
         trim_zeros: Whether to leave out zeros at the beginning and the end of the series.
         accept: Kinds of doubts that do not stop the parse stage.
+        factors: What to multiply the values of a column other than the power by, if not by 1.
         hold: The longest time in milliseconds for which a reading holds until the next one; None
             for readings at regular times.
     """
@@ -33,6 +37,7 @@ class TextFormat(NamedTuple):
     decimal: str = "."
     quantity: str = "power"
     unit: str = "kW"
+    factors: Mapping[str, float] = MappingProxyType({})
     hold: int | None = None
     encoding: str | None = None
     timezone: str | None = None
@@ -61,7 +66,13 @@ class TextFormat(NamedTuple):
             if record.get(name) is not None
         }
         hold = milliseconds(record["hold"]) if record["hold"] else None
-        return cls(**{**record, **tuples, "columns": columns, "hold": hold})
+        factors = {
+            name: OTHER_FACTORS[unit]
+            for name, unit in record.get("units", {}).items()
+            if unit in OTHER_FACTORS
+        }
+        given = {key: value for key, value in record.items() if key != "units"}
+        return cls(**{**given, **tuples, "columns": columns, "factors": factors, "hold": hold})
 
     @property
     def headers(self) -> list[str]:

@@ -23,7 +23,7 @@ MANY_MISSING = 0.02
 
 def shortcuts(params: Params) -> dict[str, str]:
     """Return which of the tutorial's shortcuts were taken, each with its effect on the score."""
-    window, split = params.window, params.split
+    window, split, nouns = params.window, params.split, params.step.nouns
     taken = {
         "both sides of a gap count as neighbours": (
             window.across_gaps,
@@ -37,13 +37,13 @@ def shortcuts(params: Params) -> dict[str, str]:
             split.validation_sample == "random" and split.validation_fraction > 0,
             "they overlap with training windows, so their loss is too low",
         ),
-        "windows share minutes across the cut": (
+        f"windows share {nouns} across the cut": (
             not split.purge,
-            "training uses some minutes of the test split",
+            f"training uses some {nouns} of the test split",
         ),
         "only the first part of the series is used": (
             window.use_fraction < 1,
-            "the scores are of other minutes than those of the whole series",
+            f"the scores are of other {nouns} than those of the whole series",
         ),
     }
     return {name: f"yes: {effect}" if on else "no" for name, (on, effect) in taken.items()}

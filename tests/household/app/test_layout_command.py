@@ -139,6 +139,18 @@ def test_the_layout_of_a_text_is_found(name: str, capsys: pytest.CaptureFixture[
     assert f"{expected[0]:.3f} kW" in said
 
 
+def test_readings_a_little_further_apart_than_a_step_fit_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    watts = ["-" if row == 7 else 200 + row % 5 for row in range(400)]
+    rows = [f"{BEGIN + row * timedelta(seconds=61)},{each}" for row, each in enumerate(watts)]
+    Path("mine.csv").write_text("\n".join(["time,W", *rows]))
+    command.main(["mine.csv"])
+    said = capsys.readouterr().out
+    assert said.startswith("407 minutes from 2023-03-02 00:00 to 2023-03-02 06:46, ")
+    assert said.endswith("-S parse.layout=mine -S parse.step=1min\n")
+
+
 def test_a_known_layout_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     lines = rows(1, lambda time, watts: f"sensor.power,{watts},{time:%Y-%m-%dT%H:%M:%S}.000Z")
     Path("history.csv").write_text("\n".join(["entity_id,state,last_changed", *lines, ""]))

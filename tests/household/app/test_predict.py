@@ -93,6 +93,17 @@ def test_compressed_texts_and_workbooks_are_read_like_a_text(
         assert (found.stdout, found.stderr) == (expected, "")
 
 
+def test_a_text_of_several_sensors_is_refused(
+    model_and_hour: tuple[str, str], tmp_path: Path
+) -> None:
+    header, *rows = Path(model_and_hour[1]).read_text().splitlines()
+    lines = [f"{header},sensor", *(f"{row},{n % 2}" for n, row in enumerate(rows))]
+    (tmp_path / "two.csv").write_text("\n".join(lines))
+    found = predict(model_and_hour[0], str(tmp_path / "two.csv"))
+    assert found.returncode == 1
+    assert found.stderr.endswith("two.csv: the column sensor names 0, 1; use those of one\n")
+
+
 def test_a_backtest_scores_the_model_beside_persistence(model_and_hour: tuple[str, str]) -> None:
     rows = json.loads(predict(*model_and_hour, "--backtest", "--json").stdout)
     said = predict(*model_and_hour, "--backtest").stdout.splitlines()

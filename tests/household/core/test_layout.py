@@ -34,6 +34,7 @@ BROKEN = [
     ({"time_format": ""}, "time_format"),
     ({"quantity": "current"}, "quantity"),
     ({"unit": "W/m2"}, "unit"),
+    ({"units": {"voltage": "kvar"}}, "units.voltage"),
     ({"hold": "soon"}, "hold"),
     ({"hold": 60}, "hold"),
     ({"columns": {"power": "P"}}, "columns.power"),
@@ -103,7 +104,7 @@ def test_a_layout_extends_a_file_of_the_project() -> None:
     [
         ("extends: mine\n", "layouts mine: each extends another one; break the loop"),
         ("unit: [\n", r"layouts/mine\.yaml is not YAML"),
-        ("units: kW\n", r"layouts/mine\.yaml: units: Extra inputs are not permitted"),
+        ("power: kW\n", r"layouts/mine\.yaml: power: Extra inputs are not permitted"),
         ("extends: other\n", "no layout 'other'"),
     ],
 )

@@ -40,6 +40,31 @@ def caveats(power: Sequence[float | None], step: Step = MINUTE) -> list[str]:
     return found
 
 
+def test_other_columns_in_another_unit_are_a_caveat() -> None:
+    found, readings = QualityReport(MINUTE), table([1, 2, 3])
+    for name, value in (("global_reactive_power", 90), ("voltage", 230), ("global_intensity", 501)):
+        place = readings.schema.get_field_index(name)
+        column = pa.array([value] * 3, pa.float32())
+        readings = readings.set_column(place, readings.field(name), column)
+    found.add(readings)
+    assert found.to_dict({}, "mine.csv", {})["caveats"] == [
+        "the mean of global_reactive_power is 90 kvar, which is hardly of a household; "
+        "parse.layout.units is the unit of the meter",
+        "the mean of global_intensity is 501 A, which is hardly of a household; "
+        "parse.layout.units is the unit of the meter",
+    ]
+
+
+@pytest.mark.parametrize("year", [1970, 14])
+def test_times_before_meters_wrote_texts_are_refused(year: int) -> None:
+    found, readings = QualityReport(MINUTE), table([1, 2, 3])
+    stamps = pa.array(np.datetime64(f"{year:04}-01-02", "ms") + np.arange(3) * MINUTE.delta)
+    found.add(readings.set_column(0, readings.field(0), stamps))
+    with pytest.raises(UserError, match=rf"^mine\.csv: the readings begin in {year:04}; correct"):
+        found.check("mine.csv", {}, [])
+    found.check("mine.csv", {}, ["early_times"])
+
+
 REFUSED = [
     ([450.0 + minute % 7 for minute in HOUR], "large_power", "the mean power is 453 kW, but a"),
     ([11 + minute / 60 for minute in HOUR], "only_grows", "the power rises 60 times and falls 0"),

@@ -166,6 +166,16 @@ def test_numbers_are_written_in_many_ways(
     assert power(one(text(*rows, last, header=header), layout))[-1] == expected
 
 
+def test_the_other_columns_have_units_of_their_own() -> None:
+    columns = {"global_active_power": "P", "global_reactive_power": "Q", "sub_metering_1": "S"}
+    units = {"global_reactive_power": "var", "sub_metering_1": "kWh"}
+    rows = [f"{BEGIN + row * QUARTER},{row},{1000 * row},{row / 4}" for row in range(4)]
+    keys = {"time_columns": ["time"], "columns": columns, "units": units, "accept": ["only_grows"]}
+    table = one(text(*rows, header="time,P,Q,S"), keys)
+    assert table["global_reactive_power"].to_pylist() == [0, 1, 2, 3]
+    assert table["sub_metering_1"].to_pylist() == [0, 250, 500, 750]
+
+
 @pytest.mark.parametrize("written", ['"1,2"', '"12,34.5"', '"1,2345"', "1.5 kWh", "1.5 W"])
 def test_a_number_that_means_something_else_is_refused(written: str) -> None:
     rows = [*quarters(1, 1, 1), f"{BEGIN + 3 * QUARTER},{written}"]
