@@ -29,11 +29,11 @@ def lines(model: SavedModel, repository: Path) -> Iterator[str]:
         yield f"data: {trained_on['source']['address']}"
     for name, zip_record in (zips or {}).items():
         yield f"data: {zip_record['address']} as {name}, sha256 {zip_record['sha256']}"
-    yield f"minutes: {_minutes(trained_on)}, {trained_on['windows']:,} windows"
+    yield f"readings: {_period(trained_on)}, {trained_on['windows']:,} windows"
     for earlier in model.record.get("lineage", ()):
         yield (
             f"continued from: the network with sha256 {earlier['sha256']}, "
-            f"{_minutes(earlier['trained_on'])}"
+            f"{_period(earlier['trained_on'])}"
         )
     tags, commits = find_commits(model.folder / saved_model.NETWORK, repository)
     yield from (f"version: {tag}" for tag in tags)
@@ -42,7 +42,7 @@ def lines(model: SavedModel, repository: Path) -> Iterator[str]:
         yield f"code: no commit in {repository.resolve()} has this network in its dvc.lock"
 
 
-def _minutes(trained_on: dict[str, Any]) -> str:
+def _period(trained_on: dict[str, Any]) -> str:
     return f"{trained_on['first']} to {trained_on['last']}".replace("T", " ")
 
 

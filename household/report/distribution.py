@@ -47,7 +47,7 @@ def fan(results: Results) -> pd.DataFrame:
 def reliability(results: Results) -> pd.DataFrame:
     """Return rows (series, level, observed, pinball_kw) for the quantiles of each forecaster.
 
-    `observed` is the share of the minutes whose power is at most the quantile.
+    `observed` is the share of the steps whose power is at most the quantile.
     """
     table = results.quantiles.rename(columns={"forecaster": "series"})
     order = [name for name in results.forecasters if name in set(table["series"])]
@@ -58,8 +58,8 @@ def reliability(results: Results) -> pd.DataFrame:
 def pit(results: Results) -> pd.DataFrame:
     """Return rows (probability, density, minutes_share): a histogram between the LSTM's quantiles.
 
-    The probability integral transform of a minute is the level of the quantile that the power
-    reached. `density` is the share of the minutes in a bin relative to the width of the bin, so it
+    The probability integral transform of a step is the level of the quantile that the power
+    reached. `density` is the share of the steps in a bin relative to the width of the bin, so it
     is 1 where the distribution is calibrated. A row is the start of a bin, the last one its end.
     Gneiting, Balabdaoui and Raftery (2007), Probabilistic forecasts, calibration and sharpness,
     Journal of the Royal Statistical Society B 69(2).

@@ -92,19 +92,19 @@ def _training_data(forecaster: dict[str, Any], source: str) -> str:
     trained = forecaster["trained_on"]
     rows = [
         ["source", source],
-        ["minutes", _minutes(trained)],
+        ["readings", _period(trained)],
         ["windows", f"{trained['windows']:,}"],
     ]
     if "meters" in trained:
         rows.append(["meters", f"{trained['meters']:,}"])
     rows += [
-        ["continued from", f"a model of {_minutes(earlier['trained_on'])}"]
+        ["continued from", f"a model of {_period(earlier['trained_on'])}"]
         for earlier in forecaster["lineage"]
     ]
     return table(["", ""], rows)
 
 
-def _minutes(trained: dict[str, Any]) -> str:
+def _period(trained: dict[str, Any]) -> str:
     return f"{trained['first']} to {trained['last']}".replace("T", " ")
 
 

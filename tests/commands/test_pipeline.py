@@ -127,7 +127,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     zipped = clone / "data/raw/power/sample.zip"
     data, minutes, version, code = told.splitlines()
     assert data.endswith(f" as sample.zip, sha256 {files.sha256(zipped)}")
-    assert minutes.startswith("minutes: 2006-12-16 00:00 to 2006-12-16 ")
+    assert minutes.startswith("readings: 2006-12-16 00:00 to 2006-12-16 ")
     assert version == "version: lstm@v0.1.0"
     first_commit = run(clone, "git", "rev-parse", "--short", "HEAD~2").strip()
     assert code.startswith(f"code: {first_commit} ")

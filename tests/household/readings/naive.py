@@ -35,11 +35,19 @@ class Row(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Hold the readings of each meter, the faults by line, and a reason to refuse the text."""
+    """Hold the result of reading a text.
+
+    Attributes:
+        readings: The readings of each meter.
+        faults: The number and the fault of each bad line.
+        refused: Why the text is refused in any case.
+        is_sorted: Whether its readings had to be sorted.
+    """
 
     readings: dict[str, list[Reading]]
     faults: list[tuple[int, str]]
     refused: str | None = None
+    is_sorted: bool = False
 
     @property
     def counts(self) -> Counter[str]:
@@ -75,14 +83,14 @@ def read(text: str, layout: TextFormat, *, interval: timedelta, step: timedelta)
                 if row.values == group[0].values:
                     continue
                 if sort:
-                    return Outcome({}, faults, "differ")
+                    return Outcome({}, faults, "differ", sort)
                 faults.append((row.number, "duplicate"))
                 continue
             group.append(row)
         readings[meter] = [
             (time, mean([row.values for row in rows])) for time, rows in groups.items()
         ]
-    return Outcome(readings, faults)
+    return Outcome(readings, faults, is_sorted=sort)
 
 
 def is_header(line: str, layout: TextFormat) -> bool:

@@ -24,7 +24,7 @@ def test_the_card_has_inputs_training_data_and_scores() -> None:
     lstm = table.loc["LSTM"]
     assert text.startswith("# Forecast of a household's power, one minute ahead\n")
     assert "| global_active_power | kW | 0.2 to 4.5 |\n| global_reactive_power | kvar |" in text
-    assert "| minutes | 2007-01-01 10:00 to 2007-01-02 02:40 |" in text
+    assert "| readings | 2007-01-01 10:00 to 2007-01-02 02:40 |" in text
     gain = f"{lstm['skill']:.1%} | {lstm['ci_low']:.1%} | {lstm['ci_high']:.1%}"
     errors = f"{lstm['mae_kw']:.4f} | {lstm['mase']:.3f}"
     assert f"| LSTM | {lstm['rmse_kw']:.4f} | {gain} | {errors} |" in text
