@@ -29,7 +29,8 @@ def main(params: Params, root: Path = Path()) -> None:
         )
     record = parse.combine(parsed, left_out)
     files.write_json(root / paths.QUALITY, record)
-    readings = record.get("text", {}).get("readings", 0)
+    text = record.get("text", {"interval_seconds": 60 * params.step.minutes, "readings": 0})
+    is_averaged = text["interval_seconds"] < 60 * params.step.minutes
     print(
         f"parse: {record['rows']:,} {params.step.nouns} "
         f"from {record['first']} to {record['last']}, "
@@ -37,7 +38,7 @@ def main(params: Params, root: Path = Path()) -> None:
         f"{record['gaps']['missing_rows']:,} without a row, "
         f"{sum(record['skipped_lines'].values()):,} bad lines skipped"
         + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
-        + (f", averaged from {readings:,} readings" if readings > record["rows"] else "")
+        + (f", averaged from {text['readings']:,} readings" if is_averaged else "")
     )
     for warning in record["caveats"]:
         print(f"parse: warning: {warning}")

@@ -56,6 +56,22 @@ class Fit(NamedTuple):
         return self.keys["extends"] if self.keys.keys() == {"extends"} else None
 
 
+class Trial(NamedTuple):
+    """Hold what comes of reading a text in a layout.
+
+    Attributes:
+        fit: The layout.
+        step: The step that fits the readings.
+        doubts: What the text does not decide.
+        has_bad_lines: Whether some lines are no readings.
+    """
+
+    fit: Fit
+    step: Step
+    doubts: list[str]
+    has_bad_lines: bool
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = command.make_parser("layout", __doc__)
@@ -91,10 +107,11 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     zip_path.parent.mkdir(parents=True)
     pack.copy_or_zip(str(options.file), zip_path)
     archive.verify(zip_path, str(options.file))
-    fit, step, doubts = _first_that_reads(list(_fits(zip_path, str(options.file))), folder)
+    trial = _first_that_reads(list(_fits(zip_path, str(options.file))), folder)
+    fit = trial.fit
     print(f"\nlayout: {fit.known}" if fit.known else f"\n{_yaml(fit.keys).rstrip()}")
-    if doubts:
-        print("\n".join(["\nunsure of:", *(f"- {doubt}" for doubt in doubts)]))
+    if trial.doubts:
+        print("\n".join(["\nunsure of:", *(f"- {doubt}" for doubt in trial.doubts)]))
     print()
     name = fit.known or options.write or "mine"
     if not fit.known and options.write:
@@ -109,11 +126,13 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     # DVC reads a path with other characters only in quotes of its own.
     setting = path if re.fullmatch(r"[\w./-]+", path) else f"'{path}'"
     source_setting = shlex.quote(f"fetch.source={setting}")
-    print(f"dvc exp run -S {source_setting} -S parse.layout={name} -S parse.step={step}")
+    settings = [source_setting, f"parse.layout={name}", f"parse.step={trial.step}"]
+    settings += ["on_error=skip"] if trial.has_bad_lines else []
+    print(" ".join(["dvc exp run", *(f"-S {setting}" for setting in settings)]))
 
 
-def _first_that_reads(fits: Sequence[Fit], folder: Path) -> tuple[Fit, Step, list[str]]:
-    """Return the first layout that reads the text, the step that fits, and what is doubtful.
+def _first_that_reads(fits: Sequence[Fit], folder: Path) -> Trial:
+    """Return the first layout that reads the text, and what comes of it.
 
     Raises:
         UserError: None of them reads it.
@@ -121,8 +140,8 @@ def _first_that_reads(fits: Sequence[Fit], folder: Path) -> tuple[Fit, Step, lis
     *known, guessed = fits
     for fit in known:
         with suppress(UserError):
-            return fit, *_read(folder, fit)
-    return guessed, *_read(folder, guessed)
+            return _read(folder, fit)
+    return _read(folder, guessed)
 
 
 def _fits(zip_path: Path, name: str) -> Iterator[Fit]:
@@ -156,7 +175,7 @@ def _fits(zip_path: Path, name: str) -> Iterator[Fit]:
         yield Fit(guess.layout, guess.interval, guess.doubts)
 
 
-def _read(folder: Path, fit: Fit) -> tuple[Step, list[str]]:
+def _read(folder: Path, fit: Fit) -> Trial:
     """Print the first readings; return the step that fits them, and what is doubtful.
 
     Raises:
@@ -170,20 +189,27 @@ def _read(folder: Path, fit: Fit) -> tuple[Step, list[str]]:
     parsed = folder / "parsed"
     accepted = record | {"accept": list(get_args(Doubted))}
     found = parse.parse_meter(
-        "power", folder / "raw", parsed, layout=accepted, step=step, skip=False
+        "power", folder / "raw", parsed, layout=accepted, step=step, skip=True
     )
+    n_bad = 0
     for meter, quality in found.records.items():
         mean = quality["columns"][TARGET]["mean"]
         of = f" of {meter}" if len(found.records) > 1 else ""
+        text = quality.get("text", {"interval_seconds": 60})
+        is_averaged = text["interval_seconds"] < 60 * step.minutes
         print(
             f"{quality['rows']:,} {step.nouns}{of} from {_shown(quality['first'])} to "
             f"{_shown(quality['last'])}, {quality['missing'][TARGET]:,} without a value, "
             f"{quality['gaps']['missing_rows']:,} without a row"
             + (f", mean {mean:.3f} kW" if mean is not None else "")
+            + (f", averaged from {text['readings']:,} readings" if is_averaged else "")
         )
         doubts += quality["caveats"]
+        n_bad += sum(quality["skipped_lines"].values())
+    if n_bad:
+        doubts.append(f"{n_bad:,} bad line{'s' * (n_bad > 1)}, which on_error: skip leaves out")
     _print_first(parsed / next(iter(found.records)))
-    return step, list(dict.fromkeys(doubts))
+    return Trial(fit, step, list(dict.fromkeys(doubts)), n_bad > 0)
 
 
 def _print_first(folder: Path) -> None:

@@ -151,6 +151,15 @@ def test_readings_a_little_further_apart_than_a_step_fit_it(
     assert said.endswith("-S parse.layout=mine -S parse.step=1min\n")
 
 
+def test_a_bad_line_is_a_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = rows(1, lambda time, watts: f"{time},{watts}")
+    Path("mine.csv").write_text("\n".join(["time,W", *lines, "Total,9", ""]))
+    command.main(["mine.csv"])
+    said = capsys.readouterr().out
+    assert "\n- 1 bad line, which on_error: skip leaves out\n" in said
+    assert said.endswith("-S parse.layout=mine -S parse.step=1min -S on_error=skip\n")
+
+
 def test_a_known_layout_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     lines = rows(1, lambda time, watts: f"sensor.power,{watts},{time:%Y-%m-%dT%H:%M:%S}.000Z")
     Path("history.csv").write_text("\n".join(["entity_id,state,last_changed", *lines, ""]))
