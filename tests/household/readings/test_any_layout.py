@@ -227,7 +227,7 @@ def check(case: tuple[TextFormat, bytes], step: Step, block: int, *, skip: bool)
                     np.testing.assert_allclose(found_values, own_values, rtol=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     case=cases(),
     step=st.sampled_from([Step(1), Step(15)]),

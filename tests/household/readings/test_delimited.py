@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from household.core import params, schema
@@ -116,6 +116,7 @@ def test_the_layout_that_is_shipped_is_ucis() -> None:
 POWER = st.one_of(st.none(), st.integers(-5, 11_000).map(lambda watts: watts / 1000))
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(1, 3), POWER), min_size=1, max_size=30))
 def test_the_layout_of_uci_reads_what_its_own_reader_reads(rows: list[tuple[int, Any]]) -> None:
     assume(sorted(minutes for minutes, _ in rows[1:])[: len(rows) // 2 + 1][-1:] in ([], [1]))
