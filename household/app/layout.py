@@ -24,7 +24,7 @@ from household.core import meters, store
 from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
 from household.core.schema import TARGET
-from household.core.step import MINUTE, Step, fitting
+from household.core.step import MINUTE, Step, find_step
 from household.readings import archive, header, layouts, pack, parse, sniff, source
 from household.readings.encoding import as_utf8
 from household.readings.text_format import TextFormat
@@ -185,7 +185,7 @@ def _read(folder: Path, fit: Fit) -> Trial:
     record = layouts.resolve(LayoutParams.model_validate(fit.keys))
     step = MINUTE
     if fit.interval and not record["hold"]:
-        step = fitting(fit.interval / 60_000) or Step.parse("1d")
+        step = find_step(fit.interval / 60_000) or Step.parse("1d")
     parsed = folder / "parsed"
     accepted = record | {"accept": list(get_args(Doubted))}
     found = parse.parse_meter(

@@ -94,7 +94,7 @@ class Spacing(NamedTuple):
         return max(self.step.per_day // self.stride, 1)
 
 
-def fitting(minutes: float) -> Step | None:
+def find_step(minutes: float) -> Step | None:
     """Return the step for readings that are `minutes` apart; None if they are more than a day.
 
     It is the shortest one that is not shorter, or by less than a tenth.

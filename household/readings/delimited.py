@@ -170,7 +170,9 @@ class DelimitedReader(TextReader):
             raise UnsortedError
         kinds = np.where(is_late, "out_of_order", np.where(is_duplicate, "duplicate", ""))
         self._rows.reject_rows(kinds, rows.numbers)
-        readings = rows.readings.select((kinds == "") & (~is_repeated | average))
+        # What a text that is being written repeats may already have been returned.
+        is_kept = ~is_repeated | (average & ~(is_same & self._live))
+        readings = rows.readings.select((kinds == "") & is_kept)
         if len(readings.stamps):
             self._last = readings.select(slice(-1, None))
         return self._average(readings) if average else readings

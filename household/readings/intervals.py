@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from household.core.errors import UserError
 from household.core.schema import Times
-from household.core.step import Step, fitting
+from household.core.step import Step, find_step
 
 Integers = npt.NDArray[np.int64]
 # A reading that comes later than so many usual intervals leaves a gap.
@@ -27,7 +27,7 @@ def usual_interval(stamps: Times) -> int | None:
 
 def in_words(minutes: float) -> str:
     """Return a time between two readings in words, such as 10 seconds or 1 hour."""
-    step = fitting(minutes)
+    step = find_step(minutes)
     if step and step.minutes == minutes:
         return step.length
     return f"{60 * minutes:.4g} seconds" if minutes < 1 else f"{minutes:.4g} minutes"
@@ -46,7 +46,7 @@ def check_interval(name: str, minutes: float, step: Step) -> None:
     """
     if minutes <= LATE * step.minutes:
         return
-    step_of_readings = fitting(minutes)
+    step_of_readings = find_step(minutes)
     raise UserError(
         f"{name}: readings are usually {in_words(minutes)} apart, but parse.step is {step}; "
         + (

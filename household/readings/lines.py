@@ -123,8 +123,8 @@ class TextReader(ABC):
         self._first_bad = self._first_bad or description
         self.skipped[fault] += 1
 
-    def several_sensors(self) -> dict[str, list[str]]:
-        """Return the columns that name sensors and hold several names that are not expected."""
+    def find_sensors(self) -> dict[str, list[str]]:
+        """Return the columns that name sensors and hold several names that are not accepted."""
         if "several_sensors" in self.layout.accept:
             return {}
         return {column: names for column, names in self.entities.items() if len(names) > 1}

@@ -186,10 +186,14 @@ def _parse_collected(
                 prefix = f"meter {name}: " if len(by_meter) > 1 else ""
                 raise UserError(f"{prefix}{error}") from None
             left_out[name] = str(error)
+            print(f"parse: skipped meter {name}: {error}")
             continue
         if records:  # the bad lines are those of all meters together
             record["skipped_lines"] = dict.fromkeys(record["skipped_lines"], 0)
         records[name] = record
+    if not records:
+        name, reason = next(iter(left_out.items()))
+        raise UserError(f"all {len(left_out):,} meters failed; {name}: {reason}")
     return Parsed(records, left_out)
 
 

@@ -52,7 +52,7 @@ def test_a_corrected_file_of_the_same_name_is_read_as_the_message_says(
     given = given.replace("$HOME/my power.zip", str(text))
     said = type_command(clone, f"dvc exp run {given} parse", fails=True)
     assert "parse: my power.txt line " in said
-    (remedy,) = re.findall(r"run `(dvc repro --force fetch)`, or set on_error", said)
+    (remedy,) = re.findall(r"run `(dvc repro --force fetch)`, correct parse.layout", said)
     text.write_text(good)
     (line,) = (each for each in read_commands("README.md", "The real data") if remedy in each)
     assert line == f"{remedy} && dvc repro"

@@ -216,6 +216,18 @@ def test_the_midnight_of_a_meter_is_not_that_of_the_meter_before() -> None:
         assert power(table) == [1, 2] * 48
 
 
+def test_a_meter_of_a_text_may_be_skipped_but_not_all(capsys: pytest.CaptureFixture[str]) -> None:
+    times = [f"{BEGIN + row * QUARTER:%Y-%m-%d %H:%M}" for row in range(99)]
+    grows = [f"{time},{row},a" for row, time in enumerate(times)]
+    varies = [f"{time},{row % 7},b" for row, time in enumerate(times)]
+    layout, header = given_layout(meter="home"), "time,power,home"
+    assert list(parsed(text(*grows, *varies, header=header), layout, on_error="skip")) == ["b"]
+    assert "parse: skipped meter a: mine.csv: the power rises 98 times" in capsys.readouterr().out
+    both_grow = text(*grows, *(row.replace(",a", ",b") for row in grows), header=header)
+    with pytest.raises(UserError, match=r"^all 2 meters failed; a: mine\.csv: the power rises"):
+        parsed(both_grow, layout, on_error="skip")
+
+
 def test_clients_side_by_side_are_meters() -> None:
     rows = [f"{row},{index},0" for index, row in enumerate(quarters(*VALUES))]
     given_text = text(*rows, header='"",MT_001,MT_002,total')
