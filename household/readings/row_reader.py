@@ -17,10 +17,14 @@ from household.readings.order import Readings
 from household.readings.rows import split_lines
 from household.readings.text_format import TextFormat
 
-# Columns outside the layout that name the sensor or meter of a reading, in lower case.
-ENTITIES = (
-    *("entity_id", "statistic_id", "sensor_id", "sensor", "device_id", "device", "dataid", "lclid"),
-    *("meter_id", "meter", "meterid", "household_id", "house_id", "customer_id", "mpan", "prm"),
+# Columns outside the layout that name the sensor of one home, or the meter, in lower case.
+SENSORS = (
+    *("entity_id", "statistic_id", "sensor_id", "sensor", "device_id", "device"),
+    *("_field", "series", "topic", "uuid"),
+)
+METERS = (
+    *("dataid", "lclid", "meter_id", "meter", "meterid", "household_id", "house_id"),
+    *("customer_id", "mpan", "prm"),
 )
 # Number of names to collect from such a column, enough to tell that there are several.
 MOST_NAMES = 3
@@ -126,7 +130,9 @@ class RowReader:
         if layout.has_column_per_meter:
             self.meter_columns = header.meter_columns(names, layout)
         columns = [*layout.time_columns, *self._value_columns, *filter(None, [layout.meter])]
-        entities = [name for name in names if name.lower() in ENTITIES and names.count(name) == 1]
+        entities = [
+            name for name in names if name.lower() in SENSORS + METERS and names.count(name) == 1
+        ]
         entities = [name for name in entities if name not in columns]
         split = split_lines(
             block,

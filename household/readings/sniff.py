@@ -12,7 +12,7 @@ import pyarrow as pa
 from household.core.errors import UserError
 from household.core.schema import TARGET, Float64, Times
 from household.readings import intervals, order, timestamps
-from household.readings.row_reader import ENTITIES
+from household.readings.row_reader import METERS, SENSORS
 from household.readings.sniff_times import ENDS, TimeGuess, guess_time
 from household.readings.sniff_values import (
     WORDS,
@@ -23,8 +23,6 @@ from household.readings.sniff_values import (
     score,
 )
 
-# Columns that name sensors of one home, and not homes.
-SENSORS = ("entity_id", "statistic_id", "sensor_id", "sensor", "device_id", "device")
 DELIMITERS = (",", ";", "\t", "|", " ")
 MOST_ROWS = 20_000
 # Zones of which each changes its clocks at another local time.
@@ -244,7 +242,7 @@ def _meters(table: Table, doubts: list[str]) -> dict[str, Any]:
     """Return the column that names meters or sensors, if it holds several names."""
     for position, name in enumerate(table.names):
         found = list(dict.fromkeys(row[position].strip() for row in table.rows))
-        if name.lower() not in ENTITIES or len(found) == 1:
+        if name.lower() not in SENSORS + METERS or len(found) == 1:
             continue
         if name.lower() not in SENSORS:
             doubts.append(f"whether all of {', '.join(found[:5])} in the column {name} are meters")

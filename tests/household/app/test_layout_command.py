@@ -192,6 +192,17 @@ def test_one_of_several_sensors_is_chosen(capsys: pytest.CaptureFixture[str]) ->
     assert power(table)[:3] == [round(watts / 1000, 5) for watts in WATTS[:3]]
 
 
+def test_a_series_of_a_database_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    header = "#group,false,false,false,true\n,table,_time,_value,_field"
+    volts = rows(1, lambda time, _: f",0,{time:%Y-%m-%dT%H:%M:%S}Z,230,volts")
+    watts = rows(1, lambda time, watts: f",1,{time:%Y-%m-%dT%H:%M:%S}Z,{watts},power")
+    Path("influx.csv").write_text("\n".join([header, *volts, *watts, ""]))
+    command.main(["influx.csv", "--write", "home"])
+    assert "- the sensor: the column _field has volts, power" in capsys.readouterr().out
+    table = one(Path("influx.csv").read_text(), {"extends": "home"}, "1min")
+    assert power(table)[:3] == [round(watts / 1000, 5) for watts in WATTS[:3]]
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "reason"),
     [
