@@ -200,10 +200,11 @@ class RowReader:
         shifts = timestamps.offsets(texts)
         self._offsets.update(np.unique(shifts[np.isfinite(shifts)]).tolist())
         if len(self._offsets) > 1:
+            other = int(np.argmax(np.isfinite(shifts) & (shifts != shifts[0])))
             raise UserError(
-                f"{self._name}: the offset from UTC changes, as when clocks do (such as "
-                f"{texts[0].as_py()} and {texts[-1].as_py()}); set parse.layout.timezone to the "
-                "zone of the meter, such as Europe/Paris"
+                f"{self._name}: the offset from UTC changes, as when clocks do (such as at "
+                f"{texts[other].as_py()}); set parse.layout.timezone to the zone of the meter, "
+                "such as Europe/Paris"
             )
 
     @property
