@@ -9,7 +9,7 @@ from pathlib import Path
 from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.core.schema import TARGET
-from household.readings import layouts, parse
+from household.readings import layouts, parse, quality
 
 
 def main(params: Params, root: Path = Path()) -> None:
@@ -29,8 +29,6 @@ def main(params: Params, root: Path = Path()) -> None:
         )
     record = parse.combine(parsed, left_out)
     files.write_json(root / paths.QUALITY, record)
-    text = record.get("text", {"interval_seconds": 60 * params.step.minutes, "readings": 0})
-    is_averaged = text["interval_seconds"] < 60 * params.step.minutes
     print(
         f"parse: {record['rows']:,} {params.step.nouns} "
         f"from {record['first']} to {record['last']}, "
@@ -38,7 +36,7 @@ def main(params: Params, root: Path = Path()) -> None:
         f"{record['gaps']['missing_rows']:,} without a row, "
         f"{sum(record['skipped_lines'].values()):,} bad lines skipped"
         + (f", of {len(record['meters']):,} meters" if "meters" in record else "")
-        + (f", averaged from {text['readings']:,} readings" if is_averaged else "")
+        + quality.describe_averaging(record, params.step)
     )
     for warning in record["caveats"]:
         print(f"parse: warning: {warning}")

@@ -89,7 +89,8 @@ def _text(
     except delimited.UnsortedError:
         reader = open_reader()
         table = pa.concat_tables(_sorted_steps(reader, step, name))
-    if several := reader.find_sensors():
+    several = lines.find_sensors([reader])
+    if several and "several_sensors" not in reader.layout.accept:
         column, names = next(iter(several.items()))
         raise UserError(f"{name}: the column {column} names {', '.join(names)}; use those of one")
     if not reader.offset or reader.layout.timezone:

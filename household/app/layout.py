@@ -25,7 +25,7 @@ from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
 from household.core.schema import TARGET
 from household.core.step import MINUTE, Step, find_step
-from household.readings import archive, header, layouts, pack, parse, sniff, source
+from household.readings import archive, header, layouts, pack, parse, quality, sniff, source
 from household.readings.encoding import as_utf8
 from household.readings.text_format import TextFormat
 
@@ -182,30 +182,28 @@ def _read(folder: Path, fit: Fit) -> Trial:
         UserError: The layout does not read the text.
     """
     doubts = list(fit.doubts)
-    record = layouts.resolve(LayoutParams.model_validate(fit.keys))
+    layout = layouts.resolve(LayoutParams.model_validate(fit.keys))
     step = MINUTE
-    if fit.interval and not record["hold"]:
+    if fit.interval and not layout["hold"]:
         step = find_step(fit.interval / 60_000) or Step.parse("1d")
     parsed = folder / "parsed"
-    accepted = record | {"accept": list(get_args(Doubted))}
+    accepted = layout | {"accept": list(get_args(Doubted))}
     found = parse.parse_meter(
         "power", folder / "raw", parsed, layout=accepted, step=step, skip=True
     )
     n_bad = 0
-    for meter, quality in found.records.items():
-        mean = quality["columns"][TARGET]["mean"]
+    for meter, record in found.records.items():
+        mean = record["columns"][TARGET]["mean"]
         of = f" of {meter}" if len(found.records) > 1 else ""
-        text = quality.get("text", {"interval_seconds": 60})
-        is_averaged = text["interval_seconds"] < 60 * step.minutes
         print(
-            f"{quality['rows']:,} {step.nouns}{of} from {_shown(quality['first'])} to "
-            f"{_shown(quality['last'])}, {quality['missing'][TARGET]:,} without a value, "
-            f"{quality['gaps']['missing_rows']:,} without a row"
+            f"{record['rows']:,} {step.nouns}{of} from {_shown(record['first'])} to "
+            f"{_shown(record['last'])}, {record['missing'][TARGET]:,} without a value, "
+            f"{record['gaps']['missing_rows']:,} without a row"
             + (f", mean {mean:.3f} kW" if mean is not None else "")
-            + (f", averaged from {text['readings']:,} readings" if is_averaged else "")
+            + quality.describe_averaging(record, step)
         )
-        doubts += quality["caveats"]
-        n_bad += sum(quality["skipped_lines"].values())
+        doubts += record["caveats"]
+        n_bad += sum(record["skipped_lines"].values())
     if n_bad:
         doubts.append(f"{n_bad:,} bad line{'s' * (n_bad > 1)}, which on_error: skip leaves out")
     _print_first(parsed / next(iter(found.records)))

@@ -34,7 +34,12 @@ def file_name(meter: str) -> str:
 
 
 def map_meters(
-    function: Callable[[str], Result], meters: Sequence[str], *, skip: bool, desc: str
+    function: Callable[[str], Result],
+    meters: Sequence[str],
+    *,
+    skip: bool,
+    desc: str,
+    in_parallel: bool = True,
 ) -> tuple[dict[str, Result], dict[str, str]]:
     """Apply `function` to the name of each meter, in parallel if there are many.
 
@@ -43,6 +48,7 @@ def map_meters(
         meters: The names of the meters.
         skip: Whether to skip meters for which `function` raises UserError.
         desc: The name of the stage in messages and progress.
+        in_parallel: Whether `function` may run in other processes.
 
     Returns:
         The results by meter, and the reasons by skipped meter.
@@ -54,7 +60,8 @@ def map_meters(
         return {meter: function(meter) for meter in meters}, {}
     results: dict[str, Result] = {}
     skipped: dict[str, str] = {}
-    attempts = parallel.map_items(partial(_result_or_error, function), meters, desc)
+    attempt = partial(_result_or_error, function)
+    attempts = parallel.map_items(attempt, meters, desc) if in_parallel else map(attempt, meters)
     for meter, result in zip(meters, attempts, strict=True):
         if isinstance(result, UserError) and not skip:
             raise UserError(

@@ -145,6 +145,8 @@ class DelimitedReader(TextReader):
         local = order.move_midnights(local, last, interval)
         stamps = rows.readings.stamps.copy()
         stamps[~rows.are_utc] = self._clock.to_utc(local, interval) if self._clock else local
+        if not self._clock:
+            return rows._replace(readings=Readings(stamps, values))
         is_skipped = np.isnat(stamps)
         # Some exports write lines without a value for the hour that clocks skip.
         has_value = np.isfinite(values).any(axis=1)

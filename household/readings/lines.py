@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -117,17 +117,10 @@ class TextReader(ABC):
 
     def _reject(self, fault: str, line: int, reason: str, text: bytes) -> None:
         """Count a bad line, or raise UserError if bad lines are not skipped."""
-        description = f"line {line}: {reason} in {preview(text)}"
+        self._first_bad = self._first_bad or f"line {line}: {reason} in {preview(text)}"
         if not self._skip:
-            raise UserError(f"{self.name} {description}; {self._remedy}")
-        self._first_bad = self._first_bad or description
+            raise UserError(f"{self.name} {self._first_bad}; {self._remedy}")
         self.skipped[fault] += 1
-
-    def find_sensors(self) -> dict[str, list[str]]:
-        """Return the columns that name sensors and hold several names that are not accepted."""
-        if "several_sensors" in self.layout.accept:
-            return {}
-        return {column: names for column, names in self.entities.items() if len(names) > 1}
 
     def check_skipped(self) -> None:
         """Raise UserError if so many lines were bad that the layout is probably wrong."""
@@ -138,6 +131,15 @@ class TextReader(ABC):
                 f"{self.name}: {bad:,} of {total:,} lines are bad, more than {MOST_BAD:.0%}, the "
                 f"first of them {self._first_bad}; correct parse.layout or the file"
             )
+
+
+def find_sensors(readers: Sequence[TextReader]) -> dict[str, list[str]]:
+    """Return the columns that name sensors and hold several names, with these names."""
+    by_column: dict[str, dict[str, None]] = {}
+    for reader in readers:
+        for column, names in reader.entities.items():
+            by_column.setdefault(column, {}).update(dict.fromkeys(names))
+    return {column: list(names) for column, names in by_column.items() if len(names) > 1}
 
 
 FAULTS = ("duplicate", "fields", "number", "out_of_order", "time", "unreadable")

@@ -63,7 +63,7 @@ def copy_or_zip(source: str, zip_path: Path) -> str:
 
 @contextmanager
 def open_text(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open the text of a file that `copy_or_zip` takes.
+    """Open the text of a file that `copy_or_zip` takes. A zip is read in its place.
 
     Args:
         path: The file.
@@ -72,9 +72,13 @@ def open_text(path: Path, name: str) -> Iterator[IO[bytes]]:
     Raises:
         UserError: It cannot be read.
     """
+    with path.open("rb") as file:
+        start = file.read(4)
     with tempfile.TemporaryDirectory() as folder:
-        zip_path = Path(folder) / "readings.zip"
-        copy_or_zip(str(path), zip_path)
+        zip_path = path
+        if not start.startswith(b"PK") or workbook.is_workbook(path, start):
+            zip_path = Path(folder) / "readings.zip"
+            copy_or_zip(str(path), zip_path)
         archive.verify(zip_path, name)
         with archive.open_text(zip_path) as text:
             yield text

@@ -16,7 +16,7 @@ from household.readings import archive, quality
 from household.readings.delimited import DelimitedReader, UnsortedError, to_table
 from household.readings.encoding import as_utf8
 from household.readings.intervals import check_interval, in_words, usual_interval
-from household.readings.lines import TextReader
+from household.readings.lines import TextReader, find_sensors
 from household.readings.merge import merge_sorted
 from household.readings.order import Readings
 from household.readings.step_reader import StepReader, trim_zeros
@@ -175,25 +175,17 @@ def _parse_collected(
             if zip_name in by_zip:
                 raise UserError(f"{zip_name}: two meters are named {name}; rename one")
             by_zip[zip_name] = readings
-    records: dict[str, dict[str, Any]] = {}
-    left_out: dict[str, str] = {}
-    for name, by_zip in by_meter.items():
-        series = _collected_series(readers, by_zip, TextFormat.of(layout), step)
-        try:
-            record = _write(parsed / name, series, layout)
-        except UserError as error:
-            if not skip or len(by_meter) == 1:
-                prefix = f"meter {name}: " if len(by_meter) > 1 else ""
-                raise UserError(f"{prefix}{error}") from None
-            left_out[name] = str(error)
-            print(f"parse: skipped meter {name}: {error}")
-            continue
-        if records:  # the bad lines are those of all meters together
-            record["skipped_lines"] = dict.fromkeys(record["skipped_lines"], 0)
-        records[name] = record
-    if not records:
-        name, reason = next(iter(left_out.items()))
-        raise UserError(f"all {len(left_out):,} meters failed; {name}: {reason}")
+
+    def write(name: str) -> dict[str, Any]:
+        series = _collected_series(readers, by_meter[name], TextFormat.of(layout), step)
+        return _write(parsed / name, series, layout)
+
+    # The readings are in the memory of this process.
+    records, left_out = meters.map_meters(
+        write, list(by_meter), skip=skip, desc="parse", in_parallel=False
+    )
+    for record in list(records.values())[1:]:  # the bad lines are those of all meters together
+        record["skipped_lines"] = dict.fromkeys(record["skipped_lines"], 0)
     return Parsed(records, left_out)
 
 
@@ -242,7 +234,7 @@ def _write(folder: Path, series: SeriesReader, layout: dict[str, Any]) -> dict[s
         for reader in series.readers:
             reader.check_skipped()
         skipped = sum((reader.skipped for reader in series.readers), Counter())
-        entities = _entities(series.readers)
+        entities = find_sensors(series.readers)
         record = report.to_dict(skipped, series.name, entities)
         record["caveats"] += series.caveats()
         report.check(series.name, entities, series.layout.accept)
@@ -266,12 +258,3 @@ def _readers(
                 else DelimitedReader(text, layout, step, skip=skip, name=name)
             )
         yield readers
-
-
-def _entities(readers: Sequence[TextReader]) -> dict[str, list[str]]:
-    """Return the columns that name sensors and hold several names, with these names."""
-    by_column: dict[str, dict[str, None]] = {}
-    for reader in readers:
-        for column, names in reader.entities.items():
-            by_column.setdefault(column, {}).update(dict.fromkeys(names))
-    return {column: list(names) for column, names in by_column.items() if len(names) > 1}

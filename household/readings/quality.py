@@ -178,6 +178,13 @@ class QualityReport:
                 return
 
 
+def describe_averaging(record: Mapping[str, Any], step: Step) -> str:
+    """Return how many readings were averaged into the steps of a record, "" if none were."""
+    text = record.get("text", {"interval_seconds": 60 * step.minutes})
+    is_averaged = text["interval_seconds"] < 60 * step.minutes
+    return f", averaged from {text['readings']:,} readings" if is_averaged else ""
+
+
 def combine(records: Mapping[str, dict[str, Any]], left_out: Mapping[str, str]) -> dict[str, Any]:
     """Combine the records of all meters.
 
