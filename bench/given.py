@@ -5,12 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from household.core import files, params, paths
+from household.core import arrow, files, params, paths
 from household.core.params import Params
 from household.core.schema import Values
 from household.dataset import scaling, series, windows
+from household.dataset.history import History
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
+from household.evaluation.baselines import ForecastContext
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,6 +24,7 @@ class Given(NamedTuple):
         settings: The parameters.
         shape: The shape of the windows.
         values: The series: (minutes, features), the target first.
+        context: What a baseline may read.
         scaled: The scaling of the features.
         train: The starts of the training windows.
         validation: The starts of the validation windows.
@@ -32,6 +35,7 @@ class Given(NamedTuple):
     settings: Params
     shape: WindowShape
     values: Values
+    context: ForecastContext
     scaled: Scaler
     train: Starts
     validation: Starts
@@ -51,12 +55,23 @@ def read_given(seconds: float) -> Given:
     """Return the output of the split stage in the current folder."""
     read = params.load()
     minutes = files.read_table(paths.SERIES / "power.parquet")
+    shape, values = WindowShape.of(read.window), series.to_array(minutes)
+    train = windows.read_starts(paths.TRAIN / "power.parquet")
+    timestamps = arrow.to_numpy(minutes["timestamp"])
+    history = History.of(
+        timestamps,
+        values[:, 0],
+        step=read.step,
+        profile_days=read.window.profile_days,
+        horizon=shape.horizon,
+    )
     return Given(
         read,
-        WindowShape.of(read.window),
-        series.to_array(minutes),
+        shape,
+        values,
+        ForecastContext(values, timestamps, train, shape, read.step, history),
         scaling.read(paths.SCALING, minutes.column_names[1:]),
-        windows.read_starts(paths.TRAIN / "power.parquet"),
+        train,
         windows.read_starts(paths.VALIDATION / "power.parquet"),
         windows.read_starts(paths.TEST / "power.parquet"),
         seconds,

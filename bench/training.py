@@ -199,13 +199,9 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     """Train the trees of `evaluate.lightgbm`, scored after every 50 of each kind."""
     from household.core.quantiles import interpolate_levels  # noqa: PLC0415
     from household.core.schema import REPORTED_QUANTILES  # noqa: PLC0415
-    from household.core.step import MINUTE  # noqa: PLC0415
-    from household.evaluation import baselines, lightgbm  # noqa: PLC0415
+    from household.evaluation import lightgbm  # noqa: PLC0415
 
-    # The trees know no clock.
-    known = baselines.ForecastContext(
-        data.values, np.empty(0, "datetime64[m]"), data.train, data.shape, MINUTE
-    )
+    known = data.context
     trees = lightgbm.make_dataset(known)
 
     def grow(level: float | None) -> tuple[Any, list[float]]:

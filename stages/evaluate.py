@@ -13,19 +13,19 @@ from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.dataset import windows
 from household.evaluation import meter_scores
-from household.model import inference
 from household.report import verdict
 
 
 def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
     test = meters.by_name(root / paths.TEST)
-    horizon = inference.window_shape(inference.load_session(root / paths.GRAPH)).horizon
+    horizon = params.window.horizon
     count, is_pooled = sum(files.row_count(path) for path in test.values()), len(test) > 1
     score_meter = partial(
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
+        window=params.window,
         levels=params.train.quantiles,
         step=params.step,
         pooled_stride=windows.evaluation_stride(count, horizon, params.step, pooled=is_pooled),

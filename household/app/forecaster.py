@@ -16,7 +16,6 @@ from household.core.schema import Float32, Mask, Values
 from household.core.step import Step
 from household.dataset import windows
 from household.dataset.windows import Starts
-from household.evaluation import baselines
 from household.model import inference, saved_model
 from household.readings.text_format import UCI_FORMAT, TextFormat
 
@@ -131,10 +130,10 @@ class Forecaster:
                 f"values, which a forecast and its actual power need, in {len(stamps)} "
                 f"{self.step.nouns}"
             )
-        context = baselines.ForecastContext(values, stamps, starts, self.shape, self.step)
+        last = values[windows.last_input_row(starts, self.shape.lookback), 0]
         columns = self._power(values, starts, quantiles) | {
             "actual_kw": windows.targets(values, starts, self.shape),
-            "persistence_kw": baselines.persistence(context, starts),
+            "persistence_kw": np.repeat(last[:, np.newaxis], self.shape.horizon, axis=1),
         }
         target_times = stamps[windows.target_rows(starts, self.shape)]
         return _restore_zone(table, schema.power_table(target_times, columns))

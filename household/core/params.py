@@ -71,6 +71,7 @@ class WindowParams(Section):
     horizon: int = Field(ge=1, le=1440)
     features: list[Feature] = Field(min_length=1)
     across_gaps: bool
+    profile_days: int = Field(ge=1, le=366)
     use_fraction: float = Field(gt=0, le=1)
 
     @field_validator("features")

@@ -6,6 +6,7 @@ steps of a window or steps before them.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ from household.core.parallel import prefetch
 from household.core.schema import Float32, Float64, Power, Times, Values
 from household.core.step import Step
 from household.dataset import windows
+from household.dataset.history import History
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
 
-DAY = np.timedelta64(1, "D")
 # Relative to a correlation of 1. Enough for equal columns to share their weight.
 RIDGE = 1e-3
 CHUNK = 4096
@@ -32,6 +33,7 @@ class ForecastContext(NamedTuple):
         train: The starts of the training windows.
         shape: The shape of the windows.
         step: The length of a step.
+        history: The power by local time, of which forecasts see what is known by then.
         timezone: The time zone of the times, which are then in UTC; None for local times.
     """
 
@@ -40,6 +42,7 @@ class ForecastContext(NamedTuple):
     train: Starts
     shape: WindowShape
     step: Step
+    history: History
     timezone: str | None = None
 
 
@@ -62,24 +65,34 @@ def window_mean(context: ForecastContext, starts: Starts) -> Power:
     return _at_each_step(np.concatenate(means), context.shape)
 
 
-def daily_naive(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the target at the same time of the last day before the forecast is made.
+def seasonal_naive(context: ForecastContext, starts: Starts, *, days: int) -> Power:
+    """Forecast the target at the same local time some days before.
 
-    That is 24 hours before for a horizon of up to a day. Where that step is missing, forecast as
-    `persistence` does.
+    A target further ahead than that is looked up twice as many days before, and so on. Where that
+    step is missing, forecast as `persistence` does.
     """
-    days = -(-np.arange(1, context.shape.horizon + 1) // context.step.per_day)
-    day_earlier = context.timestamps[windows.target_rows(starts, context.shape)] - days * DAY
-    rows = np.searchsorted(context.timestamps, day_earlier)
-    is_known = context.timestamps[rows] == day_earlier
-    return np.where(is_known, context.values[rows, 0], persistence(context, starts))
+    rows = windows.last_input_row(starts, context.shape.lookback)
+    power = context.history.days_before(rows, context.shape.horizon, days)
+    return np.where(np.isnan(power), persistence(context, starts), power)
+
+
+def profile(context: ForecastContext, starts: Starts) -> Power:
+    """Forecast the mean of the power at that time of day over the last days."""
+    rows = windows.last_input_row(starts, context.shape.lookback)
+    return context.history.profile(rows, context.shape.horizon)
 
 
 def mase_scale(context: ForecastContext) -> float:
-    """Return the scale of MASE: the MAE in kW of persistence one step ahead, in training."""
+    """Return the scale of MASE: the MAE in kW of a naive forecast one step ahead, in training.
+
+    It is persistence, for a horizon of a day or more the power a day before, and for one of a week
+    or more the power a week before.
+    """
     one_ahead = context._replace(shape=context.shape._replace(horizon=1))
+    days = context.shape.horizon // context.step.per_day
+    naive = partial(seasonal_naive, days=7 if days >= 7 else 1) if days else persistence
     actual = windows.targets(context.values, context.train, one_ahead.shape)
-    return metrics.mae(actual, persistence(one_ahead, context.train))
+    return metrics.mae(actual, naive(one_ahead, context.train))
 
 
 def ridge(context: ForecastContext, starts: Starts) -> Power:
@@ -138,6 +151,8 @@ def split_starts(starts: Starts) -> list[Starts]:
 NAIVE: dict[str, Baseline] = {
     metrics.PERSISTENCE: persistence,
     "window mean": window_mean,
-    "day before": daily_naive,
+    "day before": partial(seasonal_naive, days=1),
+    "week before": partial(seasonal_naive, days=7),
+    "profile": profile,
 }
 BASELINES = NAIVE | {"linear": ridge}

@@ -8,12 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from household.core import arrow, files, meters, paths
-from household.core.params import EvaluateParams
+from household.core.params import EvaluateParams, WindowParams
 from household.core.schema import Float64
 from household.core.step import Spacing, Step
 from household.dataset import windows
+from household.dataset.history import History
 from household.dataset.series import to_array
-from household.evaluation import baselines, evaluate, metrics, predictions, significance
+from household.dataset.windows import Starts, WindowShape
+from household.evaluation import evaluate, metrics, predictions, significance
+from household.evaluation.baselines import ForecastContext
 from household.evaluation.evaluate import Evaluation
 from household.evaluation.predictions import ForecastSet
 from household.model import inference
@@ -57,6 +60,7 @@ def score_meter(
     root: Path,
     *,
     settings: EvaluateParams,
+    window: WindowParams,
     levels: Sequence[float],
     step: Step,
     pooled_stride: int,
@@ -68,6 +72,7 @@ def score_meter(
         root: The folder of the pipeline. A meter that the model was not trained on only has a test
             split there.
         settings: The parameters of the evaluate stage.
+        window: The parameters of the window stage.
         levels: The levels of the quantiles.
         step: The length of a step.
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
@@ -84,18 +89,11 @@ def score_meter(
         for split in (paths.TRAIN, paths.VALIDATION)
     )
     test = windows.read_starts(root / paths.TEST / name)
-    shape = inference.window_shape(session)
+    shape = WindowShape.of(window)
     stride = windows.evaluation_stride(len(test), shape.horizon, step)
     forecasts = predictions.run_forecasters(
         session,
-        baselines.ForecastContext(
-            to_array(series),
-            arrow.to_numpy(series["timestamp"]),
-            train,
-            shape,
-            step,
-            series["timestamp"].type.tz,
-        ),
+        _context(series, train, window, step),
         features=series.column_names[1:],
         validation=validation,
         test=test[::stride],
@@ -105,6 +103,21 @@ def score_meter(
     row = {"meter": meter, "in_training": in_training} | _row(forecasts, Spacing(stride, step))
     thinning = max(1, pooled_stride // stride)
     return MeterScore(row, forecasts.thin(thinning), Spacing(stride * thinning, step))
+
+
+def _context(series: pa.Table, train: Starts, window: WindowParams, step: Step) -> ForecastContext:
+    """Return what a baseline may read of a series."""
+    shape, timezone = WindowShape.of(window), series["timestamp"].type.tz
+    values, timestamps = to_array(series), arrow.to_numpy(series["timestamp"])
+    history = History.of(
+        timestamps,
+        values[:, 0],
+        step=step,
+        profile_days=window.profile_days,
+        horizon=shape.horizon,
+        timezone=timezone,
+    )
+    return ForecastContext(values, timestamps, train, shape, step, history, timezone)
 
 
 def _row(results: ForecastSet, spacing: Spacing) -> dict[str, Any]:

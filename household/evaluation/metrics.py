@@ -28,12 +28,12 @@ def mase(actual: Power, forecast: Power, scale: float) -> float | None:
     """Return the mean absolute scaled error: the MAE over `scale`; None if `scale` is 0.
 
     Hyndman and Koehler (2006), Another look at measures of forecast accuracy, International Journal
-    of Forecasting 22(4), equation for q_t with m = 1.
+    of Forecasting 22(4), equation for q_t.
 
     Args:
         actual: The actual power.
         forecast: The forecast.
-        scale: The MAE of persistence one step ahead in training, whatever the horizon.
+        scale: The MAE of a naive forecast in training; see `baselines.mase_scale`.
     """
     return mae(actual, forecast) / scale if scale else None
 

@@ -24,8 +24,8 @@ from household.model.forecast import Forecast
 if TYPE_CHECKING:  # it is for household.model.inference to import it
     import onnxruntime
 
-# Far behind persistence, so that no one asks for their distribution.
-WITHOUT_QUANTILES = ("window mean", "day before")
+# Behind persistence or the profile, so that no one asks for their distribution.
+WITHOUT_QUANTILES = ("window mean", "day before", "week before")
 
 
 class ForecastSet(NamedTuple):

@@ -47,14 +47,15 @@ def settings(results: Results) -> pd.DataFrame:
 
 
 def _describe_winner(results: Results) -> str:
-    """Compare the LSTM with persistence, or with the best baseline if that beats the LSTM."""
+    """Compare the LSTM with the reference, or with the best baseline if that beats the LSTM."""
     verdict_record = results.verdict
     persistence, best = verdict_record["persistence_skill"], verdict_record["best_skill"]
     if persistence is None or best is None:
         best_baseline = caveats.capitalized(verdict_record["best_baseline"])
         return f"{best_baseline} makes no error on this test split"
-    skill, other = persistence, "persistence"
-    if best <= 0 and verdict_record["best_baseline"] != PERSISTENCE:
+    skill, other = persistence, PERSISTENCE
+    is_reference = verdict.reference_baseline(verdict_record) != PERSISTENCE
+    if is_reference or (best <= 0 and verdict_record["best_baseline"] != PERSISTENCE):
         skill, other = best, f"{verdict_record['best_baseline']}, the best baseline"
     smaller = "smaller" if skill > 0 else "larger"
     return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}"

@@ -41,9 +41,10 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         ONE_HOUSE if meters == 1 else SEVERAL.format(meters),
         INTERVALS.format(nouns=step.nouns),
     ]
+    headline, first_line, *_ = texts["verdict"]
     parts = [
         f"# Forecast of a household's power, {ahead} ahead",
-        f"{texts['verdict', 'headline']}. {texts['verdict', 'against persistence']}.",
+        f"{headline}. {first_line}.",
         "## Model",
         table(["", ""], texts["model"].items()),
         "## Usage",

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from household.core.step import MINUTE, Step
-from household.evaluation.metrics import PREVIOUS
+from household.evaluation.metrics import PERSISTENCE, PREVIOUS
 
 N_WORST = 10
+# Persistence is weak where the best baseline has an error that is smaller by this share.
+WEAK = 0.1
 CALLED = {"in_training": "meters", "held_out": "meters not used for training"}
 
 
@@ -45,6 +47,7 @@ def summary(
 ) -> dict[str, str]:
     """Compare the LSTM with other forecasters, a line each, by what the line is about.
 
+    The first line is on the reference, persistence or the best baseline where that is much better.
     There is no line on the best baseline if that is persistence, none on a previous model without
     one, and none on the distribution if the network forecasts none.
 
@@ -56,30 +59,44 @@ def summary(
         simulated: Whether the data is simulated.
     """
     verdict = metrics["verdict"]
-    best = verdict["best_baseline"]
+    reference, best = reference_baseline(verdict), verdict["best_baseline"]
     data = [f"{windows:,} test windows" + _describe_targets(horizon, step)]
     if "meters" in metrics:
         data.append(f"{metrics['meters']['in_training']['meters']:,} meters")
     if simulated:
         data.append("simulated data")
+    titles = {best: "against the best baseline", PERSISTENCE: "against persistence"}
+    gains = {
+        best: _difference(verdict, "best_"),
+        PERSISTENCE: _difference(verdict, "persistence_"),
+    }
+    errors = {name: f"{metrics[name]['rmse_kw']:.4f} kW" for name in ("LSTM", *titles)}
     lines = {
-        "against persistence": f"LSTM RMSE {metrics['LSTM']['rmse_kw']:.4f} kW, persistence "
-        f"{metrics['persistence']['rmse_kw']:.4f} kW: {_difference(verdict, 'persistence_')}, "
-        + ", ".join(data)
+        titles[reference]: f"LSTM RMSE {errors['LSTM']}, {reference} {errors[reference]}: "
+        f"{gains[reference]}, {', '.join(data)}"
     }
     if metrics["distribution"]:
         lines["distribution"] = _describe_distribution(metrics)
-    if best != "persistence":
-        lines["against the best baseline"] = (
-            f"Best baseline, {best}, RMSE {metrics[best]['rmse_kw']:.4f} kW: the LSTM is "
-            f"{_difference(verdict, 'best_')}"
-        )
+    if best != PERSISTENCE:
+        other = best if reference == PERSISTENCE else PERSISTENCE
+        name = f"Best baseline, {best}," if other == best else "Persistence"
+        lines[titles[other]] = f"{name} RMSE {errors[other]}: the LSTM is {gains[other]}"
     if "previous_skill" in verdict:
         lines["against the previous LSTM"] = (
             f"Previous LSTM RMSE {metrics[PREVIOUS]['rmse_kw']:.4f} kW: the LSTM is "
             f"{_difference(verdict, 'previous_')}"
         )
     return lines
+
+
+def reference_baseline(verdict: Mapping[str, Any]) -> str:
+    """Return the baseline to judge by: persistence, or the best one where that is much better."""
+    skill, best_skill = verdict["persistence_skill"], verdict["best_skill"]
+    if skill is None or best_skill is None:
+        return PERSISTENCE
+    # The error of the LSTM is 1 - skill of that of the baseline.
+    is_weak = 1 - skill < (1 - WEAK) * (1 - best_skill)
+    return verdict["best_baseline"] if is_weak else PERSISTENCE
 
 
 def _describe_targets(horizon: int, step: Step) -> str:

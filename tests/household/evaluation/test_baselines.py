@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from household.core.errors import UserError
-from household.core.schema import Power
+from household.core.schema import Power, Times, Values
 from household.core.step import MINUTE
 from household.dataset import windows
+from household.dataset.history import History
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
 from household.evaluation.baselines import Baseline, ForecastContext
@@ -24,6 +25,7 @@ def trees(given: ForecastContext, starts: Starts) -> Power:
 
 ALL = [*baselines.BASELINES.values(), trees]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
+DAY = np.timedelta64(1, "D").item()
 
 
 def house(
@@ -42,9 +44,18 @@ def house(
     clock = np.cumsum(draw.choice([1, 1, 1, 7], minutes))
     shape = WindowShape(lookback, horizon)
     starts = windows.find_starts(BEGIN + np.arange(minutes), MINUTE, shape, across_gaps=True)
-    return ForecastContext(
-        values, BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2], shape, MINUTE
-    )
+    timestamps, train = BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2]
+    history = look_back(timestamps, values, shape)
+    return ForecastContext(values, timestamps, train, shape, MINUTE, history)
+
+
+def look_back(timestamps: Times, values: Values, shape: WindowShape) -> History:
+    return History.of(timestamps, values[:, 0], step=MINUTE, profile_days=2, horizon=shape.horizon)
+
+
+def with_values(given: ForecastContext, values: Values) -> ForecastContext:
+    history = look_back(given.timestamps, values, given.shape)
+    return given._replace(values=values, history=history)
 
 
 def due(given: ForecastContext) -> Starts:
@@ -72,14 +83,15 @@ def test_daily_naive_takes_the_value_of_24_hours_before(
     expected = [
         [
             at.get(
-                made.timestamps[start + made.shape.lookback + step].item() - baselines.DAY.item(),
+                made.timestamps[start + made.shape.lookback + step].item() - DAY,
                 made.values[start + made.shape.lookback - 1, 0].item(),
             )
             for step in range(horizon)
         ]
         for start in due(made).tolist()
     ]
-    assert baselines.daily_naive(made, due(made)).tolist() == expected
+    found = baselines.BASELINES["day before"](made, due(made))
+    assert found.tolist() == expected
 
 
 @pytest.mark.parametrize(("train", "horizon"), [(900, 1), (6000, 1), (900, 3)])
@@ -104,7 +116,7 @@ def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int)
 def test_a_column_that_never_changes_has_no_linear_weight() -> None:
     made = house(400)
     constant = np.column_stack([made.values, np.full(400, 240, np.float32)])
-    assert baselines.ridge(made._replace(values=constant), due(made)) == pytest.approx(
+    assert baselines.ridge(with_values(made, constant), due(made)) == pytest.approx(
         baselines.ridge(made, due(made)), rel=1e-5, abs=1e-5
     )
 
@@ -134,7 +146,7 @@ def test_no_baseline_reads_a_target_or_later_minutes(baseline: Baseline, horizon
     other[start + made.shape.lookback :] = 99
     expected = baseline(made, starts)
     assert expected.dtype == np.float32
-    assert baseline(made._replace(values=other), starts).tolist() == expected.tolist()
+    assert baseline(with_values(made, other), starts).tolist() == expected.tolist()
 
 
 def test_missing_lightgbm_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

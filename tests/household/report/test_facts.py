@@ -36,7 +36,7 @@ def test_the_facts_are_those_of_the_run() -> None:
         "the mean and 5 quantiles of the change of the power in the next minute"
     )
     assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 96 units"
-    assert table["headline"].startswith("The LSTM's error is 90.1% smaller than")
+    assert table["headline"].startswith("The LSTM's error is 80.1% smaller than that of linear")
     assert table["distribution"] == (
         "Distribution: CRPS 0.0993 kW, persistence 1.4387 kW: 93.1% lower (95% CI 93.1% to 93.3%); "
         "the 80% interval covers 79.2% and the 95% interval 95.5%"
@@ -252,7 +252,9 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
     )
     assert "on 50.0% of 1 meters not used for training (" in texts["over held-out meters"]
     assert texts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
-    assert texts["against persistence"].endswith("4,000 test windows, 3 meters, simulated data")
+    assert texts["against the best baseline"].endswith(
+        "4,000 test windows, 3 meters, simulated data"
+    )
     assert texts["meters"] == "4, 1 of them not used for training"
     said = list(caveats.caveats(several))
     assert "On 1 of 2 meters the LSTM does not beat persistence." in said
