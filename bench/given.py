@@ -5,14 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from household.core import arrow, files, params, paths
+from household.core import files, params, paths
 from household.core.params import Params
 from household.core.schema import Values
-from household.dataset import scaling, series, windows
-from household.dataset.history import History
+from household.dataset import batches, scaling, series, windows
+from household.dataset.inputs import InputReader, Inputs
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation.baselines import ForecastContext
+from household.model import anchor
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,9 +43,24 @@ class Given(NamedTuple):
     test: Starts
     seconds: float
 
+    @property
+    def inputs(self) -> Inputs:
+        """Return what the network reads of the series."""
+        return self.context.inputs
+
     def standard(self) -> Floats:
         """Return the series, standardised by the mean and deviation of the training split."""
         return ((self.values - self.scaled.center) / self.scaled.scale).astype(np.float32)
+
+    def standard_inputs(self) -> Floats:
+        """Return the standardised readings that the network reads, and last its anchor."""
+        scaler = self.inputs.columns.scale_readings(self.scaled)
+        readings = (self.inputs.values - scaler.center) / scaler.scale
+        profile = self.inputs.history.profile(np.arange(len(self.values)), 1)
+        (share,) = self.scaled.shares
+        anchors = share * self.values[:, :1] + (1 - share) * profile
+        standard = (anchors - self.scaled.center[0]) / self.scaled.scale[0]
+        return np.column_stack([readings, standard]).astype(np.float32)
 
     def kilowatts(self, standard: Floats) -> Floats:
         """Return standardised power in kW."""
@@ -54,25 +70,21 @@ class Given(NamedTuple):
 def read_given(seconds: float) -> Given:
     """Return the output of the split stage in the current folder."""
     read = params.load()
-    minutes = files.read_table(paths.SERIES / "power.parquet")
-    shape, values = WindowShape.of(read.window), series.to_array(minutes)
-    train = windows.read_starts(paths.TRAIN / "power.parquet")
-    timestamps = arrow.to_numpy(minutes["timestamp"])
-    history = History.of(
-        timestamps,
-        values[:, 0],
-        step=read.step,
-        profile_days=read.window.profile_days,
-        horizon=shape.horizon,
+    minutes, reader = files.read_table(paths.SERIES / "power.parquet"), InputReader.of(read)
+    inputs = reader.of_table(minutes)
+    train, validation, test = (
+        windows.read_starts(split / "power.parquet")
+        for split in (paths.TRAIN, paths.VALIDATION, paths.TEST)
     )
+    shares = anchor.fit_shares(batches.in_memory(inputs, train), reader.shape)
     return Given(
         read,
-        shape,
-        values,
-        ForecastContext(values, timestamps, train, shape, read.step, history),
-        scaling.read(paths.SCALING, minutes.column_names[1:]),
+        reader.shape,
+        series.to_array(minutes),
+        ForecastContext(minutes, inputs, train, reader.shape, read.step),
+        scaling.read(paths.SCALING, minutes.column_names[1:])._replace(shares=shares),
         train,
-        windows.read_starts(paths.VALIDATION / "power.parquet"),
-        windows.read_starts(paths.TEST / "power.parquet"),
+        validation,
+        test,
         seconds,
     )

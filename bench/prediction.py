@@ -34,17 +34,17 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=205_000)
     options = parser.parse_args()
     data = read_given(0)
-    values, lookback = data.values, data.shape.lookback
+    lookback = data.shape.lookback
     # As many as asked for, though the series have fewer.
     starts = np.resize(windows.read_starts(paths.WINDOWS / "power.parquet"), options.windows)
     model, session = keras_file.load(paths.NETWORK), inference.load_session(paths.GRAPH)
-    copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard())
+    copy, standard = of_torch(model, data.settings.train), torch.from_numpy(data.standard_inputs())
 
     def by_torch() -> npt.NDArray[np.float32]:
         return of_outputs(data, forecast(copy, standard, starts, lookback)).mean[:, 0]
 
     ways: dict[str, Forecast] = {
-        "ONNX Runtime": lambda: inference.predict(session, values, starts).mean[:, 0],
+        "ONNX Runtime": lambda: inference.predict(session, data.inputs, starts).mean[:, 0],
         "PyTorch": by_torch,
     }
     first = {name: way() for name, way in ways.items()}  # and warm
@@ -56,10 +56,10 @@ def main() -> None:
             taken[name].append(time.perf_counter() - begin)
     medians = {name: statistics.median(each) for name, each in taken.items()}
     some = starts[:SOME]
-    inputs = windows.inputs(values, some, lookback)
-    model.predict(inputs, verbose=0)
+    model.predict(data.inputs.windows(some, data.shape), verbose=0)
     begin = time.perf_counter()
-    outputs = model.predict(windows.inputs(values, some, lookback), batch_size=4096, verbose=0)
+    given = data.inputs.windows(some, data.shape)
+    outputs = model.predict(given, batch_size=4096, verbose=0)
     keras = outputs["mean"][:, 0]
     medians["Keras"] = (time.perf_counter() - begin) * len(starts) / len(some)
     off = {name: float(np.abs(each[: len(some)] - keras).max()) for name, each in first.items()}
@@ -81,7 +81,7 @@ def main() -> None:
 def of_torch(model: network.Model, settings: TrainParams) -> Forecaster:
     """Return the Keras network in PyTorch, with the same weights."""
     inputs, _ = model.get_layer("lstm_1_1").cell.kernel.shape
-    copy = Forecaster(inputs // 2, settings)
+    copy = Forecaster((inputs - 1) // 2, settings)
     with torch.no_grad():
         for number, member in enumerate(copy.members, 1):
             for depth, layer in enumerate((member.first, member.second), 1):

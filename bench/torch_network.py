@@ -40,6 +40,7 @@ class Member(nn.Module):  # type: ignore[misc]
 class Forecaster(nn.Module):  # type: ignore[misc]
     """From standardised readings to the distribution of the minute after each of the last.
 
+    The columns are the features, the anomaly of the power and the anchor of the forecast.
     The outputs (members, windows, minutes, levels + 1) are the standardised quantiles and the mean.
     """
 
@@ -47,16 +48,17 @@ class Forecaster(nn.Module):  # type: ignore[misc]
         super().__init__()
         outputs = len(settings.levels) + 1
         made = [
-            Member(2 * features, settings.units, settings.dropout, outputs)
+            Member(2 * features + 1, settings.units, settings.dropout, outputs)
             for _ in range(settings.ensemble_size)
         ]
         self.members = nn.ModuleList(made)
 
     def forward(self, readings: torch.Tensor, minutes: int) -> torch.Tensor:
-        changes = torch.diff(readings, dim=1, prepend=readings[:, :1])
-        inputs = torch.cat([readings, changes], dim=2)
-        last = readings[:, -minutes:, :1]
-        return torch.stack([last + member(inputs, minutes) for member in self.members])
+        features = readings[..., :-2]
+        changes = torch.diff(features, dim=1, prepend=features[:, :1])
+        inputs = torch.cat([readings[..., :-1], changes], dim=2)
+        anchor = readings[:, -minutes:, -1:]
+        return torch.stack([anchor + member(inputs, minutes) for member in self.members])
 
 
 def distribution_loss(
@@ -81,8 +83,8 @@ def train(data: Given, *, dense: bool) -> Iterator[tuple[float, Forecast]]:
     count = partial(torch.arange, device=DEVICE)
     # Without `network`: after TensorFlow, PyTorch's optimizers end the process.
     minutes = settings.chunk_length if dense else 1
-    standard = torch.from_numpy(data.standard()).to(DEVICE)
-    model = Forecaster(standard.shape[1], settings).to(DEVICE)
+    standard = torch.from_numpy(data.standard_inputs()).to(DEVICE)
+    model = Forecaster(standard.shape[1] - 2, settings).to(DEVICE)
     counts = np.zeros(len(data.values) + minutes, np.float32)
     counts[data.train] = 1
     weight = torch.from_numpy(counts).to(DEVICE)

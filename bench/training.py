@@ -96,11 +96,12 @@ def persistence(data: Given) -> Iterator[Reached]:
 def default(data: Given) -> Iterator[Reached]:
     """Run the train stage; yield the best weights after each epoch."""
     from household.dataset import batches  # noqa: PLC0415
-    from household.model import loop, network  # noqa: PLC0415
+    from household.model import loop, network, portability  # noqa: PLC0415
 
     begin = time.perf_counter()
-    network.set_determinism(data.settings.seed, data.shape, data.settings.train)
-    model = network.build_model(data.shape, data.scaled, data.settings.train)
+    columns = data.inputs.columns
+    portability.set_determinism(data.settings.seed, data.shape, data.settings.train)
+    model = network.build_model(data.shape, data.scaled, columns, data.settings.train)
     reached: list[tuple[float, list[Any]]] = []
 
     with tempfile.TemporaryDirectory() as folder:
@@ -113,8 +114,8 @@ def default(data: Given) -> Iterator[Reached]:
                 reached.append((times[-2], best(kept)))
 
         times: list[float] = []
-        parts = (batches.in_memory(data.values, of) for of in (data.train, data.validation))
-        learnt = loop.TrainingData(data.scaled, *parts)
+        parts = (batches.in_memory(data.inputs, of) for of in (data.train, data.validation))
+        learnt = loop.TrainingData(data.scaled, columns, *parts)
         loop.fit(
             model,
             learnt,
@@ -126,7 +127,7 @@ def default(data: Given) -> Iterator[Reached]:
         reached.append((times[-1], best(kept)))
     for seconds, weights in reached:
         model.set_weights(weights)
-        inputs = windows.inputs(data.values, data.test, data.shape.lookback)
+        inputs = data.inputs.windows(data.test, data.shape)
         outputs = model.predict(inputs, batch_size=4096, verbose=0)
         if isinstance(outputs, dict):
             yield Reached(seconds, Forecast.of_distribution(outputs["mean"], outputs["quantiles"]))
@@ -136,9 +137,10 @@ def default(data: Given) -> Iterator[Reached]:
 
 def with_keras_lstm(data: Given) -> Iterator[Reached]:
     """Run the train stage with Keras's LSTM, which on a CPU is a loop of small operations."""
-    from household.model import network  # noqa: PLC0415
+    from household.model import layers, network  # noqa: PLC0415
 
-    network.FusedLSTM = network.FusedLSTM.__base__  # type: ignore[misc]
+    by_keras = layers.TO_TRAIN._replace(lstm=layers.TO_DEPLOY.lstm)
+    network.TO_TRAIN = by_keras  # type: ignore[attr-defined]
     return default(data)
 
 

@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from household.core import params, paths, store
 from household.core.params import Params
-from household.core.step import MINUTE
 from household.dataset import scaling, series, split, windows
+from household.dataset.inputs import InputReader
 from household.evaluation import metrics
 
 SCORES = Path("bench/scores.jsonl")
@@ -79,9 +79,10 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
         window.use_fraction,
     )
     kept = pa.concat_tables(complete)
-    values = series.to_array(kept)
+    reader = InputReader.of(settings)
+    inputs = reader.of_table(kept)
     starts = windows.find_starts(
-        kept["timestamp"].to_numpy(), MINUTE, shape, across_gaps=window.across_gaps
+        kept["timestamp"].to_numpy(), settings.step, shape, across_gaps=window.across_gaps
     )
     splits = split.split_windows(starts, shape, settings.split, seed=seed)
     counted = scaling.MeterWindows(
@@ -90,14 +91,26 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     scaled = scaling.fit_scaler(window.features, [counted], shape)
     # Imports TensorFlow, which the process that prints the table does without.
     from household.dataset import batches  # noqa: PLC0415
-    from household.model import inference, loop, network, onnx_export  # noqa: PLC0415
+    from household.model import (  # noqa: PLC0415
+        anchor,
+        inference,
+        loop,
+        network,
+        onnx_export,
+        portability,
+    )
 
-    network.set_determinism(seed, shape, settings.train)
-    model = network.build_model(shape, scaled, settings.train)
+    learnt, validation = (
+        batches.in_memory(inputs, part) for part in (splits.train, splits.validation)
+    )
+    if reader.columns.is_anchored:
+        scaled = scaled._replace(shares=anchor.fit_shares(learnt, shape))
+    design = (shape, scaled, reader.columns, settings.train)
+    portability.set_determinism(seed, shape, settings.train)
+    model = network.build_model(*design)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        learnt = (batches.in_memory(values, part) for part in (splits.train, splits.validation))
-        data = loop.TrainingData(scaled, *learnt)
+        data = loop.TrainingData(scaled, reader.columns, learnt, validation)
         state = Path(folder) / "checkpoint.npz"
         loop.fit(
             model,
@@ -110,12 +123,12 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    graph = onnx_export.to_onnx(shape, scaled, settings.train, weights=weights)
+    graph = onnx_export.to_onnx(*design, weights=weights)
     session = inference.create_session(onnx_export.serialize(graph))
     for part in ("validation", "test"):
         chosen = np.sort(getattr(splits, part))
-        actual = windows.targets(values, chosen, shape)
-        forecast = inference.predict(session, values, chosen)
+        actual = windows.targets(inputs.values, chosen, shape)
+        forecast = inference.predict(session, inputs, chosen)
         if forecast.quantiles is not None:
             scores = metrics.crps(actual, forecast.quantiles, settings.train.levels)
             row[f"{part}_crps"] = round(float(scores.mean()), 5)

@@ -12,6 +12,7 @@ from pathlib import Path
 from household.core import files, meters, paths, stage
 from household.core.params import Params
 from household.dataset import windows
+from household.dataset.inputs import InputReader
 from household.evaluation import meter_scores
 from household.report import verdict
 
@@ -25,9 +26,8 @@ def main(params: Params, root: Path = Path()) -> None:
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
-        window=params.window,
+        reader=InputReader.of(params),
         levels=params.train.quantiles,
-        step=params.step,
         pooled_stride=windows.evaluation_stride(count, horizon, params.step, pooled=is_pooled),
     )
     scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from household.core import params, paths
 from household.dataset.windows import WindowShape
-from household.model import network
+from household.model import portability
 
 ROOT = Path(__file__).parents[1]
 # Share of a committed error by which another may differ, and the least that counts as a difference.
@@ -46,7 +46,7 @@ def main() -> None:
         found, found_scores = locked(clone), json.loads((clone / paths.METRICS).read_text())
         given = params.load(clone / paths.PARAMS)
         shape = WindowShape(given.window.lookback, given.window.horizon)
-        reason = network.name_difference(shape, given.train)
+        reason = portability.name_difference(shape, given.train)
     print(judge(committed, found, scores, found_scores, reason))
 
 

@@ -12,16 +12,26 @@ from household.app.tail import FollowedFile
 from household.core import arrow, schema
 from household.core.errors import UserError
 from household.core.quantiles import column_name, named_intervals, quantile
-from household.core.schema import Float32, Mask, Values
+from household.core.schema import Float32, Mask, Times, Values
 from household.core.step import Step
 from household.dataset import windows
+from household.dataset.inputs import Inputs
 from household.dataset.windows import Starts
 from household.model import inference, saved_model
 from household.readings.text_format import UCI_FORMAT, TextFormat
 
 
 class Forecaster:
-    """Forecast the power after given readings in kW, without TensorFlow."""
+    """Forecast the power after given readings in kW, without TensorFlow.
+
+    Attributes:
+        shape: The shape of the windows: the steps that must have a reading, and the horizon.
+        history: How many steps before the lookback a forecast takes into account, if they are
+            given.
+        features: The columns that the model reads.
+        levels: The levels of the quantiles that it forecasts.
+        step: The length of a step.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Load the model in `folder`.
@@ -43,6 +53,8 @@ class Forecaster:
             self.step = Step.parse(record["parameters"].get("step", "1min"))
             seconds = record["input"].get("interval_seconds", 60 * self.step.minutes)
             self._interval = round(1000 * seconds)
+            self._columns = model.columns
+            self.history = self._columns.history_days * self.step.per_day
             self._across_gaps: bool = record["parameters"]["window"]["across_gaps"]
         except UserError:
             raise
@@ -72,7 +84,7 @@ class Forecaster:
 
         Args:
             table: Readings (timestamp, features) in time order, of which the last `lookback`
-                steps are used.
+                steps must be there, and `history` steps before them should be.
             name: The name of the readings in messages.
             quantiles: The levels of the quantiles to return, by default the median and the bounds
                 of the 80 and 95 % prediction intervals.
@@ -97,8 +109,9 @@ class Forecaster:
             )
         if not self._across_gaps:
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], self.step, name=name)
+        stamps, values = stamps[known], values[known]
         starts = np.array([len(values) - lookback], np.int32)
-        power = self._power(values, starts, quantiles)
+        power = self._power(self._inputs(table, stamps, values), starts, quantiles)
         upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * self.step.delta
         return _restore_zone(table, schema.power_table(upcoming, power))
 
@@ -131,7 +144,7 @@ class Forecaster:
                 f"{self.step.nouns}"
             )
         last = values[windows.last_input_row(starts, self.shape.lookback), 0]
-        columns = self._power(values, starts, quantiles) | {
+        columns = self._power(self._inputs(table, stamps, values), starts, quantiles) | {
             "actual_kw": windows.targets(values, starts, self.shape),
             "persistence_kw": np.repeat(last[:, np.newaxis], self.shape.horizon, axis=1),
         }
@@ -153,11 +166,22 @@ class Forecaster:
                 f"forecasts {known} (train.quantiles, if train.loss is quantile)"
             )
 
+    def _inputs(self, table: pa.Table, stamps: Times, values: Values) -> Inputs:
+        """Return what forecasts read of the complete steps of `table`."""
+        return Inputs.of(
+            stamps,
+            values,
+            self._columns,
+            step=self.step,
+            horizon=self.shape.horizon,
+            timezone=table["timestamp"].type.tz,
+        )
+
     def _power(
-        self, values: Values, starts: Starts, wanted: Sequence[float] | None
+        self, inputs: Inputs, starts: Starts, wanted: Sequence[float] | None
     ) -> dict[str, Float32]:
         """Return mean and quantiles, or the only forecast: (windows, horizon) each."""
-        forecast = inference.predict(self._session, values, starts)
+        forecast = inference.predict(self._session, inputs, starts)
         if forecast.quantiles is None:
             return {"forecast_kw": forecast.mean}
         columns = {"mean_kw": forecast.mean}

@@ -38,7 +38,8 @@ class LiveForecast:
     """Hold the last steps with their forecasts, and the errors since the start.
 
     Attributes:
-        capacity: The number of readings kept, enough for a forecast of each step shown.
+        shown: The number of readings from which the steps shown are forecast.
+        capacity: The number of readings kept, with the history of these.
         step: The length of a step.
         count: The number of forecast steps whose actual power has arrived.
         points: The last steps.
@@ -49,7 +50,8 @@ class LiveForecast:
 
     def __init__(self, forecaster: Forecaster, shown: int) -> None:
         self._forecaster, self.step = forecaster, forecaster.step
-        self.capacity = shown + forecaster.shape.lookback
+        self.shown = shown + forecaster.shape.lookback
+        self.capacity = self.shown + forecaster.history
         self._readings: pa.Table | None = None
         self.count = 0
         self._squares = np.zeros(2)  # sums of squared errors of the model and of persistence
@@ -57,6 +59,10 @@ class LiveForecast:
         self.upcoming: list[Point] = []
         self.error = ""
         self.timezone: str | None = None
+
+    def begin(self, readings: pa.Table) -> None:
+        """Take the readings before the first one that is added, without forecasts."""
+        self._readings = readings
 
     def add(self, reading: pa.Table) -> None:
         """Take the next reading, a table of one row, and forecast what comes after it.
@@ -69,7 +75,8 @@ class LiveForecast:
         if before is not None and now <= arrow.to_numpy(before["timestamp"])[-1]:
             return  # a replaced file may begin with readings that are known
         self._readings = reading if before is None else pa.concat_tables([before, reading])
-        self._readings = self._readings.slice(max(0, self._readings.num_rows - self.capacity))
+        excess = max(0, self._readings.num_rows - self.capacity)
+        self._readings = self._readings.slice(excess).combine_chunks()
         power = reading.column(1)[0].as_py()
         next_point = self.upcoming[0] if self.upcoming else None
         forecast = next_point if next_point and next_point.time == now else None

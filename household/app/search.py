@@ -134,7 +134,7 @@ def read(shipped: Params, space: Space) -> tuple[Any, str]:
         del fixed["train"][key.removeprefix("train.")]
     searched = {key: distribution_to_json(values) for key, values in space.items()}
     record = json.dumps([fixed, searched], sort_keys=True).encode()
-    contents = [record, *splits.scaling, *splits.train.key, *splits.validation.key]
+    contents = [record, *splits.scaling[:2], *splits.train.key, *splits.validation.key]
     return splits, checkpoint.fingerprint(contents)
 
 

@@ -95,8 +95,12 @@ def _follow(
 def _take(
     table: pa.Table, speed: float | None, live: LiveForecast, *, show: Callable[[], None]
 ) -> None:
-    # Of a file that already holds years, only the last readings are needed.
-    first = max(0, table.num_rows - live.capacity) if speed is None else 0
+    first = 0
+    if speed is None and table.num_rows > live.shown:
+        # Of a file that already holds years, only the last readings are shown.
+        first = table.num_rows - live.shown
+        begin = max(0, table.num_rows - live.capacity)
+        live.begin(table.slice(begin, first - begin))
     for row in range(first, table.num_rows):
         live.add(table.slice(row, 1))
         if speed is not None:

@@ -72,7 +72,16 @@ class WindowParams(Section):
     features: list[Feature] = Field(min_length=1)
     across_gaps: bool
     profile_days: int = Field(ge=1, le=366)
+    lag_days: list[Annotated[int, Field(ge=1, le=3660)]]
+    calendar: list[Literal["hour", "weekday", "season"]]
     use_fraction: float = Field(gt=0, le=1)
+
+    @field_validator("lag_days", "calendar")
+    @classmethod
+    def _each_once(cls, values: list[Any]) -> list[Any]:
+        if len(set(values)) < len(values):
+            raise ValueError("each value once")
+        return values
 
     @field_validator("features")
     @classmethod
@@ -109,8 +118,10 @@ class TrainParams(Section):
     target: Literal["difference", "level"]
     loss_at: Literal["every_step", "last_step"]
     chunk_length: int = Field(ge=1)
+    burn_in: int = Field(ge=0)
     ensemble_size: int = Field(ge=1)
     units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    head_units: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
     loss: Literal["quantile", "mse", "mae", "huber"]
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]]
@@ -175,9 +186,15 @@ class Params(Section):
         return Step.parse(self.parse.step)
 
     @model_validator(mode="after")
-    def _differences_exist(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.train.difference_inputs and self.window.lookback == 1:
             raise ValueError("train.difference_inputs needs a window.lookback of 2 or more")
+        chunk = self.train.chunk_length if self.train.loss_at == "every_step" else 1
+        if self.train.burn_in >= chunk:
+            raise ValueError(
+                f"train.burn_in should be less than the {chunk} steps of a chunk "
+                "(train.chunk_length, train.loss_at)"
+            )
         return self
 
 

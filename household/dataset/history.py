@@ -13,12 +13,12 @@ A target is looked up as many days back as are needed to reach a cell that is kn
 no forecast can depend on what came after it was made.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from household.core import arrow
 from household.core.schema import Float32, Float64, Power, Times
 from household.core.step import Step
 
@@ -33,7 +33,7 @@ class History(NamedTuple):
 
     Attributes:
         cells: The cell of each row of the series, and of the steps after its end.
-        known: The last cell that is known at each of these rows.
+        known: The last cell that is known at each row: (rows,).
         power: The power in each cell in kW, NaN where there is none: (cells,).
         profiles: The mean of the power at the time of day of each cell, over the days up to it.
         recent: The mean of the power over the 24 hours up to each row: (rows,).
@@ -50,32 +50,28 @@ class History(NamedTuple):
     @classmethod
     def of(
         cls,
-        timestamps: Times,
+        local: Times,
         power: Power,
+        timestamps: Times,
         *,
         step: Step,
         profile_days: int,
-        horizon: int,
-        timezone: str | None = None,
     ) -> Self:
         """Return the history of a series.
 
         Args:
-            timestamps: The time of each row: (rows,).
+            local: The local time of each row, and of the steps that are forecast after the last.
             power: The power in kW: (rows,).
+            timestamps: The time of each row, which no change of the clocks breaks: (rows,).
             step: The length of a step.
             profile_days: The number of days of a profile.
-            horizon: The number of steps that may be forecast after the last row.
-            timezone: The time zone of the times, which are then in UTC; None for local times.
         """
-        upcoming = timestamps[-1] + np.arange(1, horizon + 1) * step.delta
-        local = arrow.to_local(np.concatenate([timestamps, upcoming]), timezone)
         numbers = local.astype("datetime64[m]").astype(np.int64) // step.minutes
         cells = numbers - numbers.min()
         # When clocks go back, the power of an hour is replaced by that of its second occurrence. No
         # cell is known before its last row.
         next_cells = np.minimum.accumulate(cells[::-1])[::-1][1:]
-        known = np.append(np.minimum(cells[:-1], next_cells - 1), cells[-1])
+        known = np.append(np.minimum(cells[:-1], next_cells - 1), cells[-1])[: len(power)]
         by_cell = np.full(cells.max() + 1, np.nan, np.float32)
         by_cell[cells[: len(power)]] = power
         half_span = _half_span(step)
@@ -98,12 +94,24 @@ class History(NamedTuple):
         are, it is the mean over the last 24 hours.
 
         Args:
-            rows: The rows of the last inputs: (rows,).
+            rows: The rows of the last inputs, of any shape.
             horizon: The number of target steps.
         """
-        cells = self._look_back(rows, horizon, self.step.per_day, _half_span(self.step))
+        half_span = _half_span(self.step)
+        cells = _look_back(
+            self._targets(rows, horizon),
+            self.known[rows][..., np.newaxis] - half_span,
+            self.step.per_day,
+        )
         profile = self._at(self.profiles, cells)
-        return np.where(np.isnan(profile), self.recent[rows][:, np.newaxis], profile)
+        return np.where(np.isnan(profile), self.recent[rows][..., np.newaxis], profile)
+
+    def present(self) -> Power:
+        """Return the profile of each row, as it was known in the step before: (rows,)."""
+        cells = self.cells[: len(self.recent)]
+        last = np.minimum(cells - 1, self.known[: len(cells)]) - _half_span(self.step)
+        profile = self._at(self.profiles, _look_back(cells, last, self.step.per_day))
+        return np.where(np.isnan(profile), self.recent, profile)
 
     def days_before(self, rows: Any, horizon: int, days: int) -> Power:
         """Return the power `days` days before each target, NaN where unknown: (rows, horizon).
@@ -111,21 +119,63 @@ class History(NamedTuple):
         A target further ahead is looked up twice as many days before, and so on.
 
         Args:
-            rows: The rows of the last inputs: (rows,).
+            rows: The rows of the last inputs, of any shape.
             horizon: The number of target steps.
             days: The number of days.
         """
-        return self._at(self.power, self._look_back(rows, horizon, days * self.step.per_day, 0))
+        last = self.known[rows][..., np.newaxis]
+        cells = _look_back(self._targets(rows, horizon), last, days * self.step.per_day)
+        return self._at(self.power, cells)
 
-    def _look_back(self, rows: Any, horizon: int, period: int, half_span: int) -> Cells:
-        """Return the last cell that is whole periods before each target, and known by then."""
-        targets = self.cells[rows[:, np.newaxis] + np.arange(1, horizon + 1)]
-        last = self.known[rows][:, np.newaxis] - half_span
-        return targets + (last - targets) // period * period
+    def skip(self, rows: int) -> Self:
+        """Return the history of the rows after the first `rows`, which still looks back at them."""
+        return self._replace(
+            cells=self.cells[rows:], known=self.known[rows:], recent=self.recent[rows:]
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Self], rows: tuple[int, int], days: int) -> Self:
+        """Return the histories of several series as one, without looking back into another.
+
+        Args:
+            parts: The histories.
+            rows: How many rows to put before and after each series.
+            days: How many days a forecast looks back at most.
+        """
+        step = parts[0].step
+        empty = days * step.per_day
+        sizes = [empty + len(part.power) for part in parts]
+        offsets = np.cumsum([empty, *sizes[:-1]])
+        by_row = [
+            [
+                np.pad(part.cells[: len(part.recent)] + offset, rows, "edge"),
+                np.pad(part.known + offset, rows, "edge"),
+                np.pad(part.recent, rows, "edge"),
+            ]
+            for part, offset in zip(parts, offsets, strict=True)
+        ]
+        cells, known, recent = map(np.concatenate, zip(*by_row, strict=True))
+        power, profiles = (
+            np.concatenate(
+                [np.pad(values, (empty, 0), constant_values=np.nan) for values in by_part]
+            )
+            for by_part in zip(*((part.power, part.profiles) for part in parts), strict=True)
+        )
+        return cls(cells, known, power, profiles, recent, step)
+
+    def _targets(self, rows: Any, horizon: int) -> Cells:
+        """Return the cells of the targets: (rows, horizon)."""
+        targets = rows[..., np.newaxis] + np.arange(1, horizon + 1)
+        return self.cells[np.minimum(targets, len(self.cells) - 1)]
 
     def _at(self, values: Power, cells: Cells) -> Power:
         """Return the values of `cells`, NaN before the first one."""
         return np.where(cells >= 0, values[np.maximum(cells, 0)], np.float32(np.nan))
+
+
+def _look_back(targets: Cells, last: Cells, period: int) -> Cells:
+    """Return the latest cell up to `last` that is whole periods before each target."""
+    return targets + (last - targets) // period * period
 
 
 def _half_span(step: Step) -> int:

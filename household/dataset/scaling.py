@@ -24,10 +24,18 @@ MAX_EXACT_COUNT = 2**29
 
 
 class Scaler(NamedTuple):
-    """Hold the center to subtract from each feature and the scale to divide by: (features,)."""
+    """Hold the scaling of the features, and the anchor of the forecast.
+
+    Attributes:
+        center: What to subtract from each feature: (features,).
+        scale: What to divide by: (features,).
+        shares: The share of the last power in the anchor, for each step of the horizon; see
+            `household.model.anchor`.
+    """
 
     center: Float64
     scale: Float64
+    shares: tuple[float, ...] = ()
 
 
 class MeterWindows(NamedTuple):

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 from household.core import arrow, files, meters, schema, store
 from household.core.errors import UserError
 from household.core.parallel import prefetch
-from household.core.params import WindowParams
 from household.core.schema import TARGET
 from household.core.step import Step
 from household.dataset import windows
+
+if TYPE_CHECKING:  # pydantic is not installed where a model is only used
+    from household.core.params import WindowParams
 
 
 class WindowCounts(NamedTuple):
@@ -33,7 +35,7 @@ def build_windows(
     series: Path,
     starts: Path,
     features: list[str],
-    settings: WindowParams,
+    settings: "WindowParams",
     step: Step,
 ) -> WindowCounts:
     """Write the complete steps and the starts of the windows of a meter; count both.

@@ -10,12 +10,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from household.core.parallel import prefetch
-from household.core.schema import Float32, Float64, Power, Times, Values
+from household.core.schema import Float32, Float64, Power, Values
 from household.core.step import Step
 from household.dataset import windows
-from household.dataset.history import History
+from household.dataset.inputs import Inputs
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
 
@@ -28,22 +29,23 @@ class ForecastContext(NamedTuple):
     """Hold what a baseline may read.
 
     Attributes:
-        values: The series (steps, features), the target first.
-        timestamps: The time of each step: (steps,).
+        series: The series: timestamp and features, the target first.
+        inputs: What the network may read of it as well.
         train: The starts of the training windows.
         shape: The shape of the windows.
         step: The length of a step.
-        history: The power by local time, of which forecasts see what is known by then.
-        timezone: The time zone of the times, which are then in UTC; None for local times.
     """
 
-    values: Values
-    timestamps: Times
+    series: pa.Table
+    inputs: Inputs
     train: Starts
     shape: WindowShape
     step: Step
-    history: History
-    timezone: str | None = None
+
+    @property
+    def values(self) -> Values:
+        """Return the features of each step: (steps, features)."""
+        return self.inputs.values[:, : self.series.num_columns - 1]
 
 
 Baseline = Callable[[ForecastContext, Starts], Power]
@@ -72,14 +74,14 @@ def seasonal_naive(context: ForecastContext, starts: Starts, *, days: int) -> Po
     step is missing, forecast as `persistence` does.
     """
     rows = windows.last_input_row(starts, context.shape.lookback)
-    power = context.history.days_before(rows, context.shape.horizon, days)
+    power = context.inputs.history.days_before(rows, context.shape.horizon, days)
     return np.where(np.isnan(power), persistence(context, starts), power)
 
 
 def profile(context: ForecastContext, starts: Starts) -> Power:
     """Forecast the mean of the power at that time of day over the last days."""
     rows = windows.last_input_row(starts, context.shape.lookback)
-    return context.history.profile(rows, context.shape.horizon)
+    return context.inputs.history.profile(rows, context.shape.horizon)
 
 
 def mase_scale(context: ForecastContext) -> float:

@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from household.core import arrow, files, meters, paths
-from household.core.params import EvaluateParams, WindowParams
+from household.core import files, meters, paths
+from household.core.params import EvaluateParams
 from household.core.schema import Float64
-from household.core.step import Spacing, Step
+from household.core.step import Spacing
 from household.dataset import windows
-from household.dataset.history import History
-from household.dataset.series import to_array
-from household.dataset.windows import Starts, WindowShape
+from household.dataset.inputs import InputReader
 from household.evaluation import evaluate, metrics, predictions, significance
 from household.evaluation.baselines import ForecastContext
 from household.evaluation.evaluate import Evaluation
@@ -60,9 +58,8 @@ def score_meter(
     root: Path,
     *,
     settings: EvaluateParams,
-    window: WindowParams,
+    reader: InputReader,
     levels: Sequence[float],
-    step: Step,
     pooled_stride: int,
 ) -> MeterScore:
     """Score a model on one meter.
@@ -72,9 +69,8 @@ def score_meter(
         root: The folder of the pipeline. A meter that the model was not trained on only has a test
             split there.
         settings: The parameters of the evaluate stage.
-        window: The parameters of the window stage.
+        reader: Reads what the network may read of a series.
         levels: The levels of the quantiles.
-        step: The length of a step.
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
@@ -89,12 +85,11 @@ def score_meter(
         for split in (paths.TRAIN, paths.VALIDATION)
     )
     test = windows.read_starts(root / paths.TEST / name)
-    shape = WindowShape.of(window)
-    stride = windows.evaluation_stride(len(test), shape.horizon, step)
+    step = reader.step
+    stride = windows.evaluation_stride(len(test), reader.shape.horizon, step)
     forecasts = predictions.run_forecasters(
         session,
-        _context(series, train, window, step),
-        features=series.column_names[1:],
+        ForecastContext(series, reader.of_table(series), train, reader.shape, reader.step),
         validation=validation,
         test=test[::stride],
         settings=settings,
@@ -103,21 +98,6 @@ def score_meter(
     row = {"meter": meter, "in_training": in_training} | _row(forecasts, Spacing(stride, step))
     thinning = max(1, pooled_stride // stride)
     return MeterScore(row, forecasts.thin(thinning), Spacing(stride * thinning, step))
-
-
-def _context(series: pa.Table, train: Starts, window: WindowParams, step: Step) -> ForecastContext:
-    """Return what a baseline may read of a series."""
-    shape, timezone = WindowShape.of(window), series["timestamp"].type.tz
-    values, timestamps = to_array(series), arrow.to_numpy(series["timestamp"])
-    history = History.of(
-        timestamps,
-        values[:, 0],
-        step=step,
-        profile_days=window.profile_days,
-        horizon=shape.horizon,
-        timezone=timezone,
-    )
-    return ForecastContext(values, timestamps, train, shape, step, history, timezone)
 
 
 def _row(results: ForecastSet, spacing: Spacing) -> dict[str, Any]:

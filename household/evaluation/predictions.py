@@ -101,7 +101,6 @@ def run_forecasters(
     session: "onnxruntime.InferenceSession",
     context: ForecastContext,
     *,
-    features: list[str],
     validation: Starts,
     test: Starts,
     settings: EvaluateParams,
@@ -113,7 +112,6 @@ def run_forecasters(
         session: The network.
         context: The series and the training windows; without training windows only the baselines
             that need none are run.
-        features: The columns of the series.
         validation: The starts of the validation windows.
         test: The starts of the test windows.
         settings: The parameters of the evaluate stage: whether to run LightGBM, and the previous
@@ -124,12 +122,12 @@ def run_forecasters(
         UserError: There is no previous model in its folder, the windows lack what it reads, or
             LightGBM is not installed.
     """
-    values, shape = context.values, context.shape
+    series, shape = context.series, context.shape
     validation = np.sort(validation)[:: calibration.stride(len(validation), shape.horizon)]
     with_quantiles = partial(
         _with_quantiles, context=context, validation=validation, test=test, levels=levels
     )
-    network = partial(inference.predict, session, values)
+    network = partial(inference.predict, session, context.inputs)
     # The network's own quantiles are calibrated already.
     has_quantiles = inference.has_quantiles(session)
     forecasts = {inference.NAME: network(test) if has_quantiles else with_quantiles(network)}
@@ -139,19 +137,18 @@ def run_forecasters(
     if len(context.train) and settings.lightgbm:
         trees = partial(lightgbm.forecast_distribution, context, levels=levels)
         forecasts[lightgbm.NAME] = with_quantiles(trees)
-    stamps = context.timestamps[windows.target_rows(test, shape)]
+    timestamps, timezone = arrow.to_numpy(series["timestamp"]), series["timestamp"].type.tz
+    stamps = timestamps[windows.target_rows(test, shape)]
     overlap = None
     if settings.previous_model:
         folder = Path(settings.previous_model).expanduser()
         previous = saved_model.load(folder, saved_model.GRAPH)
-        forecast = previous.forecast(features, values, test, shape=shape)
+        forecast = previous.forecast(series, test, shape=shape, step=context.step)
         forecasts[metrics.PREVIOUS] = _at_levels(forecast, previous.levels, levels)
-        overlap = previous.count_training_overlap(arrow.to_local(stamps, context.timezone))
+        overlap = previous.count_training_overlap(arrow.to_local(stamps, timezone))
     scale = baselines.mase_scale(context) if len(context.train) else math.nan
-    actual = windows.targets(values, test, shape)
-    return ForecastSet(
-        stamps, actual, forecasts, levels, scale, overlap, context.step, context.timezone
-    )
+    actual = windows.targets(context.values, test, shape)
+    return ForecastSet(stamps, actual, forecasts, levels, scale, overlap, context.step, timezone)
 
 
 def _run_baseline(

@@ -11,8 +11,8 @@ import numpy as np
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
-from household.core.schema import Float32, Values
-from household.dataset import windows
+from household.core.schema import Float32
+from household.dataset.inputs import READINGS, Inputs
 from household.dataset.windows import Starts, WindowShape
 from household.model.forecast import Forecast
 
@@ -39,7 +39,8 @@ def create_session(graph: bytes) -> onnxruntime.InferenceSession:
 
 def window_shape(session: onnxruntime.InferenceSession) -> WindowShape:
     """Return the shape of the windows for which the network was built."""
-    return WindowShape(session.get_inputs()[0].shape[1], session.get_outputs()[0].shape[1])
+    (readings,) = (each for each in session.get_inputs() if each.name == READINGS)
+    return WindowShape(readings.shape[1], session.get_outputs()[0].shape[1])
 
 
 def has_quantiles(session: onnxruntime.InferenceSession) -> bool:
@@ -47,22 +48,20 @@ def has_quantiles(session: onnxruntime.InferenceSession) -> bool:
     return len(session.get_outputs()) > 1
 
 
-def predict(session: onnxruntime.InferenceSession, values: Values, starts: Starts) -> Forecast:
+def predict(session: onnxruntime.InferenceSession, inputs: Inputs, starts: Starts) -> Forecast:
     """Return the forecasts for windows of a series.
 
     The target steps need not exist: the last possible start is len(values) - lookback.
 
     Args:
         session: The network.
-        values: The series: (steps, features).
+        inputs: What forecasts of the series read.
         starts: The starts of the windows.
     """
-    lookback = window_shape(session).lookback
-    name = session.get_inputs()[0].name
+    shape = window_shape(session)
 
     def run_batch(first: int) -> list[Float32]:
-        batch = windows.inputs(values, starts[first : first + BATCH], lookback)
-        return session.run(None, {name: batch})
+        return session.run(None, inputs.windows(starts[first : first + BATCH], shape))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         outputs = list(threads.map(run_batch, range(0, len(starts), BATCH)))

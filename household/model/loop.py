@@ -13,8 +13,10 @@ from household.core.errors import UserError
 from household.core.parallel import prefetch
 from household.core.params import TrainParams
 from household.dataset import batches
-from household.dataset.batches import Batch, WindowDataset
+from household.dataset.batches import WindowDataset
+from household.dataset.inputs import InputColumns
 from household.dataset.scaling import Scaler
+from household.dataset.shuffle_buffer import Batch
 from household.dataset.windows import WindowShape
 from household.model import checkpoint, network, tensorflow
 from household.model.checkpoint import Checkpoint
@@ -30,6 +32,7 @@ class TrainingData(NamedTuple):
     """Hold what a training learns from."""
 
     scaling: Scaler
+    columns: InputColumns
     train: WindowDataset
     validation: WindowDataset
 
@@ -74,7 +77,8 @@ def fit(
     """
     strategy = strategy or tf.distribute.get_strategy()
     shape = network.window_shape(model)
-    count = -(-data.train.n_chunks(network.chunk_length(settings)) // settings.batch_size)
+    counted = network.chunk_length(settings) - settings.burn_in
+    count = -(-data.train.n_chunks(counted) // settings.batch_size)
     steps = _build_steps(model, data, settings, count=count, strategy=strategy)
     key = fingerprint(model, data, settings, seed=seed)
     saved = Checkpoint(checkpoint_path, key)
@@ -112,7 +116,9 @@ def _build_steps(
     """Return the steps of the training model, with the weights of `model`."""
     shape, minutes = network.window_shape(model), network.chunk_length(settings)
     with strategy.scope():
-        learner = network.build_training_model(shape, data.scaling, settings, minutes=minutes)
+        learner = network.build_training_model(
+            shape, data.scaling, data.columns, settings, minutes=minutes
+        )
         learner.set_weights(model.get_weights())
         return TrainStep(
             learner,
@@ -139,6 +145,7 @@ def _train_epoch(
         shape,
         network.chunk_length(settings),
         batch_size=settings.batch_size,
+        burn_in=settings.burn_in,
         shuffle=network.epoch_shuffle(seed, progress.done),
     )
     progress.begin_epoch()
@@ -153,7 +160,9 @@ def _validation_loss(
     if not data.validation.size:
         return None
     minutes, size = network.chunk_length(settings), settings.batch_size
-    in_order = batches.iter_batches(data.validation, shape, minutes, batch_size=size)
+    in_order = batches.iter_batches(
+        data.validation, shape, minutes, batch_size=size, burn_in=settings.burn_in
+    )
     return steps.evaluate(prefetch(in_order))
 
 
@@ -187,7 +196,7 @@ def _check_workers_agree(strategy: tf.distribute.Strategy, key: str, epochs: int
 
 def _group_by_size(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
     """Group batches of equal size for a call; the last batch of an epoch may be smaller."""
-    for _, batches_of_size in itertools.groupby(batches, key=lambda batch: len(batch.inputs)):
+    for _, batches_of_size in itertools.groupby(batches, key=lambda batch: len(batch.targets)):
         while group := list(itertools.islice(batches_of_size, STEPS_A_CALL)):
             yield group
 
@@ -202,7 +211,14 @@ def fingerprint(model: keras.Model, data: TrainingData, settings: TrainParams, *
     ]
     rooms = (Path(__file__).parent, Path(batches.__file__).parent)
     code = [file.read_bytes() for room in rooms for file in sorted(room.glob("*.py"))]
-    contents = [*data.scaling, *data.train.key, b"validation", *data.validation.key]
+    record += [data.columns, data.scaling.shares]
+    contents = [
+        data.scaling.center,
+        data.scaling.scale,
+        *data.train.key,
+        b"validation",
+        *data.validation.key,
+    ]
     return checkpoint.fingerprint(
         [json.dumps(record).encode(), *code, *model.get_weights(), *contents]
     )

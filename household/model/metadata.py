@@ -87,6 +87,7 @@ def build(
         | {
             "shape": ["windows", window.lookback, len(features)],
             "features": _describe_features(features, scaling, trained_on),
+            "shares": list(scaling.shares),
         },
         "output": {
             "shape": ["windows", window.horizon],

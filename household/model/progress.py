@@ -12,7 +12,7 @@ from tqdm import tqdm
 from household.core.errors import UserError
 from household.core.params import TrainParams
 from household.core.schema import Float64
-from household.dataset.batches import Batch
+from household.dataset.shuffle_buffer import Batch
 from household.model import distributed
 from household.model.checkpoint import Checkpoint, TrainingState
 from household.model.train_step import TrainStep

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from household.core import files, paths
 from household.core.errors import UserError
-from household.core.schema import Values
+from household.core.step import Step
+from household.dataset.inputs import InputColumns, InputReader
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
 from household.model import inference
@@ -43,12 +45,13 @@ class SavedModel(NamedTuple):
 
     @property
     def scaling(self) -> Scaler:
-        """Return the scaling that is part of the network; its weights fit no other."""
+        """Return the scaling and the anchor of the network; its weights fit no other."""
         features = self.record["input"]["features"]
         center, scale = zip(
             *((feature["center"], feature["scale"]) for feature in features), strict=True
         )
-        return Scaler(np.array(center), np.array(scale))
+        shares = tuple(self.record["input"].get("shares", ()))
+        return Scaler(np.array(center), np.array(scale), shares)
 
     @property
     def lineage(self) -> list[dict[str, Any]]:
@@ -56,22 +59,27 @@ class SavedModel(NamedTuple):
         latest = {"sha256": self.record["sha256"][NETWORK], "trained_on": self.record["trained_on"]}
         return [latest, *self.record["lineage"]]
 
+    @property
+    def columns(self) -> InputColumns:
+        """Return what the model reads besides the features."""
+        return InputColumns.of(self.record["parameters"])
+
     def forecast(
-        self, features: list[str], values: Values, starts: Starts, *, shape: WindowShape
+        self, series: pa.Table, starts: Starts, *, shape: WindowShape, step: Step
     ) -> Forecast:
         """Return its forecasts for windows.
 
         Args:
-            features: The columns of `values`.
-            values: The series: (steps, features).
+            series: The series: timestamp and features.
             starts: The starts of the windows.
             shape: The shape of the windows.
+            step: The length of a step.
 
         Raises:
             UserError: The windows lack what the model reads, or have another horizon.
         """
         session = inference.load_session(self.folder / GRAPH)
-        own_shape = inference.window_shape(session)
+        own_shape, features = inference.window_shape(session), series.column_names[1:]
         lacking = [name for name in self.features if name not in features]
         if lacking or own_shape.lookback > shape.lookback or own_shape.horizon != shape.horizon:
             raise UserError(
@@ -80,9 +88,10 @@ class SavedModel(NamedTuple):
                 f"have {shape.lookback} steps of {', '.join(features)} and {shape.horizon}; "
                 "use windows that fit the model"
             )
-        indices = [features.index(name) for name in self.features]
+        reader = InputReader(own_shape, self.columns, step)
         shift = np.int32(shape.lookback - own_shape.lookback)
-        return inference.predict(session, values[:, indices], starts + shift)
+        own_inputs = reader.of_table(series.select(["timestamp", *self.features]))
+        return inference.predict(session, own_inputs, starts + shift)
 
     def count_training_overlap(self, stamps: Any) -> int:
         """Return how many of the local times `stamps` are not after the last step of the training.
@@ -141,8 +150,8 @@ def not_a_model_error(folder: Path, error: Exception) -> UserError:
 
 # Parameters that the shape or the meaning of the weights depends on.
 MUST_MATCH = {
-    "window": ("lookback", "horizon"),
-    "train": ("difference_inputs", "target", "ensemble_size", "units"),
+    "window": ("lookback", "horizon", "profile_days", "lag_days", "calendar"),
+    "train": ("difference_inputs", "target", "ensemble_size", "units", "head_units"),
 }
 
 

@@ -8,9 +8,12 @@ import numpy as np
 
 from household.core.params import TrainParams
 from household.core.schema import Float64
-from household.dataset.batches import Batch
+from household.dataset.inputs import READINGS
+from household.dataset.shuffle_buffer import Batch
 from household.model.tensorflow import keras, tf
 
+# The inputs of the network by name.
+Tensors = dict[str, tf.Tensor]
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # The loss of a mean is quadratic up to an error of so many standard deviations of the power, so
 # that no single minute decides a step.
@@ -116,13 +119,12 @@ class TrainStep:
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         self.optimizer = make_optimizer(settings, steps)
         self.optimizer.build(learner.trainable_variables)
-        (_, length, features) = learner.input_shape
         batch = [
-            tf.TensorSpec([None, length, features]),
+            {each.name: tf.TensorSpec([None, *each.shape[1:]]) for each in learner.inputs},
             tf.TensorSpec([None, *learner.output_shape[1:-1], horizon]),
             tf.TensorSpec([None, *learner.output_shape[1:-1]]),
         ]
-        stacked = [tf.TensorSpec([None, *spec.shape]) for spec in batch]
+        stacked = tf.nest.map_structure(lambda spec: tf.TensorSpec([None, *spec.shape]), batch)
         # Without autograph, which only functions with Python loops or conditions need.
         function = partial(tf.function, autograph=False)
         self._take = function(self._steps, stacked)
@@ -132,7 +134,8 @@ class TrainStep:
     def train_batches(self, batches: Sequence[Batch]) -> Float64:
         """Train on batches of equal size, one after another; return the mean loss of each."""
         if self._replicas == 1:
-            losses = self._take(*map(np.stack, zip(*batches, strict=True))).numpy()
+            stack = partial(tf.nest.map_structure, lambda *parts: np.stack(parts))
+            losses = self._take(*stack(*(tuple(batch) for batch in batches))).numpy()
         else:
             losses = np.array(
                 [self._share(*self._pad_to_replicas(batch)).numpy() for batch in batches]
@@ -147,11 +150,11 @@ class TrainStep:
             weight += float(batch.weights.sum(dtype=np.float64))
         return total / weight
 
-    def _steps(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def _steps(self, inputs: Tensors, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         batches = (inputs, targets, weights)
         return tf.map_fn(self._step, batches, fn_output_signature=tf.float32)
 
-    def _step(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def _step(self, batch: tuple[Tensors, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         inputs, targets, weights = batch
         with tf.GradientTape() as tape:
             lost = self._weighted_loss(inputs, targets, weights, training=True)
@@ -164,24 +167,26 @@ class TrainStep:
 
     def _pad_to_replicas(self, batch: Batch) -> Batch:
         """Pad a batch with rows of weight 0, so that each replica gets as many."""
-        n_pad = -len(batch.inputs) % self._replicas
-        return Batch(
-            *(np.pad(array, [(0, n_pad)] + [(0, 0)] * (array.ndim - 1)) for array in batch)
+        n_pad = -len(batch.targets) % self._replicas
+        padded = tf.nest.map_structure(
+            lambda array: np.pad(array, [(0, n_pad)] + [(0, 0)] * (array.ndim - 1)), tuple(batch)
         )
+        return Batch(*padded)
 
-    def _shared(self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def _shared(self, inputs: Tensors, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         total = tf.reduce_sum(weights)
         parts = self._strategy.run(self._part, (inputs, targets, weights), {"total": total})
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
 
     def _part(
-        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, *, total: tf.Tensor
+        self, inputs: Tensors, targets: tf.Tensor, weights: tf.Tensor, *, total: tf.Tensor
     ) -> tf.Tensor:
         """Take a step on one of several replicas, with its share of the rows."""
         replica = tf.distribute.get_replica_context()
         rows = np.s_[replica.replica_id_in_sync_group :: self._replicas]
         with tf.GradientTape() as tape:
-            lost = self._weighted_loss(inputs[rows], targets[rows], weights[rows], training=True)
+            own = {name: tensor[rows] for name, tensor in inputs.items()}
+            lost = self._weighted_loss(own, targets[rows], weights[rows], training=True)
             part = tf.math.divide_no_nan(lost, total)
         gradients = tape.gradient(part, self.learner.trainable_variables)
         # Clip the sum over all replicas here. The optimizer would sum the clipped gradients.
@@ -191,8 +196,10 @@ class TrainStep:
         return part
 
     def _weighted_loss(
-        self, inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, *, training: bool = False
+        self, inputs: Tensors, targets: tf.Tensor, weights: tf.Tensor, *, training: bool = False
     ) -> tf.Tensor:
         """Return the sum of the losses, each times its weight."""
-        outputs = self.learner(inputs, training=training)
+        # A network that reads nothing but the readings takes their tensor.
+        given = inputs if len(inputs) > 1 else inputs[READINGS]
+        outputs = self.learner(given, training=training)
         return tf.reduce_sum(self._loss(targets, outputs) * weights)

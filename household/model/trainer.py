@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 
 from household.core import arrow, files, meters, paths
 from household.core.params import Params
-from household.core.schema import Power, Values
+from household.core.schema import Power
 from household.core.step import Step
 from household.dataset import batches, scaling, series, windows
+from household.dataset.inputs import InputReader, Inputs
 from household.dataset.windows import Starts, WindowShape
 from household.model import (
+    anchor,
     calibration,
     distributed,
     inference,
@@ -22,6 +24,7 @@ from household.model import (
     metadata,
     network,
     onnx_export,
+    portability,
     saved_model,
     tensorflow,
 )
@@ -71,13 +74,17 @@ def load_data(params: Params, root: Path = Path()) -> tuple[list[str], TrainingD
     """Return the features and what a training learns from, as the split stage wrote it."""
     first = next(iter(meters.by_name(root / paths.SERIES).values()))
     features = pq.read_schema(first).names[1:]
+    reader = InputReader.of(params)
     splits = batches.load_datasets(
         root / paths.SERIES,
         [root / paths.TRAIN, root / paths.VALIDATION],
-        windows.WindowShape.of(params.window),
+        reader,
         before=network.chunk_length(params.train),
     )
-    return features, TrainingData(scaling.read(root / paths.SCALING, features), *splits)
+    scaler = scaling.read(root / paths.SCALING, features)
+    if reader.columns.is_anchored:
+        scaler = scaler._replace(shares=anchor.fit_shares(splits[0], reader.shape))
+    return features, TrainingData(scaler, reader.columns, *splits)
 
 
 def build_or_warm_start(
@@ -85,8 +92,8 @@ def build_or_warm_start(
 ) -> Model:
     """Return the network to train on `data`, with the weights of a warm start if there is one."""
     shape = windows.WindowShape.of(params.window)
-    network.set_determinism(params.seed, shape, params.train)
-    model = network.build_model(shape, data.scaling, params.train)
+    portability.set_determinism(params.seed, shape, params.train)
+    model = network.build_model(shape, data.scaling, data.columns, params.train)
     if warm_start_model:
         model.set_weights(
             keras_file.load(warm_start_model.folder / saved_model.NETWORK).get_weights()
@@ -103,7 +110,7 @@ def describe(training: Training, params: Params) -> Iterator[str]:
         f"on {tensorflow.device_name()}"
         + (f", worker {workers.index} of {count}" if count > 1 else "")
     )
-    difference = network.name_difference(network.window_shape(training.model), params.train)
+    difference = portability.name_difference(network.window_shape(training.model), params.train)
     if difference and not workers.index:
         yield f"{difference}; another machine may give other bytes, scores within 1 %"
     if params.train.warm_start and training.earlier:
@@ -116,7 +123,8 @@ def save(training: Training, params: Params, root: Path) -> None:
     shape = network.window_shape(model)
     extents = _training_extents(root, shape)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    to_onnx = partial(onnx_export.to_onnx, shape, data.scaling, params.train, weights=weights)
+    design = (shape, data.scaling, data.columns, params.train)
+    to_onnx = partial(onnx_export.to_onnx, *design, weights=weights)
     calibrated = None
     if params.train.levels:
         session = inference.create_session(onnx_export.serialize(to_onnx()))
@@ -130,7 +138,7 @@ def save(training: Training, params: Params, root: Path) -> None:
             lowest=lowest,
         )
         trained = model.get_weights()
-        model = network.build_model(shape, data.scaling, params.train, calibrated)
+        model = network.build_model(*design, calibrated)
         model.set_weights(trained)
     keras_file.save(model, root / paths.NETWORK)
     onnx_export.write(root / paths.GRAPH, to_onnx(calibration=calibrated))
@@ -149,7 +157,7 @@ def save(training: Training, params: Params, root: Path) -> None:
 
 
 def calibrate(
-    forecast: Callable[[Values, Starts], Forecast],
+    forecast: Callable[[Inputs, Starts], Forecast],
     data: TrainingData,
     shape: WindowShape,
     *,
@@ -173,11 +181,11 @@ def calibrate(
     stride = calibration.stride(data.validation.size, shape.horizon)
     targets: list[Power] = []
     quantiles: list[Any] = []
-    for values, starts in data.validation.read():
+    for inputs, starts in data.validation.read():
         selected = np.sort(starts)[::stride]
-        targets.append(windows.targets(values, selected, shape))
+        targets.append(windows.targets(inputs.values, selected, shape))
         if is_long:
-            quantiles.append(forecast(values, selected).quantiles)
+            quantiles.append(forecast(inputs, selected).quantiles)
     limit = calibration.lower_limit(lowest, *targets)
     if not is_long:
         return Calibration.none(len(levels), shape.horizon)._replace(lower_limit=limit)

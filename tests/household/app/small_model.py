@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from household.core import files, schema
 from household.dataset import series, windows
+from household.dataset.inputs import InputColumns, InputReader
 from household.dataset.scaling import Scaler
 from household.dataset.windows import WindowShape
 from household.model import calibration, inference, metadata, onnx_export
@@ -40,8 +41,9 @@ def model(
     given = changed({**settings, **(params or {})})
     draw = np.random.default_rng(1)
     shapes: dict[str, list[tuple[int, ...]]] = {}
+    columns = InputColumns.of(given.model_dump())
     for member in (1, 2):
-        for layer, (inputs, units) in enumerate([(4, 4), (4, 3)], 1):
+        for layer, (inputs, units) in enumerate([(4 + columns.derived_width, 4), (4, 3)], 1):
             of_gates = [(inputs, 4 * units), (units, 4 * units), (4 * units,)]
             shapes[f"lstm_{member}_{layer}"] = [*of_gates]
         outputs = horizon * (len(given.train.levels) + 1)
@@ -53,19 +55,23 @@ def model(
     table = readings(420)
     values, stamps = series.to_array(table), table["timestamp"].to_numpy()
     shape = WindowShape(LOOKBACK, horizon)
-    scaling = Scaler(values.mean(axis=0).astype(np.float64), values.std(axis=0).astype(np.float64))
-    graph = onnx_export.to_onnx(shape, scaling, given.train, weights=weights)
+    scaling = Scaler(
+        values.mean(axis=0).astype(np.float64),
+        values.std(axis=0).astype(np.float64),
+        (0.75,) * horizon,
+    )
+    built = (shape, scaling, columns, given.train)
+    graph = onnx_export.to_onnx(*built, weights=weights)
     if given.train.levels:
         session = inference.create_session(onnx_export.serialize(graph))
         starts = np.arange(200, 400, dtype=np.int32)
-        quantiles = inference.predict(session, values, starts).quantiles
+        known = InputReader(shape, columns, given.step).of_table(table)
+        quantiles = inference.predict(session, known, starts).quantiles
         actual = windows.targets(values, starts, shape)
         assert quantiles is not None
         stretch = calibration.cross_validated_stretch(actual, quantiles, given.train.levels)
         calibrated = Calibration(stretch, 0.0)
-        graph = onnx_export.to_onnx(
-            shape, scaling, given.train, weights=weights, calibration=calibrated
-        )
+        graph = onnx_export.to_onnx(*built, weights=weights, calibration=calibrated)
     onnx_export.write(folder / "model.onnx", graph)
     train = np.arange(80, dtype=np.int32)
     record = metadata.build(

@@ -22,8 +22,8 @@ from household.app.input import read_readings, validate
 from household.core import schema, step
 from household.core.errors import UserError
 from household.core.schema import TARGET
-from household.dataset import series
-from household.model import inference
+from household.dataset.inputs import InputReader
+from household.model import inference, saved_model
 from household.readings import archive
 from tests.household.app.small_model import LOOKBACK, MINUTE, model, readings, seal
 
@@ -47,8 +47,10 @@ def forecaster(model_folder: Path) -> Forecaster:
 def expected(model_folder: Path, table: pa.Table) -> list[float]:
     """Return the network's forecast after the last minutes of `table`."""
     session = inference.load_session(model_folder / "model.onnx")
-    values = series.to_array(table)[-LOOKBACK:]
-    return inference.predict(session, values, np.array([0], np.int32)).mean[0].tolist()
+    columns = saved_model.load(model_folder).columns
+    reader = InputReader(inference.window_shape(session), columns, step.MINUTE)
+    last = np.array([table.num_rows - LOOKBACK], np.int32)
+    return inference.predict(session, reader.of_table(table), last).mean[0].tolist()
 
 
 def test_a_forecast_is_of_the_minutes_after_the_last_reading(
@@ -263,7 +265,7 @@ def test_readings_before_the_lookback_may_have_gaps(
 ) -> None:
     table = readings(30)
     found = forecaster.forecast(without(unknown(table, "voltage", 20), 24))
-    assert found["mean_kw"].to_pylist() == expected(model_folder, table)
+    assert found["mean_kw"].to_pylist() == expected(model_folder, without(table, 20, 24))
 
 
 def test_a_model_with_across_gaps_forecasts_after_a_gap(tmp_path: Path) -> None:

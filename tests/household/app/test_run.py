@@ -76,7 +76,7 @@ def test_run_continues_from_an_earlier_run_and_takes_data_in_memory(
         household.run(first_run.save("mine"), first_run.data, train=SMALL["train"] | {"units": [4]})
     power = first_run.data[["global_active_power"]].reset_index()
     alone = household.run(data=power, train=SMALL["train"] | {"epochs": 1})
-    assert alone.model.input_shape == (None, 49, 1)
+    assert alone.model.input["readings"].shape == (None, 49, 2)  # the power and its anomaly
     assert alone.data["voltage"].isna().all()
     assert alone.results.source == first_run.results.source
     power.attrs.clear()
@@ -115,8 +115,8 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(
     assert len(cut.losses[cut.losses["split"] == "validation"]) == epoch
     monkeypatch.undo()
     persistence = cut.results.metrics["persistence"]["rmse_kw"]
-    if not epoch:  # a forecast of the change starts as persistence
-        assert cut.results.metrics["LSTM"]["rmse_kw"] == pytest.approx(persistence, rel=1e-5)
+    if not epoch:  # a forecast of the difference starts as the anchor, near persistence
+        assert cut.results.metrics["LSTM"]["rmse_kw"] == pytest.approx(persistence, rel=0.02)
     else:
         one = SMALL["train"] | {"epochs": 1, "lr_schedule": "constant"}
         assert household.run(data=first_run.data, train=one).scores.equals(cut.scores)

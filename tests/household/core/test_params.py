@@ -208,6 +208,13 @@ BROKEN = [
     ("window.lookback", 0),
     ("window.features", []),
     ("window.across_gaps", "merge"),
+    ("window.profile_days", 0),
+    ("window.lag_days", [0]),
+    ("window.lag_days", [1, 1]),
+    ("window.calendar", ["month"]),
+    ("window.calendar", ["hour", "hour"]),
+    ("train.burn_in", -1),
+    ("train.head_units", []),
     ("window.use_fraction", 0),
     ("window.use_fraction", 1.0001),
     ("scaling.center", "mean"),
@@ -272,9 +279,11 @@ def test_a_bad_value_is_named_and_shown(tmp_path: Path, dotted: str, value: Any)
     with pytest.raises(UserError) as caught:
         load_with(tmp_path, dotted, value)
     said = str(caught.value)
-    start = f"{tmp_path / 'params.yaml'}: {dotted}: "
-    assert said.startswith(start)
-    assert said.endswith(f", found {value!r}; correct it and run again")
+    # Of a list it is the entry that is named.
+    start = f"{tmp_path / 'params.yaml'}: {dotted}"
+    assert said.startswith((f"{start}: ", f"{start}.0: "))
+    found = value[0] if said.startswith(f"{start}.0: ") else value
+    assert said.endswith(f", found {found!r}; correct it and run again")
     assert "\n" not in said
 
 

@@ -12,13 +12,20 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as at_most
 from hypothesis import strategies as st
 
-from household.core import files, schema
-from household.dataset import batches, series, windows
+from household.core import schema
+from household.core.step import Step
+from household.dataset import batches, windows
+from household.dataset.inputs import Arrays, InputColumns, InputReader
+from household.dataset.shuffle_buffer import Batch, Shard, ShuffleBuffer
 from household.dataset.windows import WindowShape
 from household.model import network
 
 LOOKBACK = 4
 FEATURES = ["global_active_power", "voltage"]
+STEP = Step(360)
+READER = InputReader(
+    WindowShape(LOOKBACK, 2), InputColumns(2, (1,), ("hour",), is_anchored=True), STEP
+)
 Given = list[tuple[int, list[int], int]]
 
 
@@ -38,7 +45,7 @@ def written(folder: Path, given: Given) -> list[tuple[Path, Path]]:
     """Files of meters in which minute m of meter k is 1000 k + m."""
     paths = []
     for meter, (minutes, starts, group) in enumerate(given):
-        stamps = np.datetime64("2007-01-01", "ms") + np.arange(minutes) * np.timedelta64(1, "m")
+        stamps = np.datetime64("2007-01-01", "ms") + np.arange(minutes) * STEP.delta
         values = (1000 * meter + np.arange(minutes)).astype(np.float32)
         table = pa.table([stamps, values, -values], schema=schema.schema(FEATURES))
         both = folder / f"{meter}.series.parquet", folder / f"{meter}.starts.parquet"
@@ -48,53 +55,85 @@ def written(folder: Path, given: Given) -> list[tuple[Path, Path]]:
     return paths
 
 
-def counted(made: list[batches.Batch], minutes: int) -> Counter[int]:
-    """Return the windows with a weight by the value of their first minute; check targets."""
+def counted(made: list[Batch], minutes: int, known: dict[int, Arrays]) -> Counter[int]:
+    """Return the windows with a weight by the value of their first minute; check all else.
+
+    Args:
+        made: The batches.
+        minutes: The length of a chunk.
+        known: What is known of the targets of each window, as read from the whole series.
+    """
     found: Counter[int] = Counter()
     before = LOOKBACK - 1 if minutes == 1 else 0
     for inputs, targets, weights in made:
-        for stretch, target, weight in zip(
-            inputs, targets, np.atleast_2d(weights.T).T, strict=True
-        ):
+        for row, weight in enumerate(np.atleast_2d(weights.T).T):
             for place in np.flatnonzero(weight):
+                stretch = inputs["readings"][row]
                 last = int(stretch[place + before, 0])
                 assert stretch[place + before, 1] == -last
-                due = target[place] if minutes > 1 else target
-                assert due.tolist() == [last + 1, last + 2]
+                at = (row, place) if minutes > 1 else (row,)
+                assert targets[at].tolist() == [last + 1, last + 2]
                 found[last + 1 - LOOKBACK] += 1
+                expected = known[last + 1 - LOOKBACK]
+                assert stretch[place + before] == pytest.approx(expected["readings"][0, -1])
+                for name in ("profile", "known"):
+                    assert inputs[name][at] == pytest.approx(expected[name][0], rel=1e-6)
     return found
+
+
+def whole(paths: list[tuple[Path, Path]], given: Given) -> dict[int, Arrays]:
+    """Return what is known of the targets of each window, by the value of its first minute."""
+    series = [READER.read(path) for path, _ in paths]
+    return {
+        1000 * meter + start: series[meter].windows(np.array([start], np.int32), READER.shape)
+        for meter, (_, starts, _) in enumerate(given)
+        for start in starts
+    }
 
 
 @at_most(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 # A chunk that is longer than a window goes beyond the end of a meter that is alone in memory.
-@example([(16, [0, 1, 9, 2, 3, 6, 7], 1), (10, [0, 3], 1)], 8, 1, 3, 1, True)
+@example([(16, [0, 1, 9, 2, 3, 6, 7], 1), (10, [0, 3], 1)], 8, 0, 1, 3, 1, True)
 @given(
     meters(),
     st.integers(1, 9),
+    st.integers(0, 8),
     st.integers(1, 7),
     st.sampled_from([3, 16, 2**15]),
     st.sampled_from([1, 40, 2**21]),
     st.booleans(),
 )
 def test_every_window_comes_once_with_its_own_minutes(
-    tmp_path: Path, given: Given, minutes: int, size: int, piece: int, pool: int, shuffle: bool
+    tmp_path: Path,
+    given: Given,
+    minutes: int,
+    burn_in: int,
+    size: int,
+    piece: int,
+    pool: int,
+    shuffle: bool,
 ) -> None:
-    shape = WindowShape(LOOKBACK, 2)
+    shape, burn_in = READER.shape, min(burn_in, minutes - 1)
     expected = Counter(
         1000 * meter + start for meter, (_, starts, _) in enumerate(given) for start in starts
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "SHARD_MINUTES", piece)
         patch.setattr(batches, "BUFFER_MINUTES", pool)
-        part = batches.from_files(written(tmp_path, given), shape, minutes)
+        paths = written(tmp_path, given)
+        part = batches.from_files(paths, READER, minutes)
         assert part.size == sum(expected.values())
         order = network.epoch_shuffle(0, 1) if shuffle else None
-        made = list(batches.iter_batches(part, shape, minutes, batch_size=size, shuffle=order))
-    assert counted(made, minutes) == expected
-    sizes = [len(batch.inputs) for batch in made]
-    assert sum(sizes) == part.n_chunks(minutes)
+        made = list(
+            batches.iter_batches(
+                part, shape, minutes, batch_size=size, burn_in=burn_in, shuffle=order
+            )
+        )
+    assert counted(made, minutes, whole(paths, given)) == expected
+    sizes = [len(batch.targets) for batch in made]
+    assert sum(sizes) == part.n_chunks(minutes - burn_in)
     assert all(each == size for each in sizes[:-1])
 
 
@@ -104,12 +143,12 @@ def test_no_more_minutes_are_in_memory_than_the_shuffle_buffer_holds(
     monkeypatch.setattr(batches, "SHARD_MINUTES", 20)
     monkeypatch.setattr(batches, "BUFFER_MINUTES", 100)
     meters = written(tmp_path, [(300, list(range(290)), 7)] * 5)
-    part = batches.from_files(meters, WindowShape(LOOKBACK, 2), 5)
+    part = batches.from_files(meters, READER, 5)
     held: list[int] = []
-    pool = batches.ShuffleBuffer
+    pool = ShuffleBuffer
 
-    def noted(read: list[batches.Shard], *others: Any) -> batches.ShuffleBuffer:
-        held.append(sum(len(each.values) for each in read))
+    def noted(read: list[Shard], *others: Any) -> ShuffleBuffer:
+        held.append(sum(len(each.inputs.values) for each in read))
         return pool(read, *others)
 
     monkeypatch.setattr(batches, "ShuffleBuffer", noted)
@@ -124,23 +163,22 @@ def test_no_more_minutes_are_in_memory_than_the_shuffle_buffer_holds(
 
 def test_a_batch_holds_windows_of_several_meters(tmp_path: Path) -> None:
     meters = written(tmp_path, [(300, list(range(290)), 999)] * 5)
-    part = batches.from_files(meters, WindowShape(LOOKBACK, 2), 1)
+    part = batches.from_files(meters, READER, 1)
     first = next(
         batches.iter_batches(
             part, WindowShape(LOOKBACK, 2), 1, batch_size=40, shuffle=network.epoch_shuffle(0, 0)
         )
     )
-    assert len(set((first.inputs[:, 0, 0] // 1000).tolist())) == 5
+    assert len(set((first.inputs["readings"][:, 0, 0] // 1000).tolist())) == 5
 
 
 def test_windows_from_files_equal_windows_from_memory(tmp_path: Path) -> None:
-    shape = WindowShape(LOOKBACK, 2)
+    shape = READER.shape
     (both,) = written(tmp_path, [(300, list(range(5, 250, 2)), 50)])
-    values = series.to_array(files.read_table(both[0]))
     for minutes in (1, 6):
         parts = [
-            batches.from_files([both], shape, minutes),
-            batches.in_memory(values, np.sort(windows.read_starts(both[1]))),
+            batches.from_files([both], READER, minutes),
+            batches.in_memory(READER.read(both[0]), np.sort(windows.read_starts(both[1]))),
         ]
         of_each = [
             batches.iter_batches(
@@ -149,5 +187,7 @@ def test_windows_from_files_equal_windows_from_memory(tmp_path: Path) -> None:
             for part in parts
         ]
         for one, other in zip(*of_each, strict=True):
-            for ours, theirs in zip(one, other, strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+            np.testing.assert_array_equal(one.targets, other.targets)
+            np.testing.assert_array_equal(one.weights, other.weights)
+            for name, ours in one.inputs.items():
+                np.testing.assert_allclose(ours, other.inputs[name], rtol=1e-6)

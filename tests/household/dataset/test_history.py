@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from household.core import arrow
 from household.core.schema import Power, Times
 from household.core.step import Step
 from household.dataset.history import HALF_SPAN_MINUTES, History
@@ -35,6 +36,14 @@ def local(stamp: np.datetime64, timezone: str | None) -> dt.datetime:
     if timezone is None:
         return time
     return time.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
+
+
+def look_back(
+    stamps: Times, power: Power, *, step: Step, days: int, horizon: int, timezone: str | None
+) -> History:
+    upcoming = stamps[-1] + np.arange(1, horizon + 1) * step.delta
+    times = arrow.to_local(np.append(stamps, upcoming), timezone)
+    return History.of(times, power, stamps, step=step, profile_days=days)
 
 
 class Known:
@@ -88,9 +97,7 @@ def test_a_forecast_looks_back_at_what_is_known_by_then(
     after = stamps[row] + np.arange(1, horizon + 1) * step.delta
     extra = np.random.default_rng(row).uniform(0, 5, horizon).astype(np.float32)
     stamps, power = np.append(stamps[: row + 1], after), np.append(power[: row + 1], extra)
-    history = History.of(
-        stamps, power, step=step, profile_days=days, horizon=horizon, timezone=timezone
-    )
+    history = look_back(stamps, power, step=step, days=days, horizon=horizon, timezone=timezone)
     known = Known(stamps, power, row, timezone)
     half_span = (HALF_SPAN_MINUTES - 1) // step.minutes * step.duration
     rows = np.array([row])
@@ -119,7 +126,7 @@ def test_nothing_after_a_forecast_is_made_changes_it(
     other[row + 1 :] = 99
     rows = np.array([row])
     found, changed = (
-        History.of(stamps, each, step=step, profile_days=3, horizon=horizon, timezone=timezone)
+        look_back(stamps, each, step=step, days=3, horizon=horizon, timezone=timezone)
         for each in (power, other)
     )
     assert np.array_equal(found.profile(rows, horizon), changed.profile(rows, horizon))

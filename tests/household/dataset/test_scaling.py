@@ -25,7 +25,7 @@ def test_the_scaling_counts_only_the_chosen_windows(
 ) -> None:
     monkeypatch.setattr(windows, "BLOCK_ROWS", block)
     counted = scaling.MeterWindows(COLUMNS.__getitem__, FIRST, BOTH)
-    center, scale = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
+    center, scale, _ = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
     assert center.tolist() == [2, 20, 5]
     assert scale.tolist() == pytest.approx(
         [np.std([1, 2, 3, 2, 3, 4]), np.std([10, 20, 30, 20, 30, 40]), 1]
@@ -34,7 +34,7 @@ def test_the_scaling_counts_only_the_chosen_windows(
 
 def test_without_windows_the_scaling_changes_nothing() -> None:
     counted = scaling.MeterWindows(COLUMNS.__getitem__, NONE, NONE)
-    center, scale = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
+    center, scale, _ = scaling.fit_scaler([*COLUMNS], [counted], WindowShape(2, 1))
     assert center.tolist() == [0, 0, 0]
     assert scale.tolist() == [1, 1, 1]
 

@@ -3,15 +3,17 @@
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from household.core import arrow
 from household.core.errors import UserError
 from household.core.schema import Power, Times, Values
 from household.core.step import MINUTE
 from household.dataset import windows
-from household.dataset.history import History
+from household.dataset.inputs import InputColumns, InputReader
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
 from household.evaluation.baselines import Baseline, ForecastContext
@@ -25,6 +27,7 @@ def trees(given: ForecastContext, starts: Starts) -> Power:
 
 ALL = [*baselines.BASELINES.values(), trees]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
+COLUMNS = InputColumns(2, (1,), ("hour", "weekday"), is_anchored=True)
 DAY = np.timedelta64(1, "D").item()
 
 
@@ -45,17 +48,24 @@ def house(
     shape = WindowShape(lookback, horizon)
     starts = windows.find_starts(BEGIN + np.arange(minutes), MINUTE, shape, across_gaps=True)
     timestamps, train = BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2]
-    history = look_back(timestamps, values, shape)
-    return ForecastContext(values, timestamps, train, shape, MINUTE, history)
+    return context(timestamps, values, train, shape)
 
 
-def look_back(timestamps: Times, values: Values, shape: WindowShape) -> History:
-    return History.of(timestamps, values[:, 0], step=MINUTE, profile_days=2, horizon=shape.horizon)
+def context(
+    timestamps: Times, values: Values, train: Starts, shape: WindowShape
+) -> ForecastContext:
+    columns = [pa.array(timestamps, pa.timestamp("ms")), *values.T]
+    series = pa.table(columns, names=["timestamp", *(f"f{i}" for i in range(values.shape[1]))])
+    reader = InputReader(shape, COLUMNS, MINUTE)
+    return ForecastContext(series, reader.of_table(series), train, shape, MINUTE)
 
 
 def with_values(given: ForecastContext, values: Values) -> ForecastContext:
-    history = look_back(given.timestamps, values, given.shape)
-    return given._replace(values=values, history=history)
+    return context(times(given), values, given.train, given.shape)
+
+
+def times(given: ForecastContext) -> Times:
+    return arrow.to_numpy(given.series["timestamp"])
 
 
 def due(given: ForecastContext) -> Starts:
@@ -79,11 +89,11 @@ def test_daily_naive_takes_the_value_of_24_hours_before(
     minutes: int, horizon: int, seed: int
 ) -> None:
     made = house(minutes, horizon=horizon, seed=seed)
-    at = dict(zip(made.timestamps.tolist(), made.values[:, 0].tolist(), strict=True))
+    at = dict(zip(times(made).tolist(), made.values[:, 0].tolist(), strict=True))
     expected = [
         [
             at.get(
-                made.timestamps[start + made.shape.lookback + step].item() - DAY,
+                times(made)[start + made.shape.lookback + step].item() - DAY,
                 made.values[start + made.shape.lookback - 1, 0].item(),
             )
             for step in range(horizon)

@@ -12,9 +12,10 @@ from household.core.params import TrainParams
 from household.core.schema import Values
 from household.dataset import batches, windows
 from household.dataset.windows import WindowShape
-from household.model import checkpoint, keras_file, loop, network, progress
+from household.model import checkpoint, keras_file, loop, network, portability, progress
 from household.model.checkpoint import Checkpoint
 from tests.household.model import keras_model, test_network
+from tests.household.model.keras_model import ANCHORED, PLAIN, design, series
 from tests.household.model.test_network import LOOKBACK, SCALING, SHAPE, STARTS, VALUES
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -44,8 +45,8 @@ def train(
     if kept is None:
         kept = Path("own.npz")
         kept.unlink(missing_ok=True)
-    network.set_determinism(seed, shape, settings)
-    model = network.build_model(shape, SCALING, settings)
+    portability.set_determinism(seed, shape, settings)
+    model = network.build_model(*design(shape, SCALING, settings))
     if weights is not None:
         model.set_weights(weights)
     reported: list[pa.Table] = []
@@ -54,8 +55,10 @@ def train(
         reported.append(losses)
         report(losses)
 
-    parts = (batches.in_memory(values, starts) for starts in (STARTS[:3], STARTS[3:]))
-    data = loop.TrainingData(SCALING, *parts)
+    _, scaling, columns, _ = design(shape, SCALING, settings)
+    known = series(values, columns, shape.horizon)
+    parts = (batches.in_memory(known, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = loop.TrainingData(scaling, columns, *parts)
     loop.fit(
         model,
         data,
@@ -95,7 +98,7 @@ def test_a_loss_at_every_step_is_the_mean_over_windows_with_a_weight(horizon: in
     shape = WindowShape(LOOKBACK, horizon)
     settings = DENSE.model_copy(update={"learning_rate": 1e-30, "dropout": 0.0, "batch_size": 99})
     model, losses = train(settings, shape=shape)
-    # The network still forecasts the last value.
+    # The network still forecasts its anchor.
     errors = keras_model.forecast(model, VALUES, STARTS) - windows.targets(VALUES, STARTS, shape)
     assert [(row["split"], row["loss"]) for row in losses] == [
         ("train", pytest.approx(np.mean(errors[:3] ** 2), rel=1e-5)),
@@ -107,7 +110,7 @@ def test_a_loss_at_every_step_is_the_mean_over_windows_with_a_weight(horizon: in
 def test_the_weights_of_the_best_epoch_are_kept(settings: TrainParams) -> None:
     # So fast that the loss goes up and down.
     wild = settings.model_copy(
-        update={"epochs": 8, "learning_rate": 0.5, "optimizer": "adam", "dropout": 0.0}
+        update={"epochs": 8, "learning_rate": 1.5, "optimizer": "adam", "dropout": 0.0}
     )
     model, losses = train(wild)
     by_epoch = [row["loss"] for row in losses if row["split"] == "validation"]
@@ -231,10 +234,11 @@ def test_a_checkpoint_of_another_training_is_never_resumed(tmp_path: Path) -> No
 def test_everything_that_a_training_depends_on_changes_its_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = network.build_model(SHAPE, SCALING, TINY)
-    longer = network.build_model(WindowShape(LOOKBACK + 1, 1), SCALING, TINY)
-    learnt, validation = (batches.in_memory(VALUES, starts) for starts in (STARTS[:3], STARTS[3:]))
-    data = loop.TrainingData(SCALING, learnt, validation)
+    model = network.build_model(*design(SHAPE, SCALING, TINY))
+    longer = network.build_model(*design(WindowShape(LOOKBACK + 1, 1), SCALING, TINY))
+    known = series(VALUES, PLAIN)
+    learnt, validation = (batches.in_memory(known, starts) for starts in (STARTS[:3], STARTS[3:]))
+    data = loop.TrainingData(SCALING, PLAIN, learnt, validation)
     keys = [
         loop.fingerprint(model, data, TINY, seed=0),
         loop.fingerprint(longer, data, TINY, seed=0),
@@ -244,9 +248,11 @@ def test_everything_that_a_training_depends_on_changes_its_fingerprint(
     others: list[dict[str, Any]] = [
         {"scaling": SCALING._replace(center=SCALING.center + 1)},
         {"scaling": SCALING._replace(scale=SCALING.scale * 2)},
-        {"train": batches.in_memory(VALUES + 1, STARTS[:3])},
-        {"train": batches.in_memory(VALUES, STARTS[:2])},
-        {"validation": batches.in_memory(VALUES, STARTS[2:])},
+        {"scaling": SCALING._replace(shares=(0.5,))},
+        {"columns": ANCHORED},
+        {"train": batches.in_memory(series(VALUES + 1, PLAIN), STARTS[:3])},
+        {"train": batches.in_memory(known, STARTS[:2])},
+        {"validation": batches.in_memory(known, STARTS[2:])},
     ]
     keys += [loop.fingerprint(model, data._replace(**other), TINY, seed=0) for other in others]
     code = shutil.copytree(Path(loop.__file__).parent, tmp_path / "model")

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from household.core import arithmetic, schema
 from household.core.params import TrainParams
 from household.dataset import batches, windows
-from household.dataset.batches import Batch
+from household.dataset.inputs import InputColumns
 from household.dataset.scaling import Scaler
+from household.dataset.shuffle_buffer import Batch
 from household.dataset.windows import WindowShape
-from household.model import keras_file, network, tensorflow, train_step
+from household.model import keras_file, layers, network, portability, tensorflow, train_step
 from tests.household.model import keras_model
+from tests.household.model.keras_model import PLAIN, design, series
 from tests.project import changed, tutorial
 
 LOOKBACK = 4
@@ -29,6 +31,7 @@ VALUES = (np.arange(60).reshape(30, 2) / 7).astype(np.float32)
 STARTS = np.array([3, 0, 24, 7, 11], np.int32)
 TUTORIAL = changed(tutorial()).train
 TINY = TUTORIAL.model_copy(update={"units": [3, 4], "batch_size": 2, "learning_rate": 0.01})
+KNOWN = InputColumns(2, (1,), ("hour", "weekday", "season"))
 DENSE = TINY.model_copy(
     update={
         "loss_at": "every_step", "chunk_length": 5, "target": "difference",
@@ -42,9 +45,16 @@ def inputs_at(starts: list[int]) -> list[list[list[float]]]:
 
 
 def test_a_batch_holds_the_windows_in_their_order() -> None:
-    given = list(batches.iter_batches(batches.in_memory(VALUES, STARTS), SHAPE, 1, batch_size=2))
-    assert [len(inputs) for inputs, _, _ in given] == [2, 2, 1]
-    inputs, targets, weights = (np.concatenate(parts) for parts in zip(*given, strict=True))
+    given = list(
+        batches.iter_batches(
+            batches.in_memory(series(VALUES, PLAIN), STARTS), SHAPE, 1, batch_size=2
+        )
+    )
+    assert [len(targets) for _, targets, _ in given] == [2, 2, 1]
+    inputs = np.concatenate([batch.inputs["readings"] for batch in given])
+    targets, weights = (
+        np.concatenate(parts) for parts in zip(*(batch[1:] for batch in given), strict=True)
+    )
     assert inputs.tolist() == inputs_at(STARTS.tolist())
     assert targets.tolist() == [[VALUES[start + LOOKBACK, 0]] for start in STARTS]
     assert weights.tolist() == [1] * len(STARTS)
@@ -63,7 +73,8 @@ def counted(made: Iterable[Batch], minutes: int, horizon: int = 1) -> list[int]:
     window, with its targets.
     """
     found = []
-    for inputs, targets, weights in made:
+    for given_inputs, targets, weights in made:
+        inputs = given_inputs["readings"]
         before = LOOKBACK - 1 if minutes == 1 else 0
         assert inputs.shape[1] == before + minutes
         for stretch, target, weight in zip(inputs, targets, weights, strict=True):
@@ -94,16 +105,18 @@ def test_chunks_weigh_each_window_once_and_no_other(data: st.DataObject) -> None
     chosen = np.array(starts, np.int32)
     # What follows the last target belongs to another part.
     values[max(starts) + LOOKBACK + horizon :] = np.nan
-    part = batches.in_memory(values, chosen)
+    part = batches.in_memory(series(values, PLAIN, 9), chosen)
     made = list(batches.iter_batches(part, WindowShape(LOOKBACK, horizon), minutes, batch_size=3))
     assert sorted(counted(made, minutes, horizon)) == sorted(starts)
-    assert not any(np.isnan(array).any() for batch in made for array in batch)
+    assert not any(
+        np.isnan(array).any() for batch in made for array in [*batch.inputs.values(), *batch[1:]]
+    )
 
 
 def epochs(seed: int, minutes: int, numbers: Iterable[int] = range(3)) -> list[list[int]]:
     """Return the windows in the order in which each epoch counts them."""
     values, starts = numbered(100)
-    part = batches.in_memory(values, starts)
+    part = batches.in_memory(series(values, PLAIN, 9), starts)
     return [
         counted(
             batches.iter_batches(
@@ -131,24 +144,28 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(minutes: int) -> 
 
 def test_each_epoch_cuts_chunks_at_other_minutes() -> None:
     values, starts = numbered(100)
-    part = batches.in_memory(values, starts)
+    part = batches.in_memory(series(values, PLAIN, 9), starts)
     cuts = set()
     for number in range(9):
         shuffle = network.epoch_shuffle(0, number)
-        ((inputs, _, _),) = batches.iter_batches(part, SHAPE, 7, batch_size=100, shuffle=shuffle)
-        cuts.add(tuple(sorted(inputs[:, -1, 0])))
+        ((given_inputs, _, _),) = batches.iter_batches(
+            part, SHAPE, 7, batch_size=100, shuffle=shuffle
+        )
+        cuts.add(tuple(sorted(given_inputs["readings"][:, -1, 0])))
     assert len(cuts) > 3
 
 
-def layers(model: network.Model) -> list[str]:
+def kinds(model: network.Model) -> list[str]:
     return [type(layer).__name__ for layer in model.layers]
 
 
 def test_the_tutorials_network_maps_readings_to_kilowatts() -> None:
-    model = network.build_model(WindowShape(49, 1), Scaler(np.array([1.1]), np.ones(1)), TUTORIAL)
+    model = network.build_model(
+        *design(WindowShape(49, 1), Scaler(np.array([1.1]), np.ones(1)), TUTORIAL)
+    )
     assert model.input_shape == (None, 49, 1)
     tutorial = ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
-    assert layers(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
+    assert kinds(model) == ["InputLayer", "Reshape", "Rescaling", *tutorial, "Rescaling"]
     # An LSTM of u units on f features has 4u(f + u + 1) weights, the last layer one a unit and 1.
     assert model.count_params() == 4 * 50 * (1 + 50 + 1) + 4 * 100 * (50 + 100 + 1) + 101
     targets, outputs = tf.constant([[1.0], [2.0]]), tf.constant([[3.0], [5.0]])
@@ -169,11 +186,14 @@ def test_every_setting_reaches_the_network() -> None:
             "global_clip_norm": 2.0, "huber_delta": 0.7,
         }
     )  # fmt: skip
-    model = network.build_model(SHAPE, SCALING, settings)
-    assert model.input_shape == (None, LOOKBACK, 2)
+    model = network.build_model(*design(SHAPE, SCALING, settings))
+    assert model.input["readings"].shape == (None, LOOKBACK, 3)
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [3, 3, 4, 4, 1, 1]
     assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.5}
-    assert model.get_layer("lstm_1_1").cell.kernel.shape == (4, 12)  # each feature and its change
+    assert model.get_layer("lstm_1_1").cell.kernel.shape == (
+        5,
+        12,
+    )  # features, their changes, anomaly
     # Huber (1964): quadratic up to delta, linear beyond.
     errors = np.array([[0.5], [2.0]], np.float32)
     outputs = np.zeros((2, settings.ensemble_size), np.float32)
@@ -190,8 +210,8 @@ def test_every_setting_reaches_the_network() -> None:
 
 
 def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
-    model = network.build_model(SHAPE, SCALING, TINY)
-    plain = network.build_model(SHAPE, Scaler(np.zeros(2), np.ones(2)), TINY)
+    model = network.build_model(*design(SHAPE, SCALING, TINY))
+    plain = network.build_model(*design(SHAPE, Scaler(np.zeros(2), np.ones(2)), TINY))
     plain.set_weights(model.get_weights())
     scaled = ((VALUES - SCALING.center) / SCALING.scale).astype(np.float32)
     expected = keras_model.forecast(plain, scaled, STARTS) * SCALING.scale[0] + SCALING.center[0]
@@ -201,40 +221,55 @@ def test_readings_are_scaled_and_the_forecast_is_scaled_back() -> None:
 
 
 def test_difference_inputs_follow_the_scaled_features() -> None:
-    model = network.build_model(SHAPE, SCALING, DENSE)
+    model = network.build_model(*design(SHAPE, SCALING, DENSE))
     inner = keras.Model(model.input, model.get_layer("with_changes").output)
+    known = series(VALUES)
     scaled = (VALUES[:LOOKBACK] - SCALING.center) / SCALING.scale
+    anomaly = known.values[:LOOKBACK, 2:] / SCALING.scale[0]
     changes = np.diff(scaled, axis=0, prepend=scaled[:1])
-    (found,) = inner(VALUES[np.newaxis, :LOOKBACK]).numpy()
-    assert found == pytest.approx(np.hstack([scaled, changes]), rel=1e-5)
+    (found,) = inner(known.windows(np.array([0], np.int32), SHAPE)).numpy()
+    assert found == pytest.approx(np.hstack([scaled, anomaly, changes]), rel=1e-5)
 
 
-def test_a_forecast_of_the_change_starts_as_persistence() -> None:
-    model = network.build_model(SHAPE, SCALING, DENSE)
-    last = VALUES[STARTS + LOOKBACK - 1, 0]
-    assert keras_model.forecast(model, VALUES, STARTS).tolist() == [[value] for value in last]
-    longer = network.build_model(WindowShape(LOOKBACK, 3), SCALING, DENSE)
-    assert keras_model.forecast(longer, VALUES, STARTS).tolist() == [[value] * 3 for value in last]
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_forecast_of_the_difference_starts_as_its_anchor(horizon: int) -> None:
+    model = network.build_model(*design(WindowShape(LOOKBACK, horizon), SCALING, DENSE))
+    last = VALUES[STARTS + LOOKBACK - 1, :1]
+    profile = series(VALUES, horizon=horizon).history.profile(STARTS + LOOKBACK - 1, horizon)
+    shares = keras_model.SHARE ** np.arange(1, horizon + 1)
+    found = keras_model.forecast(model, VALUES, STARTS)
+    assert found == pytest.approx(shares * last + (1 - shares) * profile, rel=1e-5)
 
 
 @pytest.mark.parametrize("target", ["difference", "level"])
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_a_chunk_forecasts_each_of_its_minutes_from_those_before(target: str, horizon: int) -> None:
-    settings = DENSE.model_copy(update={"target": target})
-    learner = network.build_training_model(
-        WindowShape(LOOKBACK, horizon), SCALING, settings, minutes=5
-    )
+@pytest.mark.parametrize("read", [PLAIN, KNOWN], ids=["", "known"])
+def test_a_chunk_forecasts_each_of_its_minutes_from_those_before(
+    target: str, horizon: int, read: InputColumns
+) -> None:
+    settings = DENSE.model_copy(update={"target": target, "head_units": [4, 3]})
+    read = read._replace(is_anchored=target == "difference")
+
+    def built(shape: WindowShape) -> Any:
+        given = design(shape, SCALING, settings)
+        return *given[:2], read, settings
+
+    learner = network.build_training_model(*built(WindowShape(LOOKBACK, horizon)), minutes=5)
     draw = np.random.default_rng(0)
     learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
-    stretch = VALUES[np.newaxis, :5]
-    members = learner(stretch).numpy().reshape(1, 5, 2, horizon)
+    first = np.array([0], np.int32)
+    stretch = keras_model.chunks(VALUES, first, 5, read, horizon)
+    members = keras_model.call(learner, stretch).numpy().reshape(1, 5, 2, horizon)
     assert not np.any(members[..., 0, :] == members[..., 1, :])
     found = members.mean(axis=2)
     # Each reads all before, from the first of the stretch on, and nothing after.
     for last in range(1, 5):
-        window = network.build_model(WindowShape(last + 1, horizon), SCALING, settings)
+        shape = WindowShape(last + 1, horizon)
+        window = network.build_model(*built(shape))
+        assert [each.path for each in window.weights] == [each.path for each in learner.weights]
         window.set_weights(learner.get_weights())
-        expected = window(stretch[:, : last + 1]).numpy()[0]
+        given = series(VALUES, read, horizon).windows(first, shape)
+        expected = keras_model.call(window, given).numpy()[0]
         assert found[0, last] == pytest.approx(expected, rel=1e-4)
 
 
@@ -258,32 +293,31 @@ def test_fused_lstm_equals_the_lstm_layer_of_keras(sequences: bool) -> None:
     weights = [draw.normal(size=shape) for shape in ((2, 20), (5, 20), (20,))]
     found = [
         outputs_and_gradients(kind(5, return_sequences=sequences), inputs, weights)
-        for kind in (keras.layers.LSTM, network.FusedLSTM)
+        for kind in (keras.layers.LSTM, layers.FusedLSTM)
     ]
     for expected, got in zip(*found, strict=True):
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 48, 5)])
-@pytest.mark.parametrize("units", [4, 2 * network.MAX_PORTABLE_TERMS + 1])
+@pytest.mark.parametrize("units", [4, 2 * layers.MAX_PORTABLE_TERMS + 1])
 def test_batched_dense_equals_the_dense_layer_of_keras(shape: tuple[int, ...], units: int) -> None:
     draw = np.random.default_rng(0)
     inputs = tf.constant(draw.normal(size=shape), tf.float32)
     weights = [draw.normal(size=(5, units)), draw.normal(size=units)]
     found = [
         outputs_and_gradients(kind(units), inputs, weights)
-        for kind in (keras.layers.Dense, network.BatchedDense)
+        for kind in (keras.layers.Dense, layers.BatchedDense)
     ]
     for expected, got in zip(*found, strict=True):
         assert got.numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
 
 
 def test_an_lstm_starts_with_orthogonal_weights_other_ones_in_each_layer() -> None:
-    model = network.build_model(
-        SHAPE, SCALING, TINY.model_copy(update={"ensemble_size": 2, "units": [6, 6]})
-    )
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-    recurrent = [layer.get_weights()[1] for layer in layers]
+    settings = TINY.model_copy(update={"ensemble_size": 2, "units": [6, 6]})
+    model = network.build_model(*design(SHAPE, SCALING, settings))
+    lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+    recurrent = [layer.get_weights()[1] for layer in lstms]
     assert len(recurrent) == 4
     for weights in recurrent:
         assert weights.shape == (6, 24)
@@ -310,16 +344,16 @@ def test_a_training_that_is_not_portable_says_so(
     shape = WindowShape(LOOKBACK, others.pop("horizon", 1))
     settings = changed({f"train.{key}": value for key, value in others.items()}).train
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: True)
-    assert network.is_portable(shape, settings) == portable
-    assert ("cache and the cores" in network.name_difference(shape, settings)) != portable
+    assert portability.is_portable(shape, settings) == portable
+    assert ("cache and the cores" in portability.name_difference(shape, settings)) != portable
     monkeypatch.setattr(arithmetic, "has_avx2", lambda: False)
-    assert "has no AVX2" in network.name_difference(shape, settings)
+    assert "has no AVX2" in portability.name_difference(shape, settings)
     monkeypatch.setattr(tensorflow, "device_name", lambda: "A card")
-    assert network.name_difference(shape, settings) == "A card is not a CPU"
+    assert portability.name_difference(shape, settings) == "A card is not a CPU"
 
 
 def test_the_minute_after_the_last_reading_is_forecast() -> None:
-    model = network.build_model(SHAPE, SCALING, TINY)
+    model = network.build_model(*design(SHAPE, SCALING, TINY))
     last = np.array([len(VALUES) - LOOKBACK], np.int32)
     longer = np.concatenate([VALUES, [[9, 9]]]).astype(np.float32)
     assert keras_model.forecast(model, VALUES, last) == keras_model.forecast(model, longer, last)
@@ -332,18 +366,23 @@ def test_the_minute_after_the_last_reading_is_forecast() -> None:
 def test_readings_of_another_shape_are_an_error(
     features: int, minutes: int, columns: int, settings: TrainParams
 ) -> None:
-    model = network.build_model(SHAPE, Scaler(np.ones(features), np.ones(features)), settings)
-    readings = np.ones((1, minutes, columns), np.float32)
+    model = network.build_model(
+        *design(SHAPE, Scaler(np.ones(features), np.ones(features)), settings)
+    )
+    anomaly = settings.target == "difference"
+    given = {"readings": np.ones((1, minutes, columns + anomaly), np.float32)}
+    if anomaly:
+        given["profile"] = np.ones((1, 1), np.float32)
     if (minutes, columns) == (LOOKBACK, features):
-        assert model(readings).shape == (1, 1)
+        assert keras_model.call(model, given).shape == (1, 1)
         return
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
-        model(readings)
+        keras_model.call(model, given)
 
 
 @pytest.mark.parametrize("settings", [TINY, DENSE], ids=["level", "difference"])
 def test_a_saved_model_forecasts_the_same(tmp_path: Path, settings: TrainParams) -> None:
-    model = network.build_model(SHAPE, SCALING, settings)
+    model = network.build_model(*design(SHAPE, SCALING, settings))
     keras_file.save(model, tmp_path / "model.keras")
     again = keras_file.load(tmp_path / "model.keras")
     assert np.array_equal(

@@ -10,7 +10,9 @@ import pytest
 from household.core import files, paths
 from household.core.errors import UserError
 from household.core.params import Params
+from household.core.step import MINUTE
 from household.dataset import series, windows
+from household.dataset.inputs import InputReader
 from household.dataset.windows import WindowShape
 from household.model import inference, saved_model
 from tests.household.app.small_model import FEATURES, LOOKBACK, model, readings
@@ -159,14 +161,14 @@ def test_a_previous_model_may_read_fewer_minutes_and_columns(
     model_folder: Path,
 ) -> None:
     earlier = saved_model.load(model_folder, saved_model.GRAPH)
-    values = series.to_array(readings(60))
-    more = np.column_stack([values[:, 0], np.full(60, 7, np.float32), values[:, 1]])
+    table = readings(60)
+    more = table.add_column(2, "global_intensity", [np.full(60, 7, np.float32)])
     shape = WindowShape(LOOKBACK + 3, 1)
     starts = np.arange(20, dtype=np.int32)
-    features = [FEATURES[0], "global_intensity", FEATURES[1]]
-    found = earlier.forecast(features, more, starts, shape=shape)
+    found = earlier.forecast(more, starts, shape=shape, step=MINUTE)
     session = inference.load_session(model_folder / "model.onnx")
-    expected = inference.predict(session, values, starts + np.int32(3))
+    reader = InputReader(WindowShape(LOOKBACK, 1), earlier.columns, MINUTE)
+    expected = inference.predict(session, reader.of_table(table), starts + np.int32(3))
     assert found.mean.tolist() == expected.mean.tolist()
     # Both are of the same minutes.
     own = windows.target_rows(starts + np.int32(3), WindowShape(LOOKBACK, 1))
@@ -184,10 +186,10 @@ def test_a_previous_model_may_read_fewer_minutes_and_columns(
 def test_windows_that_do_not_fit_the_previous_model_are_refused(
     model_folder: Path, features: list[str], shape: WindowShape
 ) -> None:
-    values = np.zeros((60, len(features)), np.float32)
+    table = readings(60).select(["timestamp", *features])
     with pytest.raises(UserError, match="reads 5 steps of global_active_power, voltage and"):
         saved_model.load(model_folder).forecast(
-            features, values, np.array([0], np.int32), shape=shape
+            table, np.array([0], np.int32), shape=shape, step=MINUTE
         )
 
 

@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from household.core.schema import Values
 from household.core.step import MINUTE
 from household.dataset import batches
+from household.dataset.inputs import Inputs
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
 from household.model import calibration, trainer
 from household.model.forecast import Forecast
 from household.model.loop import TrainingData
+from tests.household.model.keras_model import PLAIN, series
 
 LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 SHAPE = WindowShape(lookback=1, horizon=1)
 MIN_WINDOWS = calibration.MIN_DAYS * 1440
 
 
-def too_wide(_: Values, starts: Starts) -> Forecast:
+def too_wide(_: Inputs, starts: Starts) -> Forecast:
     """Forecast a uniform distribution from -1 to 3 kW where it is one from 0 to 2."""
     quantiles = 4 * np.array(LEVELS, np.float32) - 1
     return Forecast.of_distribution(
@@ -27,10 +28,12 @@ def too_wide(_: Values, starts: Starts) -> Forecast:
 
 def calibrate(size: int, lowest: float = 0, meters: int = 1) -> calibration.Calibration:
     power = np.random.default_rng(0).uniform(0, 2, (size + 1, 1)).astype(np.float32)
+    known = series(power, PLAIN)
     data = TrainingData(
         Scaler(np.zeros(1), np.ones(1)),
-        batches.in_memory(power, np.empty(0, np.int32)),
-        batches.in_memory(power, np.arange(size, dtype=np.int32)),
+        PLAIN,
+        batches.in_memory(known, np.empty(0, np.int32)),
+        batches.in_memory(known, np.arange(size, dtype=np.int32)),
     )
     limits = np.full(meters, lowest, np.float32)
     return trainer.calibrate(too_wide, data, SHAPE, levels=LEVELS, step=MINUTE, lowest=limits)
