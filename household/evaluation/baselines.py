@@ -12,16 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from household.core.parallel import prefetch
-from household.core.schema import Float32, Float64, Power, Values
+from household.core.schema import Float32, Power, Values
 from household.core.step import Step
 from household.dataset import windows
 from household.dataset.inputs import Inputs
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import metrics
 
-# Relative to a correlation of 1. Enough for equal columns to share their weight.
-RIDGE = 1e-3
 CHUNK = 4096
 
 
@@ -97,59 +94,23 @@ def mase_scale(context: ForecastContext) -> float:
     return metrics.mae(actual, naive(one_ahead, context.train))
 
 
-def ridge(context: ForecastContext, starts: Starts) -> Power:
-    """Forecast the last value plus a ridge regression on all input steps and features.
-
-    There is one regression for each step of the horizon. It minimises the squared error of the
-    change over the training windows plus `RIDGE` times the squared weights, with standardised
-    inputs. The weights follow from sums of products, (lookback * features, lookback * features +
-    horizon), which one pass over the windows collects. Hoerl and Kennard (1970), Ridge regression:
-    biased estimation for nonorthogonal problems, Technometrics 12(1).
-    """
-    lookback, horizon = context.shape
-    width = lookback * context.values.shape[1]
-    # Values near 0 keep the sums precise.
-    origin = context.values[0].astype(np.float64)
-
-    def inputs(chunk: Starts) -> Float64:
-        return (windows.inputs(context.values, chunk, lookback) - origin).reshape(-1, width)
-
-    def change(chunk: Starts) -> Float64:
-        target = windows.targets(context.values, chunk, context.shape).astype(np.float64)
-        return target - persistence(context, chunk)
-
-    total, products = np.zeros(width + horizon), np.zeros((width, width + horizon))
-    chunk_rows = (
-        np.column_stack([inputs(chunk), change(chunk)]) for chunk in split_starts(context.train)
-    )
-    # OpenBLAS uses one thread, so a second thread gathers the next rows meanwhile.
-    for rows in prefetch(chunk_rows):
-        total += rows.sum(axis=0)
-        products += rows[:, :width].T @ rows
-    mean = total / len(context.train)
-    covariance = products / len(context.train) - np.outer(mean[:width], mean)
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
-    # A constant column gets no weight, so its divisor does not matter.
-    scale = np.where(deviation > 1e-9, deviation, 1)
-    correlation = covariance[:, :width] / np.outer(scale, scale) + RIDGE * np.eye(width)
-    targets = covariance[:, width:] / scale[:, np.newaxis]
-    weights = np.linalg.solve(correlation, targets) / scale[:, np.newaxis]
-    return persistence(context, starts) + np.concatenate(
-        [(inputs(chunk) - mean[:width]) @ weights + mean[width:] for chunk in split_starts(starts)]
-    ).astype(np.float32)
-
-
 def _at_each_step(forecast: Float32, shape: WindowShape) -> Power:
     """Repeat a forecast (windows,) for each step of the horizon: (windows, horizon)."""
     return np.repeat(forecast[:, np.newaxis], shape.horizon, axis=1)
 
 
-def split_starts(starts: Starts) -> list[Starts]:
-    """Split `starts`, since gathered windows take `lookback` times the memory of their steps."""
-    return [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
+def split_starts(starts: Starts, most: int = CHUNK) -> list[Starts]:
+    """Split `starts`, since gathered windows take `lookback` times the memory of their steps.
+
+    Args:
+        starts: The starts of the windows.
+        most: How many windows are gathered at a time, at most CHUNK.
+    """
+    size = min(most, CHUNK)
+    return [starts[first : first + size] for first in range(0, len(starts), size)]
 
 
-# Baselines by their name in metrics, tables and plots: those that need no training, and all.
+# Baselines that need no training, by their name in metrics, tables and plots.
 NAIVE: dict[str, Baseline] = {
     metrics.PERSISTENCE: persistence,
     "window mean": window_mean,
@@ -157,4 +118,3 @@ NAIVE: dict[str, Baseline] = {
     "week before": partial(seasonal_naive, days=7),
     "profile": profile,
 }
-BASELINES = NAIVE | {"linear": ridge}

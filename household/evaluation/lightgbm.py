@@ -10,10 +10,12 @@ import numpy.typing as npt
 from household.core.errors import UserError
 from household.core.quantiles import interpolate_levels
 from household.core.schema import REPORTED_QUANTILES, Float64, Power
-from household.dataset import windows
+from household.dataset import batches, windows
+from household.dataset.inputs import KNOWN
 from household.dataset.windows import Starts
 from household.evaluation import baselines
-from household.evaluation.baselines import ForecastContext, persistence
+from household.evaluation.baselines import ForecastContext
+from household.model import anchor
 from household.model.forecast import Forecast
 
 # LightGBM reads this at import. Otherwise its threads would use a core each while they wait: two
@@ -22,6 +24,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 NAME = "LightGBM"
 ROUNDS = 300
+# The trees see so many rows or more, if the horizon has several steps.
+MIN_ROWS = 60_000
+# The trees read so many last steps of the features besides the power.
+OTHER_FEATURES = 49
 SETTINGS: dict[str, Any] = {
     "objective": "regression",  # squared error, which RMSE and skill measure
     "learning_rate": 0.06,
@@ -36,12 +42,13 @@ SETTINGS: dict[str, Any] = {
 def forecast_distribution(
     context: ForecastContext, starts: Starts, levels: Sequence[float]
 ) -> Forecast:
-    """Forecast the last value plus the change that gradient-boosted trees predict.
+    """Forecast the anchor of the network plus what gradient-boosted trees predict.
 
-    They read all input steps and features. With a horizon of several steps the step is an
-    additional input, and the trees see one random step of each training window. Separate trees for
-    each step would take as many times longer. Ke et al. (2017), LightGBM: a highly efficient
-    gradient boosting decision tree, NeurIPS 30.
+    They read the power in the lookback, the other features in its last steps, and what the network
+    knows of the target. With a horizon of several steps the step is an additional input, and the
+    trees see some random steps of each training window. Separate trees for each step would take as
+    many times longer. Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision
+    tree, NeurIPS 30.
 
     There are trees for the mean and for each of REPORTED_QUANTILES. Other quantiles lie on a line
     between their neighbours, since trees for each level would take three times as long.
@@ -91,11 +98,14 @@ def make_dataset(context: ForecastContext) -> Any:
             )
             return rows if isinstance(indices, slice | list) else rows[0]
 
-    starts = np.sort(context.train)
-    steps = np.random.default_rng(0).integers(context.shape.horizon, size=len(starts))
-    last = windows.last_input_row(starts, context.shape.lookback)
-    change = context.values[last + 1 + steps, 0] - context.values[last, 0]
-    return lightgbm.Dataset(Inputs(), change, params=SETTINGS)
+    horizon, count = context.shape.horizon, len(context.train)
+    starts = np.repeat(np.sort(context.train), min(horizon, -(-MIN_ROWS // count)))
+    steps = np.random.default_rng(0).integers(horizon, size=len(starts))
+    targets = windows.last_input_row(starts, context.shape.lookback) + 1 + steps
+    difference = (
+        context.values[targets, 0] - _anchors(context, starts)[np.arange(len(starts)), steps]
+    )
+    return lightgbm.Dataset(Inputs(), difference, params=SETTINGS)
 
 
 def train(
@@ -125,7 +135,7 @@ def forecast(
         starts: The starts of the windows.
         rounds: The number of trees.
     """
-    change = [
+    difference = [
         np.column_stack(
             [
                 booster.predict(_inputs(context, chunk, np.full(len(chunk), step)), 0, rounds)
@@ -134,11 +144,32 @@ def forecast(
         )
         for chunk in baselines.split_starts(starts)
     ]
-    return persistence(context, starts) + np.concatenate(change).astype(np.float32)
+    return _anchors(context, starts) + np.concatenate(difference).astype(np.float32)
+
+
+def _anchors(context: ForecastContext, starts: Starts) -> Power:
+    """Return what the network adds its forecast to, in kW: (windows, horizon)."""
+    lookback, horizon = context.shape
+    train = batches.in_memory(context.inputs, context.train)
+    shares = np.array(anchor.fit_shares(train, context.shape), np.float32)
+    rows = windows.last_input_row(starts, lookback)
+    profile = context.inputs.history.profile(rows, horizon)
+    return shares * context.values[rows, :1] + (1 - shares) * profile
 
 
 def _inputs(context: ForecastContext, starts: Starts, steps: npt.NDArray[np.int64]) -> Float64:
-    """Return all input minutes and features of each window, and its step if there are several."""
-    inputs = windows.inputs(context.values, starts, context.shape.lookback).astype(np.float64)
-    rows = inputs.reshape(len(starts), -1)
-    return rows if context.shape.horizon == 1 else np.hstack([rows, steps[:, np.newaxis]])
+    """Return a row for each window and one of its steps."""
+    lookback, horizon = context.shape
+    features = windows.inputs(context.values, starts, lookback)
+    rows = windows.last_input_row(starts, lookback)
+    parts = [
+        features[:, :, 0],
+        features[:, -OTHER_FEATURES:, 1:].reshape(len(starts), -1),
+        context.inputs.values[rows, context.values.shape[1] :],
+    ]
+    if horizon > 1:
+        parts.append(steps[:, np.newaxis].astype(np.float32))
+    known = context.inputs.targets(rows, horizon)
+    if KNOWN in known:
+        parts.append(known[KNOWN][np.arange(len(starts)), steps])
+    return np.hstack(parts, dtype=np.float64)

@@ -17,6 +17,7 @@ from household.dataset import windows
 from household.dataset.windows import Starts
 from household.evaluation import baselines, lightgbm, metrics
 from household.evaluation.baselines import ForecastContext
+from household.evaluation.ridge import ridge
 from household.model import calibration, inference, saved_model
 from household.model.calibration import Calibration
 from household.model.forecast import Forecast
@@ -24,6 +25,8 @@ from household.model.forecast import Forecast
 if TYPE_CHECKING:  # it is for household.model.inference to import it
     import onnxruntime
 
+# All baselines by their name in metrics, tables and plots.
+BASELINES = baselines.NAIVE | {"linear": ridge}
 # Behind persistence or the profile, so that no one asks for their distribution.
 WITHOUT_QUANTILES = ("window mean", "day before", "week before")
 
@@ -131,7 +134,7 @@ def run_forecasters(
     # The network's own quantiles are calibrated already.
     has_quantiles = inference.has_quantiles(session)
     forecasts = {inference.NAME: network(test) if has_quantiles else with_quantiles(network)}
-    for name, baseline in (baselines.BASELINES if len(context.train) else baselines.NAIVE).items():
+    for name, baseline in (BASELINES if len(context.train) else baselines.NAIVE).items():
         run = partial(_run_baseline, baseline, context)
         forecasts[name] = run(test) if name in WITHOUT_QUANTILES else with_quantiles(run)
     if len(context.train) and settings.lightgbm:

@@ -19,7 +19,7 @@ import vl_convert
 
 from bench import backtest
 from household.core import files, params, paths
-from household.evaluation.baselines import BASELINES
+from household.evaluation.predictions import BASELINES
 from household.report import plots
 from tests.clones import (
     UP_TO_DATE,

@@ -17,7 +17,7 @@ from household.core.errors import UserError
 from household.core.params import Params
 from household.core.schema import TARGET
 from household.core.step import MINUTE
-from household.evaluation import baselines
+from household.evaluation import baselines, predictions
 from household.readings import quality
 from tests.project import changed, tutorial
 
@@ -215,12 +215,12 @@ def test_one_line_adds_a_forecaster_to_scores_tables_and_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     put([float(minute % 7) for minute in range(500)])
-    forecasters = baselines.BASELINES | {
+    forecasters = predictions.BASELINES | {
         "a week of minutes ago": lambda given, starts: baselines.persistence(
             given._replace(shape=given.shape._replace(lookback=given.shape.lookback - 6)), starts
         )
     }
-    monkeypatch.setattr(baselines, "BASELINES", forecasters)
+    monkeypatch.setattr(predictions, "BASELINES", forecasters)
     run(with_window(lookback=9), *AFTER_PARSE)
     names = ["LSTM", *forecasters]
     metrics = files.read_json(paths.METRICS)

@@ -16,7 +16,9 @@ from household.dataset import windows
 from household.dataset.inputs import InputColumns, InputReader
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation import baselines, lightgbm
+from household.evaluation import ridge as ridges
 from household.evaluation.baselines import Baseline, ForecastContext
+from household.evaluation.ridge import ridge
 
 LEVELS = [0.01, 0.025, 0.1, 0.5, 0.9, 0.975, 0.99]
 
@@ -25,14 +27,20 @@ def trees(given: ForecastContext, starts: Starts) -> Power:
     return lightgbm.forecast_distribution(given, starts, LEVELS).mean
 
 
-ALL = [*baselines.BASELINES.values(), trees]
+ALL = [*baselines.NAIVE.values(), ridge, trees]
 BEGIN = np.datetime64("2007-01-01T00:00", "ms")
+PLAIN, ANCHORED = InputColumns(), InputColumns(2, is_anchored=True)
 COLUMNS = InputColumns(2, (1,), ("hour", "weekday"), is_anchored=True)
 DAY = np.timedelta64(1, "D").item()
 
 
 def house(
-    minutes: int, features: int = 3, lookback: int = 4, horizon: int = 1, seed: int = 0
+    minutes: int,
+    features: int = 3,
+    lookback: int = 4,
+    horizon: int = 1,
+    seed: int = 0,
+    columns: InputColumns = COLUMNS,
 ) -> ForecastContext:
     """Minutes with gaps whose next power depends on the last two and on another column."""
     draw = np.random.default_rng(seed)
@@ -48,20 +56,20 @@ def house(
     shape = WindowShape(lookback, horizon)
     starts = windows.find_starts(BEGIN + np.arange(minutes), MINUTE, shape, across_gaps=True)
     timestamps, train = BEGIN + clock * np.timedelta64(1, "m"), starts[: minutes // 2]
-    return context(timestamps, values, train, shape)
+    return context(timestamps, values, train, shape, columns)
 
 
 def context(
-    timestamps: Times, values: Values, train: Starts, shape: WindowShape
+    timestamps: Times, values: Values, train: Starts, shape: WindowShape, columns: InputColumns
 ) -> ForecastContext:
-    columns = [pa.array(timestamps, pa.timestamp("ms")), *values.T]
-    series = pa.table(columns, names=["timestamp", *(f"f{i}" for i in range(values.shape[1]))])
-    reader = InputReader(shape, COLUMNS, MINUTE)
+    arrays = [pa.array(timestamps, pa.timestamp("ms")), *values.T]
+    series = pa.table(arrays, names=["timestamp", *(f"f{i}" for i in range(values.shape[1]))])
+    reader = InputReader(shape, columns, MINUTE)
     return ForecastContext(series, reader.of_table(series), train, shape, MINUTE)
 
 
 def with_values(given: ForecastContext, values: Values) -> ForecastContext:
-    return context(times(given), values, given.train, given.shape)
+    return context(times(given), values, given.train, given.shape, given.inputs.columns)
 
 
 def times(given: ForecastContext) -> Times:
@@ -100,38 +108,53 @@ def test_daily_naive_takes_the_value_of_24_hours_before(
         ]
         for start in due(made).tolist()
     ]
-    found = baselines.BASELINES["day before"](made, due(made))
+    found = baselines.NAIVE["day before"](made, due(made))
     assert found.tolist() == expected
 
 
+@pytest.mark.parametrize("columns", [PLAIN, ANCHORED, COLUMNS], ids=["", "anchored", "known"])
 @pytest.mark.parametrize(("train", "horizon"), [(900, 1), (6000, 1), (900, 3)])
-def test_the_linear_weights_are_those_of_least_squares(train: int, horizon: int) -> None:
+def test_the_linear_weights_are_those_of_least_squares(
+    columns: InputColumns, train: int, horizon: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Numpy's solver of the same problem, with a row more for each weight as its penalty."""
-    made = house(2 * train, horizon=horizon)
-    rows = windows.input_rows(made.train, made.shape.lookback)
-    inputs = made.values[rows].reshape(len(rows), -1).astype(np.float64)
+    monkeypatch.setattr(ridges, "MAX_KNOWN", 2**15)
+    made = house(2 * train, horizon=horizon, columns=columns)
+    starts = made.train
+    rows = windows.input_rows(starts, made.shape.lookback)
+    known = made.inputs.targets(rows[:, -1], horizon)
+    of_steps = known.get(
+        "known", known.get("profile", np.empty((len(rows), horizon, 0)))[..., None]
+    )
     last = made.values[rows[:, -1:], 0].astype(np.float64)
     change = made.values[rows[:, -1:] + np.arange(1, horizon + 1), 0] - last
-    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
-    penalty = np.sqrt(baselines.RIDGE * len(rows)) * np.eye(inputs.shape[1])
-    weights, *_ = np.linalg.lstsq(
-        np.vstack([(inputs - mean) / deviation, penalty]),
-        np.vstack([change - change.mean(axis=0), np.zeros((len(penalty), horizon))]),
-        rcond=None,
-    )
-    expected = last + (inputs - mean) / deviation @ weights + change.mean(axis=0)
-    assert baselines.ridge(made, made.train) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    expected = []
+    for step in range(horizon):
+        read = [made.values[rows].reshape(len(rows), -1), of_steps[:, step].reshape(len(rows), -1)]
+        inputs = np.hstack(read).astype(np.float64)
+        mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+        inputs = (inputs - mean) / np.where(deviation > 1e-9, deviation, 1)
+        penalty = np.sqrt(ridges.RIDGE * len(rows)) * np.eye(inputs.shape[1])
+        target = change[:, step]
+        weights, *_ = np.linalg.lstsq(
+            np.vstack([inputs, penalty]),
+            np.append(target - target.mean(), np.zeros(len(penalty))),
+            rcond=None,
+        )
+        expected.append(last[:, 0] + inputs @ weights + target.mean())
+    found = ridge(made, starts)
+    assert found == pytest.approx(np.transpose(expected), rel=1e-5, abs=1e-5)
 
 
 def test_a_column_that_never_changes_has_no_linear_weight() -> None:
     made = house(400)
     constant = np.column_stack([made.values, np.full(400, 240, np.float32)])
-    assert baselines.ridge(with_values(made, constant), due(made)) == pytest.approx(
-        baselines.ridge(made, due(made)), rel=1e-5, abs=1e-5
+    assert ridge(with_values(made, constant), due(made)) == pytest.approx(
+        ridge(made, due(made)), rel=1e-5, abs=1e-5
     )
 
 
-@pytest.mark.parametrize("baseline", [baselines.ridge, trees])
+@pytest.mark.parametrize("baseline", [ridge, trees])
 @pytest.mark.parametrize(("horizon", "least"), [(1, 3), (2, 1.3)])
 def test_each_trained_forecaster_beats_persistence_on_a_pattern(
     baseline: Baseline, horizon: int, least: float
