@@ -10,7 +10,10 @@ PYTEST = python -m pytest --dist=worksteal \
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
     --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help repro plots report tutorial search backtest bench test test-all test-slow lint format verify report-template screenshots audit lock clean
+# The settings of a recipe, for `dvc exp run`.
+settings = sed -nE 's/^([a-z_.]+): (.*)$$/--set-param=\1=\2/p' recipes/$(1).yaml
+
+.PHONY: help repro plots report tutorial recipe search backtest bench test test-all test-slow lint format verify report-template screenshots audit lock clean
 
 help:    ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +32,14 @@ report: .venv/run.done    ## print the differences from AGAINST=main and the rep
 
 tutorial: .venv/run.done    ## run the tutorial's method as an experiment and compare it
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
-	@sed '/^#/d' tutorial.txt | sed '/./s/^/--set-param=/' | \
-	    xargs python -m dvc exp run --temp --name tutorial
+	@$(call settings,tutorial) | xargs python -m dvc exp run --temp --name tutorial
 	@python -m dvc exp show --no-pager --only-changed --drop \
 	    '.*/|.*mase|persist|window|day|linear|verdict|distri|interval|.*crps|split|scaling|train|plot|State|Executor|Created'
+
+recipe: .venv/run.done    ## forecast an hour, a day or a week ahead, as an experiment; NAME=day_ahead SOURCE=<path>
+	@$(call settings,$(or $(NAME),day_ahead)) | \
+	    xargs python -m dvc exp run --temp --force --name $(or $(NAME),day_ahead) \
+	    $(if $(SOURCE),--set-param fetch.source=$(SOURCE)) $(SET:%=--set-param %)
 
 search: .venv/search.done    ## search for better parameters of train; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
 	@python -m dvc repro split

@@ -13,11 +13,15 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / paths.PARAMS
 
 
+def recipe(name: str) -> dict[str, Any]:
+    """Return the parameters that a recipe changes, by their dotted keys."""
+    changes: dict[str, Any] = YAML(typ="safe").load(ROOT / "recipes" / f"{name}.yaml")
+    return changes
+
+
 def tutorial() -> dict[str, Any]:
     """Return the parameters that `make tutorial` changes, by their dotted keys."""
-    lines = (ROOT / "tutorial.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("=") for line in lines if line and not line.startswith("#"))
-    return {key: YAML(typ="safe").load(value) for key, value in pairs}
+    return recipe("tutorial")
 
 
 def section(record: Any, dotted: str) -> tuple[Any, str]:

@@ -26,8 +26,9 @@ NAME = "LightGBM"
 ROUNDS = 300
 # The trees see so many rows or more, if the horizon has several steps.
 MIN_ROWS = 60_000
-# The trees read so many last steps of the features besides the power.
-OTHER_FEATURES = 49
+# With a horizon of several steps the trees read so many last steps of the features besides the
+# power. More of them take minutes without improving the scores.
+OTHER_STEPS = 12
 SETTINGS: dict[str, Any] = {
     "objective": "regression",  # squared error, which RMSE and skill measure
     "learning_rate": 0.06,
@@ -44,11 +45,10 @@ def forecast_distribution(
 ) -> Forecast:
     """Forecast the anchor of the network plus what gradient-boosted trees predict.
 
-    They read the power in the lookback, the other features in its last steps, and what the network
-    knows of the target. With a horizon of several steps the step is an additional input, and the
-    trees see some random steps of each training window. Separate trees for each step would take as
-    many times longer. Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision
-    tree, NeurIPS 30.
+    They read the features in the lookback and what the network knows of the target. With a horizon
+    of several steps the step is an additional input, and the trees see some random steps of each
+    training window. Separate trees for each step would take as many times longer. Ke et al. (2017),
+    LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 30.
 
     There are trees for the mean and for each of REPORTED_QUANTILES. Other quantiles lie on a line
     between their neighbours, since trees for each level would take three times as long.
@@ -164,7 +164,7 @@ def _inputs(context: ForecastContext, starts: Starts, steps: npt.NDArray[np.int6
     rows = windows.last_input_row(starts, lookback)
     parts = [
         features[:, :, 0],
-        features[:, -OTHER_FEATURES:, 1:].reshape(len(starts), -1),
+        features[:, -OTHER_STEPS if horizon > 1 else 0 :, 1:].reshape(len(starts), -1),
         context.inputs.values[rows, context.values.shape[1] :],
     ]
     if horizon > 1:

@@ -115,7 +115,7 @@ def _model(results: Results) -> dict[str, str]:
         "one network" if train.ensemble_size == 1 else f"the mean of {train.ensemble_size} networks"
     )
     layers = " and ".join(map(str, train.units))
-    what = "the change of the power" if train.target == "difference" else "the power itself"
+    what = "the power" if train.target == "difference" else "the power itself"
     distribution = f"the mean and {len(train.levels)} quantiles of " if train.levels else ""
     step = results.step
     ahead = (

@@ -158,12 +158,13 @@ def test_the_snippets_for_a_model_run_in_a_folder_that_holds_nothing_else(
     assert (folder / "readings.csv").read_text().startswith(f"{header}\n")
     ours, keras = re.findall(r"```python\n(.*?)```", page, re.S)
     # As where the package is installed.
-    output = run(folder, "python", "-c", f"import sys; sys.path.insert(0, {str(clone)!r})\n{ours}")
+    installed = f"import sys; sys.path.insert(0, {str(clone)!r})\n"
+    output = run(folder, "python", "-c", installed + ours)
     assert f"{last['timestamp']}" in output
     shown = [float(number) for number in output.split()[-6:]]
     columns = ("LSTM", "LSTM median", "q0.1", "q0.9", "q0.025", "q0.975")
     assert shown == pytest.approx([last[name] for name in columns], abs=1e-5)
-    assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", keras)
+    assert f"{last['LSTM']:.4f} kW" in run(folder, "python", "-c", installed + keras)
 
 
 @pytest.mark.slow

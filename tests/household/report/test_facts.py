@@ -32,9 +32,7 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
     assert table["test split"] == "2007-03-31 21:58 to 2007-04-20 08:31, 4,000 minutes"
     assert table["reads"] == "49 minutes of 7 columns and their changes"
-    assert table["forecasts"] == (
-        "the mean and 5 quantiles of the change of the power in the next minute"
-    )
+    assert table["forecasts"] == ("the mean and 5 quantiles of the power in the next minute")
     assert table["network"] == "the mean of 3 networks, LSTM layers of 64 and 96 units"
     assert table["headline"].startswith("The LSTM's error is 80.1% smaller than that of linear")
     assert table["distribution"] == (

@@ -1,0 +1,26 @@
+"""The recipes: settings that fit together, as Make and DVC take them."""
+
+import pytest
+
+from tests.project import ROOT, changed, recipe
+from tests.shell import run
+
+NAMES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_changes_parameters_to_values_that_fit_together(name: str) -> None:
+    settings = changed(recipe(name))
+    assert settings != changed({})
+    # Make passes each line to DVC, which takes no blank in a list.
+    lines = (ROOT / "recipes" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    assert all(line.startswith("#") or line.count(" ") == 1 for line in lines if line)
+
+
+def test_make_passes_all_settings_of_a_recipe_to_dvc() -> None:
+    said = run(ROOT, "make", "--dry-run", "recipe", "NAME=day_ahead", "SOURCE=a.zip")
+    program, _ = said.split(" | ")
+    given = run(ROOT, "bash", "-c", program).splitlines()
+    assert len(given) == len(recipe("day_ahead"))
+    assert "--set-param=window.calendar=[hour,weekday,season]" in given
+    assert said.rstrip().endswith("--set-param fetch.source=a.zip")
