@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         forecast = forecaster.backtest if options.backtest else forecaster.forecast
         rows = forecast(table, options.readings, options.quantiles)
         seconds = time.perf_counter() - begin
+        short = _describe_short_history(table, options.readings, forecaster)
+        if short and not options.backtest:
+            print(f"predict: {short}", file=sys.stderr)
     if options.csv:
         pa.csv.write_csv(_with_texts(rows), sys.stdout.buffer)
     elif options.json:
@@ -108,6 +111,19 @@ def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
             f"{name}: the last {step.noun} is {format_minute(last)}, {age:,.0f} minutes ago; "
             f"expected at most {max_age:g} (--max-age)"
         )
+
+
+def _describe_short_history(table: pa.Table, name: str, forecaster: Forecaster) -> str:
+    """Return that there are fewer readings than a forecast can take into account, or ""."""
+    step, wanted = forecaster.step, forecaster.shape.lookback + forecaster.history
+    span = pc.max(table["timestamp"]).as_py() - pc.min(table["timestamp"]).as_py()
+    given = span // step.duration + 1
+    if given >= wanted:
+        return ""
+    return (
+        f"{name}: {given:,} {step.nouns}; a forecast takes up to {wanted:,} into account, for the "
+        "usual power at each time of day"
+    )
 
 
 def _with_texts(rows: pa.Table) -> pa.Table:
