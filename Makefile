@@ -34,7 +34,7 @@ tutorial: .venv/run.done    ## run the tutorial's method as an experiment and co
 	@python -m dvc exp remove --quiet tutorial 2>/dev/null || true
 	@$(call settings,tutorial) | xargs python -m dvc exp run --temp --name tutorial
 	@python -m dvc exp show --no-pager --only-changed --drop \
-	    '.*/|.*mase|persist|window|day|linear|verdict|distri|interval|.*crps|split|scaling|train|plot|State|Executor|Created'
+	    '.*/|.*mase|persist|window|day|week|profile|linear|verdict|distri|interval|.*crps|split|scaling|train|plot|State|Executor|Created'
 
 recipe: .venv/run.done    ## forecast an hour, a day or a week ahead, as an experiment; NAME=day_ahead SOURCE=<path>
 	@$(call settings,$(or $(NAME),day_ahead)) | \

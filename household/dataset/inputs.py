@@ -215,7 +215,9 @@ class InputReader(NamedTuple):
     @classmethod
     def of(cls, params: "Params") -> Self:
         """Return the reader that the parameters ask for."""
-        columns = InputColumns.of(params.model_dump())
+        # Only these, since a stage reads no parameter that it does not declare.
+        window, target = params.window.model_dump(), params.train.target
+        columns = InputColumns.of({"window": window, "train": {"target": target}})
         return cls(WindowShape.of(params.window), columns, params.step)
 
     def read(self, path: Path, begin: int = 0, end: int | None = None) -> Inputs:

@@ -42,7 +42,7 @@ def declared(old: str, new: str) -> Callable[[Path], None]:
 
 
 CODE = "      - stages/window.py\n"
-PARAMS = "    params: [on_error, parse.step, window]\n"
+PARAM = "      - window.across_gaps\n"
 BROKEN = [
     (stage("open('README.md').close()"), "opens README.md, which is none of its deps"),
     (
@@ -60,7 +60,7 @@ BROKEN = [
         "reads the parameter plot.steps, which is none of its params",
     ),
     (
-        declared(PARAMS, PARAMS.replace("window", "plot.steps, window")),
+        declared(PARAM, "      - plot.steps\n" + PARAM),
         "never reads the parameter plot.steps, one of its params",
     ),
     (
