@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from household.app.forecaster import Forecaster
 from household.core import arrow
@@ -60,9 +61,12 @@ class LiveForecast:
         self.error = ""
         self.timezone: str | None = None
 
-    def begin(self, readings: pa.Table) -> None:
-        """Take the readings before the first one that is added, without forecasts."""
-        self._readings = readings
+    def remember(self, readings: pa.Table) -> None:
+        """Take the next readings without a forecast, those that are later than the last one."""
+        if self._readings is not None:
+            is_later = pc.greater(readings["timestamp"], self._readings["timestamp"][-1])
+            readings = pa.concat_tables([self._readings, readings.filter(is_later)])
+        self._readings = readings.slice(max(0, readings.num_rows - self.capacity)).combine_chunks()
 
     def add(self, reading: pa.Table) -> None:
         """Take the next reading, a table of one row, and forecast what comes after it.
@@ -74,9 +78,7 @@ class LiveForecast:
         now = arrow.to_numpy(reading["timestamp"])[0]
         if before is not None and now <= arrow.to_numpy(before["timestamp"])[-1]:
             return  # a replaced file may begin with readings that are known
-        self._readings = reading if before is None else pa.concat_tables([before, reading])
-        excess = max(0, self._readings.num_rows - self.capacity)
-        self._readings = self._readings.slice(excess).combine_chunks()
+        self.remember(reading)
         power = reading.column(1)[0].as_py()
         next_point = self.upcoming[0] if self.upcoming else None
         forecast = next_point if next_point and next_point.time == now else None

@@ -100,7 +100,7 @@ def _take(
         # Of a file that already holds years, only the last readings are shown.
         first = table.num_rows - live.shown
         begin = max(0, table.num_rows - live.capacity)
-        live.begin(table.slice(begin, first - begin))
+        live.remember(table.slice(begin, first - begin))
     for row in range(first, table.num_rows):
         live.add(table.slice(row, 1))
         if speed is not None:
