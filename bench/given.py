@@ -56,9 +56,7 @@ class Given(NamedTuple):
         """Return the standardised readings that the network reads, and last its anchor."""
         scaler = self.inputs.columns.scale_readings(self.scaled)
         readings = (self.inputs.values - scaler.center) / scaler.scale
-        profile = self.inputs.history.profile(np.arange(len(self.values)), 1)
-        (share,) = self.scaled.shares
-        anchors = share * self.values[:, :1] + (1 - share) * profile
+        anchors = anchor.anchors(self.inputs, np.arange(len(self.values)), self.scaled.shares)
         standard = (anchors - self.scaled.center[0]) / self.scaled.scale[0]
         return np.column_stack([readings, standard]).astype(np.float32)
 

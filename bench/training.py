@@ -204,7 +204,7 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     from household.evaluation import lightgbm  # noqa: PLC0415
 
     known = data.context
-    trees = lightgbm.make_dataset(known)
+    trees = lightgbm.make_dataset(known, data.scaled.shares)
 
     def grow(level: float | None) -> tuple[Any, list[float]]:
         begin, times = time.perf_counter(), list[float]()
@@ -214,8 +214,8 @@ def lightgbm(data: Given) -> Iterator[Reached]:
     boosters, times = zip(*map(grow, (None, *REPORTED_QUANTILES)), strict=True)
     seconds = np.sum(times, axis=0)
     for count in range(50, lightgbm.ROUNDS + 1, 50):
-        mean, *quantiles = (
-            lightgbm.forecast(booster, known, data.test, rounds=count) for booster in boosters
+        mean, *quantiles = lightgbm.forecast(
+            boosters, known, data.test, data.scaled.shares, rounds=count
         )
         ordered = np.sort(np.stack(quantiles, axis=-1))
         levels = data.settings.train.quantiles

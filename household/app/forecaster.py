@@ -17,6 +17,7 @@ from household.core.step import Step
 from household.dataset import windows
 from household.dataset.inputs import Inputs
 from household.dataset.windows import Starts
+from household.evaluation import baselines
 from household.model import inference, saved_model
 from household.readings.text_format import UCI_FORMAT, TextFormat
 
@@ -143,10 +144,11 @@ class Forecaster:
                 f"values, which a forecast and its actual power need, in {len(stamps)} "
                 f"{self.step.nouns}"
             )
-        last = values[windows.last_input_row(starts, self.shape.lookback), 0]
-        columns = self._power(self._inputs(table, stamps, values), starts, quantiles) | {
+        inputs = self._inputs(table, stamps, values)
+        context = baselines.ForecastContext(table, inputs, starts, self.shape, self.step)
+        columns = self._power(inputs, starts, quantiles) | {
             "actual_kw": windows.targets(values, starts, self.shape),
-            "persistence_kw": np.repeat(last[:, np.newaxis], self.shape.horizon, axis=1),
+            "persistence_kw": baselines.persistence(context, starts),
         }
         target_times = stamps[windows.target_rows(starts, self.shape)]
         return _restore_zone(table, schema.power_table(target_times, columns))

@@ -52,9 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         forecast = forecaster.backtest if options.backtest else forecaster.forecast
         rows = forecast(table, options.readings, options.quantiles)
         seconds = time.perf_counter() - begin
-        short = _describe_short_history(table, options.readings, forecaster)
-        if short and not options.backtest:
-            print(f"predict: {short}", file=sys.stderr)
+        if not options.backtest:
+            _report_short_history(table, options.readings, forecaster)
     if options.csv:
         pa.csv.write_csv(_with_texts(rows), sys.stdout.buffer)
     elif options.json:
@@ -113,17 +112,17 @@ def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
         )
 
 
-def _describe_short_history(table: pa.Table, name: str, forecaster: Forecaster) -> str:
-    """Return that there are fewer readings than a forecast can take into account, or ""."""
+def _report_short_history(table: pa.Table, name: str, forecaster: Forecaster) -> None:
+    """Report that there are fewer readings than a forecast can take into account, if so."""
     step, wanted = forecaster.step, forecaster.shape.lookback + forecaster.history
     span = pc.max(table["timestamp"]).as_py() - pc.min(table["timestamp"]).as_py()
     given = span // step.duration + 1
-    if given >= wanted:
-        return ""
-    return (
-        f"{name}: {given:,} {step.nouns}; a forecast takes up to {wanted:,} into account, for the "
-        "usual power at each time of day"
-    )
+    if given < wanted:
+        print(
+            f"predict: {name}: {given:,} {step.nouns}; a forecast takes up to {wanted:,} into "
+            "account, for the usual power at each time of day",
+            file=sys.stderr,
+        )
 
 
 def _with_texts(rows: pa.Table) -> pa.Table:

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from household.core import arrow, files
-from household.core.schema import Float32, Float64, Times, Values
-from household.core.step import DAY, Step
-from household.dataset import series, windows
+from household.core.schema import Float32, Times, Values
+from household.core.step import Step
+from household.dataset import calendar, series, windows
 from household.dataset.history import History
 from household.dataset.scaling import Scaler
 from household.dataset.windows import Starts, WindowShape
@@ -28,9 +28,6 @@ if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import Params
 
 READINGS, PROFILE, KNOWN = "readings", "profile", "known"
-# The number of columns of each part of the calendar.
-CALENDAR = {"hour": 4, "weekday": 7, "season": 2}
-DAYS_A_YEAR = 365.25
 # Clocks change by at most so many days.
 CLOCK_DAYS = 1
 
@@ -54,22 +51,26 @@ class InputColumns(NamedTuple):
     is_anchored: bool = False
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """Return the columns that parameters ask for, those of params.yaml or of a saved model."""
-        window = parameters["window"]
+    def of(cls, window: Mapping[str, Any], target: str) -> Self:
+        """Return the columns for parameters of params.yaml or of a saved model.
+
+        Args:
+            window: The parameters of the window stage.
+            target: The parameter `train.target`.
+        """
         if "profile_days" not in window:  # a model of an earlier version
             return cls()
         return cls(
             window["profile_days"],
             tuple(window["lag_days"]),
             tuple(window["calendar"]),
-            parameters["train"]["target"] == "difference",
+            target == "difference",
         )
 
     @property
     def calendar_width(self) -> int:
         """Return the number of columns of the calendar."""
-        return sum(CALENDAR[part] for part in self.calendar)
+        return sum(calendar.WIDTHS[part] for part in self.calendar)
 
     @property
     def derived_width(self) -> int:
@@ -145,11 +146,11 @@ class Inputs(NamedTuple):
         history = History.of(
             local, features[:, 0], timestamps, step=step, profile_days=columns.profile_days
         )
-        calendar = calendar_columns(local, columns.calendar)
-        derived = [calendar[: len(features)]]
+        by_step = calendar.columns(local, columns.calendar)
+        derived = [by_step[: len(features)]]
         if columns.is_anchored:
             derived.insert(0, (features[:, 0] - history.present())[:, np.newaxis])
-        return cls(np.column_stack([features, *derived]), calendar, history, columns)
+        return cls(np.column_stack([features, *derived]), by_step, history, columns)
 
     def windows(self, starts: Starts, shape: WindowShape) -> Arrays:
         """Return the inputs of the network for windows, by name.
@@ -215,9 +216,7 @@ class InputReader(NamedTuple):
     @classmethod
     def of(cls, params: "Params") -> Self:
         """Return the reader that the parameters ask for."""
-        # Only these, since a stage reads no parameter that it does not declare.
-        window, target = params.window.model_dump(), params.train.target
-        columns = InputColumns.of({"window": window, "train": {"target": target}})
+        columns = InputColumns.of(params.window.model_dump(), params.train.target)
         return cls(WindowShape.of(params.window), columns, params.step)
 
     def read(self, path: Path, begin: int = 0, end: int | None = None) -> Inputs:
@@ -262,35 +261,6 @@ def join(parts: Sequence[Inputs], before: int, after: int) -> Inputs:
         ),
         parts[0].columns,
     )
-
-
-def calendar_columns(times: Times, parts: Sequence[str]) -> Float32:
-    """Return the calendar as columns from -1 to 1: (times, columns).
-
-    `hour` is two harmonics of the time of day, `weekday` a column for each day from Monday, and
-    `season` a harmonic of the day of the year.
-
-    Args:
-        times: Local times: (times,).
-        parts: The keys of CALENDAR.
-    """
-    minutes = times.astype("datetime64[m]").astype(np.int64)
-    days = times.astype("datetime64[D]")
-    day_of_year = (days - days.astype("datetime64[Y]")).astype(np.int64)
-    weekday = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    columns: dict[str, list[Any]] = {
-        "hour": _harmonics(minutes / DAY, 2),
-        "weekday": [weekday == day for day in range(7)],
-        "season": _harmonics(day_of_year / DAYS_A_YEAR, 1),
-    }
-    chosen = [column for part in parts for column in columns[part]]
-    return np.array(chosen, np.float32).reshape(len(chosen), len(times)).T
-
-
-def _harmonics(periods: Float64, count: int) -> list[Float64]:
-    """Return sine and cosine of the first `count` harmonics of an angle in periods."""
-    angles = [2 * np.pi * (i + 1) * periods for i in range(count)]
-    return [function(angle) for angle in angles for function in (np.sin, np.cos)]
 
 
 def _append(center: Any, scale: Any, pairs: Sequence[tuple[float, float]]) -> Scaler:

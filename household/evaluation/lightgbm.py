@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from household.core.errors import UserError
 from household.core.quantiles import interpolate_levels
-from household.core.schema import REPORTED_QUANTILES, Float64, Power
+from household.core.schema import REPORTED_QUANTILES, Float32, Float64, Power
 from household.dataset import batches, windows
 from household.dataset.inputs import KNOWN
 from household.dataset.windows import Starts
@@ -61,17 +61,22 @@ def forecast_distribution(
     Raises:
         UserError: LightGBM is not installed.
     """
-    data = make_dataset(context)
-    mean, *by_level = (
-        forecast(train(data, level), context, starts) for level in (None, *REPORTED_QUANTILES)
-    )
+    train_windows = batches.in_memory(context.inputs, context.train)
+    shares = anchor.fit_shares(train_windows, context.shape)
+    data = make_dataset(context, shares)
+    boosters = [train(data, level) for level in (None, *REPORTED_QUANTILES)]
+    mean, *by_level = forecast(boosters, context, starts, shares)
     quantiles = np.sort(np.stack(by_level, axis=-1), axis=-1)
     interpolated = interpolate_levels(quantiles, REPORTED_QUANTILES, levels)
     return Forecast.of_distribution(mean, interpolated)
 
 
-def make_dataset(context: ForecastContext) -> Any:
+def make_dataset(context: ForecastContext, shares: Sequence[float]) -> Any:
     """Return LightGBM's dataset of the training windows, which keeps only the bins of the inputs.
+
+    Args:
+        context: The series and the training windows.
+        shares: The share of the last power in the anchor of each step.
 
     Raises:
         UserError: LightGBM is not installed.
@@ -93,18 +98,16 @@ def make_dataset(context: ForecastContext) -> Any:
             return len(starts)
 
         def __getitem__(self, indices: Any) -> Float64:
-            rows: Float64 = _inputs(
-                context, np.atleast_1d(starts[indices]), np.atleast_1d(steps[indices])
-            )
+            gathered = _gather(context, np.atleast_1d(starts[indices]))
+            rows: Float64 = _inputs(*gathered, np.atleast_1d(steps[indices]))
             return rows if isinstance(indices, slice | list) else rows[0]
 
     horizon, count = context.shape.horizon, len(context.train)
     starts = np.repeat(np.sort(context.train), min(horizon, -(-MIN_ROWS // count)))
     steps = np.random.default_rng(0).integers(horizon, size=len(starts))
-    targets = windows.last_input_row(starts, context.shape.lookback) + 1 + steps
-    difference = (
-        context.values[targets, 0] - _anchors(context, starts)[np.arange(len(starts)), steps]
-    )
+    last = windows.last_input_row(starts, context.shape.lookback)
+    of_steps = anchor.anchors(context.inputs, last, shares)[np.arange(len(starts)), steps]
+    difference = context.values[last + 1 + steps, 0] - of_steps
     return lightgbm.Dataset(Inputs(), difference, params=SETTINGS)
 
 
@@ -125,40 +128,36 @@ def train(
 
 
 def forecast(
-    booster: Any, context: ForecastContext, starts: Starts, *, rounds: int = ROUNDS
+    boosters: Sequence[Any],
+    context: ForecastContext,
+    starts: Starts,
+    shares: Sequence[float],
+    *,
+    rounds: int = ROUNDS,
 ) -> Power:
-    """Return the forecast of the first `rounds` trees in kW: (windows, horizon).
+    """Return the forecasts of the first `rounds` trees in kW: (boosters, windows, horizon).
 
     Args:
-        booster: LightGBM's booster.
+        boosters: LightGBM's boosters.
         context: The series.
         starts: The starts of the windows.
+        shares: The share of the last power in the anchor of each step.
         rounds: The number of trees.
     """
-    difference = [
-        np.column_stack(
-            [
-                booster.predict(_inputs(context, chunk, np.full(len(chunk), step)), 0, rounds)
-                for step in range(context.shape.horizon)
-            ]
-        )
-        for chunk in baselines.split_starts(starts)
-    ]
-    return _anchors(context, starts) + np.concatenate(difference).astype(np.float32)
+    differences = []
+    for chunk in baselines.split_starts(starts):
+        gathered = _gather(context, chunk)
+        by_step = []
+        for step in range(context.shape.horizon):
+            rows = _inputs(*gathered, np.full(len(chunk), step))
+            by_step.append([booster.predict(rows, 0, rounds) for booster in boosters])
+        differences.append(np.moveaxis(np.array(by_step, np.float32), 0, -1))
+    last = windows.last_input_row(starts, context.shape.lookback)
+    return anchor.anchors(context.inputs, last, shares) + np.concatenate(differences, axis=1)
 
 
-def _anchors(context: ForecastContext, starts: Starts) -> Power:
-    """Return what the network adds its forecast to, in kW: (windows, horizon)."""
-    lookback, horizon = context.shape
-    train = batches.in_memory(context.inputs, context.train)
-    shares = np.array(anchor.fit_shares(train, context.shape), np.float32)
-    rows = windows.last_input_row(starts, lookback)
-    profile = context.inputs.history.profile(rows, horizon)
-    return shares * context.values[rows, :1] + (1 - shares) * profile
-
-
-def _inputs(context: ForecastContext, starts: Starts, steps: npt.NDArray[np.int64]) -> Float64:
-    """Return a row for each window and one of its steps."""
+def _gather(context: ForecastContext, starts: Starts) -> tuple[Float32, Float32]:
+    """Return what is read of each window, and of each of its targets: (windows, horizon, known)."""
     lookback, horizon = context.shape
     features = windows.inputs(context.values, starts, lookback)
     rows = windows.last_input_row(starts, lookback)
@@ -167,9 +166,11 @@ def _inputs(context: ForecastContext, starts: Starts, steps: npt.NDArray[np.int6
         features[:, -OTHER_STEPS if horizon > 1 else 0 :, 1:].reshape(len(starts), -1),
         context.inputs.values[rows, context.values.shape[1] :],
     ]
-    if horizon > 1:
-        parts.append(steps[:, np.newaxis].astype(np.float32))
-    known = context.inputs.targets(rows, horizon)
-    if KNOWN in known:
-        parts.append(known[KNOWN][np.arange(len(starts)), steps])
-    return np.hstack(parts, dtype=np.float64)
+    nothing = np.empty((len(starts), horizon, 0), np.float32)
+    return np.hstack(parts), context.inputs.targets(rows, horizon).get(KNOWN, nothing)
+
+
+def _inputs(fixed: Float32, known: Float32, steps: npt.NDArray[np.int64]) -> Float64:
+    """Return a row for each window and one of its steps, with the step if there are several."""
+    number = steps[:, np.newaxis] if known.shape[1] > 1 else np.empty((len(steps), 0))
+    return np.hstack([fixed, number, known[np.arange(len(steps)), steps]], dtype=np.float64)

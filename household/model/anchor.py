@@ -4,11 +4,15 @@ It is a mean of the last power and the profile of the target, weighted by a shar
 for each step of the horizon. A minute ahead that is nearly persistence, a day ahead the profile.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from household.core.schema import Float32, Float64
+from household.core.schema import Float32, Float64, Power
 from household.dataset import windows
 from household.dataset.batches import WindowDataset
+from household.dataset.inputs import Inputs
 from household.dataset.windows import WindowShape
 
 # More targets than this take memory without improving the shares.
@@ -36,6 +40,19 @@ def fit_shares(train: WindowDataset, shape: WindowShape) -> tuple[float, ...]:
         targets.append(windows.targets(inputs.values, selected, shape) - profile)
     distance, target = np.concatenate(distances), np.concatenate(targets)
     return tuple(_median_ratio(target[:, i], distance[:, i]) for i in range(shape.horizon))
+
+
+def anchors(inputs: Inputs, rows: Any, shares: Sequence[float]) -> Power:
+    """Return the anchor of each target in kW: (rows, horizon).
+
+    Args:
+        inputs: What forecasts of the series read.
+        rows: The rows of the last inputs: (rows,).
+        shares: The share of the last power in each step.
+    """
+    profile = inputs.history.profile(rows, len(shares))
+    share = np.array(shares, np.float32)
+    return profile + share * (inputs.values[rows, :1] - profile)
 
 
 def _median_ratio(targets: Float32, distances: Float32) -> float:

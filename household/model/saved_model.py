@@ -62,7 +62,8 @@ class SavedModel(NamedTuple):
     @property
     def columns(self) -> InputColumns:
         """Return what the model reads besides the features."""
-        return InputColumns.of(self.record["parameters"])
+        parameters = self.record["parameters"]
+        return InputColumns.of(parameters["window"], parameters["train"]["target"])
 
     def forecast(
         self, series: pa.Table, starts: Starts, *, shape: WindowShape, step: Step

@@ -41,7 +41,7 @@ def model(
     given = changed({**settings, **(params or {})})
     draw = np.random.default_rng(1)
     shapes: dict[str, list[tuple[int, ...]]] = {}
-    columns = InputColumns.of(given.model_dump())
+    columns = InputColumns.of(given.window.model_dump(), given.train.target)
     for member in (1, 2):
         for layer, (inputs, units) in enumerate([(4 + columns.derived_width, 4), (4, 3)], 1):
             of_gates = [(inputs, 4 * units), (units, 4 * units), (4 * units,)]

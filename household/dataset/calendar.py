@@ -1,0 +1,42 @@
+"""Turn local times into columns of the calendar."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from household.core.schema import Float32, Float64, Times
+from household.core.step import DAY
+
+# The number of columns of each part of the calendar.
+WIDTHS = {"hour": 4, "weekday": 7, "season": 2}
+DAYS_A_YEAR = 365.25
+
+
+def columns(times: Times, parts: Sequence[str]) -> Float32:
+    """Return the calendar as columns from -1 to 1: (times, columns).
+
+    `hour` is two harmonics of the time of day, `weekday` a column for each day from Monday, and
+    `season` a harmonic of the day of the year.
+
+    Args:
+        times: Local times: (times,).
+        parts: The keys of WIDTHS.
+    """
+    minutes = times.astype("datetime64[m]").astype(np.int64)
+    days = times.astype("datetime64[D]")
+    day_of_year = (days - days.astype("datetime64[Y]")).astype(np.int64)
+    weekday = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    by_part: dict[str, list[Any]] = {
+        "hour": _harmonics(minutes / DAY, 2),
+        "weekday": [weekday == day for day in range(7)],
+        "season": _harmonics(day_of_year / DAYS_A_YEAR, 1),
+    }
+    chosen = [column for part in parts for column in by_part[part]]
+    return np.array(chosen, np.float32).reshape(len(chosen), len(times)).T
+
+
+def _harmonics(periods: Float64, count: int) -> list[Float64]:
+    """Return sine and cosine of the first `count` harmonics of an angle in periods."""
+    angles = [2 * np.pi * (i + 1) * periods for i in range(count)]
+    return [function(angle) for angle in angles for function in (np.sin, np.cos)]
