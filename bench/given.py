@@ -1,19 +1,28 @@
-"""The data that every benchmark of training gets."""
+"""The data that every benchmark of training gets, and the training of the network on it."""
 
-from typing import NamedTuple
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from household.core import files, params, paths
 from household.core.params import Params
 from household.core.schema import Values
 from household.dataset import batches, scaling, series, windows
 from household.dataset.inputs import InputReader, Inputs
-from household.dataset.scaling import Scaler
+from household.dataset.scaling import MeterWindows, Scaler
+from household.dataset.split import Splits
 from household.dataset.windows import Starts, WindowShape
 from household.evaluation.baselines import ForecastContext
 from household.model import anchor
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,7 +33,7 @@ class Given(NamedTuple):
     Attributes:
         settings: The parameters.
         shape: The shape of the windows.
-        values: The series: (minutes, features), the target first.
+        values: The series: (steps, features), the target first.
         context: What a baseline may read.
         scaled: The scaling of the features.
         train: The starts of the training windows.
@@ -67,22 +76,75 @@ class Given(NamedTuple):
 
 def read_given(seconds: float) -> Given:
     """Return the output of the split stage in the current folder."""
-    read = params.load()
-    minutes, reader = files.read_table(paths.SERIES / "power.parquet"), InputReader.of(read)
-    inputs = reader.of_table(minutes)
-    train, validation, test = (
-        windows.read_starts(split / "power.parquet")
-        for split in (paths.TRAIN, paths.VALIDATION, paths.TEST)
+    settings, table = params.load(), files.read_table(paths.SERIES / "power.parquet")
+    splits = Splits(
+        *(
+            windows.read_starts(split / "power.parquet")
+            for split in (paths.TRAIN, paths.VALIDATION, paths.TEST)
+        )
     )
-    shares = anchor.fit_shares(batches.in_memory(inputs, train), reader.shape)
-    return Given(
-        read,
-        reader.shape,
-        series.to_array(minutes),
-        ForecastContext(minutes, inputs, train, reader.shape, read.step),
-        scaling.read(paths.SCALING, minutes.column_names[1:])._replace(shares=shares),
-        train,
-        validation,
-        test,
-        seconds,
+    scaler = scaling.read(paths.SCALING, table.column_names[1:])
+    return _given(settings, table, splits, scaler)._replace(seconds=seconds)
+
+
+def of_series(settings: Params, table: pa.Table, splits: Splits) -> Given:
+    """Return a series in memory with its scaling, as the split stage would have fitted it."""
+    shape, features = WindowShape.of(settings.window), table.column_names[1:]
+    starts = np.sort(np.concatenate(splits))
+    counted = MeterWindows(
+        table.column, *scaling.windows_to_use(settings.scaling, starts, splits.train)
+    )
+    return _given(settings, table, splits, scaling.fit_scaler(features, [counted], shape))
+
+
+def _given(settings: Params, table: pa.Table, splits: Splits, scaler: Scaler) -> Given:
+    reader = InputReader.of(settings)
+    inputs = reader.of_table(table)
+    if reader.columns.is_anchored:
+        shares = anchor.fit_shares(batches.in_memory(inputs, splits.train), reader.shape)
+        scaler = scaler._replace(shares=shares)
+    context = ForecastContext(table, inputs, splits.train, reader.shape, settings.step)
+    return Given(settings, reader.shape, series.to_array(table), context, scaler, *splits, 0)
+
+
+def with_settings(settings: Mapping[str, Any], seed: int) -> Params:
+    """Return the parameters of params.yaml with others, by their dotted names, and a seed."""
+    record = params.load().model_dump(exclude_unset=True)
+    for dotted, value in settings.items():
+        *sections, key = dotted.split(".")
+        node = record
+        for section in sections:
+            node = node[section]
+        node[key] = value
+    return Params.model_validate(record | {"seed": seed})
+
+
+def train_network(data: Given) -> "onnxruntime.InferenceSession":
+    """Train the network as the train stage does, without calibration."""
+    # Imports TensorFlow, which a process that prints a table does without.
+    from household.model import (  # noqa: PLC0415
+        inference,
+        loop,
+        network,
+        onnx_export,
+        portability,
+    )
+
+    settings = data.settings
+    design = (data.shape, data.scaled, data.inputs.columns, settings.train)
+    portability.set_determinism(settings.seed, data.shape, settings.train)
+    model = network.build_model(*design)
+    parts = (batches.in_memory(data.inputs, part) for part in (data.train, data.validation))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        loop.fit(
+            model,
+            loop.TrainingData(data.scaled, data.inputs.columns, *parts),
+            settings.train,
+            seed=settings.seed,
+            checkpoint_path=Path(folder) / "checkpoint.npz",
+            on_epoch_end=lambda _: None,
+        )
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    return inference.create_session(
+        onnx_export.serialize(onnx_export.to_onnx(*design, weights=weights))
     )

@@ -9,11 +9,9 @@ all of it. The choice among variants is by the validation part; the test part st
 """
 
 import argparse
-import contextlib
 import json
 import multiprocessing
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from household.core import params, paths, store
-from household.core.params import Params
-from household.dataset import scaling, series, split, windows
-from household.dataset.inputs import InputReader
+from bench import given
+from household.core import paths, store
+from household.dataset import series, split, windows
 from household.evaluation import metrics
+from household.model import inference
 
 SCORES = Path("bench/scores.jsonl")
 VARIANTS: dict[str, dict[str, Any]] = json.loads(Path("bench/variants.json").read_text())
@@ -58,18 +56,10 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in SCORES.open()] if SCORES.exists() else []
 
 
-def changed(overrides: dict[str, Any], seed: int) -> Params:
-    record = params.load().model_dump(exclude_unset=True)
-    for dotted, value in overrides.items():
-        section, key = dotted.split(".")
-        record[section][key] = value
-    return Params.model_validate(record | {"seed": seed})
-
-
 def score(task: tuple[str, int]) -> dict[str, Any]:
     """Train once; return the scores on the validation and on the test split."""
     name, seed = task
-    settings = changed(VARIANTS[name], seed)
+    settings = given.with_settings(VARIANTS[name], seed)
     window = settings.window
     shape = windows.WindowShape.of(window)
     columns = ["timestamp", *window.features]
@@ -79,56 +69,19 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
         window.use_fraction,
     )
     kept = pa.concat_tables(complete)
-    reader = InputReader.of(settings)
-    inputs = reader.of_table(kept)
     starts = windows.find_starts(
         kept["timestamp"].to_numpy(), settings.step, shape, across_gaps=window.across_gaps
     )
     splits = split.split_windows(starts, shape, settings.split, seed=seed)
-    counted = scaling.MeterWindows(
-        kept.column, *scaling.windows_to_use(settings.scaling, starts, splits.train)
-    )
-    scaled = scaling.fit_scaler(window.features, [counted], shape)
-    # Imports TensorFlow, which the process that prints the table does without.
-    from household.dataset import batches  # noqa: PLC0415
-    from household.model import (  # noqa: PLC0415
-        anchor,
-        inference,
-        loop,
-        network,
-        onnx_export,
-        portability,
-    )
-
-    learnt, validation = (
-        batches.in_memory(inputs, part) for part in (splits.train, splits.validation)
-    )
-    if reader.columns.is_anchored:
-        scaled = scaled._replace(shares=anchor.fit_shares(learnt, shape))
-    design = (shape, scaled, reader.columns, settings.train)
-    portability.set_determinism(seed, shape, settings.train)
-    model = network.build_model(*design)
+    data = given.of_series(settings, kept, splits)
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-        data = loop.TrainingData(scaled, reader.columns, learnt, validation)
-        state = Path(folder) / "checkpoint.npz"
-        loop.fit(
-            model,
-            data,
-            settings.train,
-            seed=seed,
-            checkpoint_path=state,
-            on_epoch_end=lambda _: None,
-        )
+    session = given.train_network(data)
     row: dict[str, Any] = {"variant": name, "seed": seed}
     row["seconds"] = round(time.monotonic() - begin, 1)
-    weights = {layer.name: layer.get_weights() for layer in model.layers}
-    graph = onnx_export.to_onnx(*design, weights=weights)
-    session = inference.create_session(onnx_export.serialize(graph))
     for part in ("validation", "test"):
         chosen = np.sort(getattr(splits, part))
-        actual = windows.targets(inputs.values, chosen, shape)
-        forecast = inference.predict(session, inputs, chosen)
+        actual = windows.targets(data.values, chosen, shape)
+        forecast = inference.predict(session, data.inputs, chosen)
         if forecast.quantiles is not None:
             scores = metrics.crps(actual, forecast.quantiles, settings.train.levels)
             row[f"{part}_crps"] = round(float(scores.mean()), 5)

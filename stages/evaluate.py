@@ -11,7 +11,6 @@ from pathlib import Path
 
 from household.core import files, meters, paths, stage
 from household.core.params import Params
-from household.dataset import windows
 from household.dataset.inputs import InputReader
 from household.evaluation import meter_scores
 from household.report import verdict
@@ -20,15 +19,14 @@ from household.report import verdict
 def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
     test = meters.by_name(root / paths.TEST)
-    horizon = params.window.horizon
-    count, is_pooled = sum(files.row_count(path) for path in test.values()), len(test) > 1
+    reader, horizon = InputReader.of(params), params.window.horizon
     score_meter = partial(
         meter_scores.score_meter,
         root=root,
         settings=params.evaluate,
-        reader=InputReader.of(params),
+        reader=reader,
         levels=params.train.quantiles,
-        pooled_stride=windows.evaluation_stride(count, horizon, params.step, pooled=is_pooled),
+        pooled_stride=meter_scores.pooled_stride(list(test.values()), params.evaluate, reader),
     )
     scores, _ = meters.map_meters(score_meter, list(test), skip=False, desc="evaluate")
     rows = [score.row for score in scores.values()]

@@ -155,6 +155,7 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Hold the parameters of the evaluate stage."""
 
+    origin: str = Field(pattern=r"^(every|([01]\d|2[0-3]):[0-5]\d)$")
     previous_model: Annotated[str, Field(min_length=1)] | None
     lightgbm: bool
 

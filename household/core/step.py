@@ -68,6 +68,14 @@ class Step(NamedTuple):
         """Return the word for several steps, such as minutes or half hours."""
         return f"{NAMES[self.minutes]}s" if self.minutes in NAMES else f"steps of {self.length}"
 
+    def ahead(self, count: int) -> str:
+        """Return the length of so many steps in short, such as 45 min, 1 h 30 min or 7 d."""
+        if self.minutes == DAY:
+            return f"{count} d"
+        hours, minutes = divmod(count * self.minutes, 60)
+        parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (minutes > 0)
+        return " ".join(parts)
+
     def __str__(self) -> str:
         """Return the setting that names the step."""
         unit = next(unit for unit in reversed(UNITS) if self.minutes % UNITS[unit] == 0)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from household.core import arrow, files
 from household.core.schema import Float32, Times, Values
-from household.core.step import Step
+from household.core.step import DAY, Step
 
 if TYPE_CHECKING:  # pydantic is not installed where a model is only used
     from household.core.params import WindowParams
@@ -142,6 +142,20 @@ def evaluation_stride(count: int, horizon: int, step: Step, *, pooled: bool = Fa
     while math.gcd(stride, step.per_day) > 1:
         stride += 1
     return stride
+
+
+def made_at(starts: Starts, local: Times, lookback: int, time_of_day: str) -> Starts:
+    """Return the windows whose first target begins at a time of day, such as 06:00.
+
+    Args:
+        starts: The starts of windows.
+        local: The local time of each row: (steps,).
+        lookback: The number of input steps.
+        time_of_day: The local time at which the forecast is made.
+    """
+    hours, minutes = map(int, time_of_day.split(":"))
+    first_targets = local[starts + lookback].astype("datetime64[m]").astype(np.int64)
+    return starts[first_targets % DAY == 60 * hours + minutes]
 
 
 def inputs(values: Values, starts: Starts, lookback: int) -> Values:

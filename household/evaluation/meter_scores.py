@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from household.core import files, meters, paths
+from household.core import arrow, files, meters, paths
+from household.core.errors import UserError
 from household.core.params import EvaluateParams
 from household.core.schema import Float64
-from household.core.step import Spacing
+from household.core.step import Spacing, Step
 from household.dataset import windows
 from household.dataset.inputs import InputReader
+from household.dataset.windows import Starts
 from household.evaluation import evaluate, metrics, predictions, significance
 from household.evaluation.baselines import ForecastContext
 from household.evaluation.evaluate import Evaluation
@@ -74,7 +76,7 @@ def score_meter(
         pooled_stride: The stride of the windows that enter the metrics of all meters together.
 
     Raises:
-        UserError: As in `predictions.run_forecasters`.
+        UserError: As in `predictions.run_forecasters`, or no window is made at `evaluate.origin`.
     """
     name = meters.file_name(meter)
     session = inference.load_session(root / paths.GRAPH)
@@ -84,8 +86,8 @@ def score_meter(
         windows.read_starts(root / split / name) if in_training else NONE
         for split in (paths.TRAIN, paths.VALIDATION)
     )
-    test = windows.read_starts(root / paths.TEST / name)
     step = reader.step
+    test = _select_origins(windows.read_starts(root / paths.TEST / name), series, reader, settings)
     stride = windows.evaluation_stride(len(test), reader.shape.horizon, step)
     forecasts = predictions.run_forecasters(
         session,
@@ -95,9 +97,49 @@ def score_meter(
         settings=settings,
         levels=levels,
     )
-    row = {"meter": meter, "in_training": in_training} | _row(forecasts, Spacing(stride, step))
+    apart = stride * _origin_distance(settings, step)
+    row = {"meter": meter, "in_training": in_training}
+    row |= _row(forecasts, Spacing(apart, step))
     thinning = max(1, pooled_stride // stride)
-    return MeterScore(row, forecasts.thin(thinning), Spacing(stride * thinning, step))
+    return MeterScore(row, forecasts.thin(thinning), Spacing(apart * thinning, step))
+
+
+def pooled_stride(test: Sequence[Path], settings: EvaluateParams, reader: InputReader) -> int:
+    """Return the stride of the windows that enter the metrics of all meters together.
+
+    Args:
+        test: The files of the test windows of each meter.
+        settings: The parameters of the evaluate stage.
+        reader: Reads what the network may read of a series.
+    """
+    count = sum(map(files.row_count, test)) // _origin_distance(settings, reader.step)
+    return windows.evaluation_stride(count, reader.shape.horizon, reader.step, pooled=len(test) > 1)
+
+
+def _origin_distance(settings: EvaluateParams, step: Step) -> int:
+    """Return how many steps are between the moments at which forecasts are made."""
+    return 1 if settings.origin == "every" else step.per_day
+
+
+def _select_origins(
+    test: Starts, series: pa.Table, reader: InputReader, settings: EvaluateParams
+) -> Starts:
+    """Return the windows to score, of which there may be one a day.
+
+    Raises:
+        UserError: No forecast is made at that time of day.
+    """
+    if settings.origin == "every":
+        return test
+    timestamps = series["timestamp"]
+    local = arrow.to_local(arrow.to_numpy(timestamps), timestamps.type.tz)
+    selected = windows.made_at(test, local, reader.shape.lookback, settings.origin)
+    if not len(selected):
+        raise UserError(
+            f"evaluate.origin: no test forecast is made at {settings.origin}; use every, or a "
+            f"multiple of {reader.step.length} from midnight"
+        )
+    return selected
 
 
 def _row(results: ForecastSet, spacing: Spacing) -> dict[str, Any]:

@@ -13,35 +13,47 @@ from household.core.schema import LEVELS
 from household.report import tables
 from household.report.results import ACTUAL, LSTM, Results
 
-# More minutes than this are no longer told apart.
+# More steps than this are no longer told apart, except along the lines of whole days.
 MAX_STEPS = 100
+MAX_STEPS_OF_DAYS = 300
 
 
 def fan(results: Results) -> pd.DataFrame:
     """Return rows (timestamp, band, low_kw, high_kw, median_kw, actual_kw), the widest band first.
 
-    They are the first of the minutes of `tables.forecast`. A band is named by its coverage.
+    They are the first of the steps of `tables.forecast`, whole days where a forecast is of a day or
+    more. A band is named by its coverage.
     """
     columns = ["timestamp", "band", "low_kw", "high_kw", "median_kw", "actual_kw"]
     levels = results.levels
     if not levels:
         return pd.DataFrame(columns=columns)
-    minutes = tables.select_steps(results).head(MAX_STEPS)
-    stamps = minutes["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    steps = _first_steps(results)
+    stamps = steps["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     bands = [
         pd.DataFrame(
             {
                 "timestamp": stamps,
                 "band": f"{high - low:.0%}",
-                "low_kw": minutes[column_name(low)],
-                "high_kw": minutes[column_name(high)],
-                "median_kw": minutes[column_name(0.5)],
-                "actual_kw": minutes[ACTUAL],
+                "low_kw": steps[column_name(low)],
+                "high_kw": steps[column_name(high)],
+                "median_kw": steps[column_name(0.5)],
+                "actual_kw": steps[ACTUAL],
             }
         )
         for low, high in zip(levels[: len(levels) // 2], levels[::-1], strict=False)
     ]
     return pd.concat(bands)[columns]
+
+
+def _first_steps(results: Results) -> pd.DataFrame:
+    """Return the first steps of the forecast plot, as many as can be told apart."""
+    steps = tables.select_steps(results)
+    if not tables.has_whole_days(results):
+        return steps.head(MAX_STEPS)
+    per_day = results.step.per_day
+    days = max(MAX_STEPS_OF_DAYS // per_day, 1)
+    return steps.head(days * per_day)[:: math.ceil(per_day / MAX_STEPS_OF_DAYS)]
 
 
 def reliability(results: Results) -> pd.DataFrame:

@@ -112,7 +112,8 @@ class Results(NamedTuple):
     def spacing(self) -> Spacing:
         """Return how far apart the windows are, as `windows.evaluation_stride` chose it."""
         first_targets = self.windows("timestamp")[:, 0]
-        if len(first_targets) < 2 or (self.horizon == 1 and "meter" not in self.predictions):
+        every_step = self.horizon == 1 and self.params.evaluate.origin == "every"
+        if len(first_targets) < 2 or (every_step and "meter" not in self.predictions):
             return Spacing(1, self.step)
         distances = np.diff(first_targets)  # negative from one meter to the next
         shortest = distances[distances > np.timedelta64(0)].min()

@@ -8,11 +8,11 @@ import itertools
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from household.core.params import PlotParams
 from household.core.quantiles import column_name, interval_levels
-from household.core.step import Step
+from household.core.step import DAY, Step
 from household.evaluation import significance
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE, rmse, score_all
 from household.report.results import ACTUAL, LSTM, Results
@@ -83,25 +83,57 @@ def select_steps(results: Results) -> pd.DataFrame:
     """Return the predictions of some steps of the first meter, from windows that do not overlap.
 
     They are the first `plot.steps` steps, or the run of as many steps with the most changes
-    above `metrics.LARGE_CHANGE_KW`.
+    above `metrics.LARGE_CHANGE_KW`. Where a forecast is of a day or more, they are whole days.
     """
-    stride = math.ceil(results.horizon / results.spacing.stride)
-    window_index = np.arange(len(results.predictions)) // results.horizon
-    steps = results.predictions[window_index % stride == 0]
+    steps = results.predictions
     if "meter" in steps:
         steps = steps[steps["meter"] == steps["meter"].iloc[0]]
-    return _select_run(steps.reset_index(drop=True), results.params.plot, results.step)
+    first_targets = steps["timestamp"].to_numpy().reshape(-1, results.horizon)[:, 0]
+    is_shown = np.repeat(_are_apart(first_targets, results), results.horizon)
+    count = results.params.plot.steps
+    if has_whole_days(results):
+        count = math.ceil(count / results.step.per_day) * results.step.per_day
+    shown = steps[is_shown].reset_index(drop=True)
+    if results.params.plot.start == "first":
+        return shown.head(count)
+    return _busiest_run(shown, count, results.step)
 
 
-def _select_run(steps: pd.DataFrame, settings: PlotParams, step: Step) -> pd.DataFrame:
-    """Return the first `settings.steps` of `steps`, or as many with the most switching.
+def has_whole_days(results: Results) -> bool:
+    """Return whether a forecast is of at least a day of several steps."""
+    return results.horizon >= results.step.per_day > 1
+
+
+def _are_apart(
+    first_targets: npt.NDArray[np.datetime64], results: Results
+) -> npt.NDArray[np.bool_]:
+    """Return which windows to show, of which no two overlap: (windows,).
+
+    Forecasts of whole days begin at midnight, or else at the same time as the first one.
+    """
+    if results.horizon == 1:
+        return np.ones(len(first_targets), bool)
+    length = results.horizon * results.step.delta
+    is_candidate = np.ones(len(first_targets), bool)
+    if has_whole_days(results):
+        minute = first_targets.astype("datetime64[m]").astype(np.int64) % DAY
+        is_candidate = minute == (0 if 0 in minute else minute[0])
+    is_shown = np.zeros(len(first_targets), bool)
+    end = first_targets[0]
+    for window in np.flatnonzero(is_candidate):
+        if first_targets[window] >= end:
+            is_shown[window] = True
+            end = first_targets[window] + length
+    return is_shown
+
+
+def _busiest_run(steps: pd.DataFrame, count: int, step: Step) -> pd.DataFrame:
+    """Return `count` consecutive ones of `steps`, those with the most switching.
 
     Runs begin at fixed times, so that experiments with other windows show the same run.
     """
-    if settings.start == "first":
-        return steps.head(settings.steps)
     minute_numbers = steps["timestamp"].to_numpy().astype("datetime64[m]").astype(np.int64)
-    run = minute_numbers // step.minutes // settings.steps
+    run = minute_numbers // step.minutes // count
     # Power has three decimals, which float32 does not represent exactly.
     change = steps[ACTUAL].astype("float64").diff().abs().round(4)
     switching = change > LARGE_CHANGE_KW
@@ -196,9 +228,10 @@ def error_by_hour(results: Results) -> pd.DataFrame:
 
 
 def error_by_step(results: Results) -> pd.DataFrame:
-    """Return rows (step, series, rmse_kw, mae_kw, skill) for the steps of the horizon, from 1.
+    """Return rows (step, ahead, minutes_ahead, series, rmse_kw, mae_kw, skill).
 
-    With more than `MAX_HORIZON` steps, later ones are thinned out. The table is empty for a horizon
+    The steps of the horizon count from 1, and `ahead` is the time to the end of one in words. With
+    more than `MAX_HORIZON` steps, later ones are thinned out. The table is empty for a horizon
     of one step.
     """
     spread = np.geomspace(1, results.horizon, min(results.horizon, MAX_HORIZON))
@@ -208,7 +241,13 @@ def error_by_step(results: Results) -> pd.DataFrame:
     means = {name: results.windows(name) for name in results.forecasters}
     medians = {name: results.median(name) for name in results.forecasters}
     rows = [
-        {"step": step, "series": name} | record
+        {
+            "step": step,
+            "ahead": results.step.ahead(step),
+            "minutes_ahead": step * results.step.minutes,
+            "series": name,
+        }
+        | record
         for step in steps.tolist()
         if results.horizon > 1
         for name, record in score_all(
@@ -218,7 +257,8 @@ def error_by_step(results: Results) -> pd.DataFrame:
             medians={name: median[:, step - 1] for name, median in medians.items()},
         ).items()
     ]
-    return pd.DataFrame(rows, columns=["step", "series", "rmse_kw", "mae_kw", "skill"])
+    columns = ["step", "ahead", "minutes_ahead", "series", "rmse_kw", "mae_kw", "skill"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def error_by_change(results: Results) -> pd.DataFrame:

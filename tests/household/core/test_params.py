@@ -205,6 +205,8 @@ BROKEN = [
     ("on_error", "ignore"),
     ("train.warm_start", ""),
     ("evaluate.previous_model", ""),
+    ("evaluate.origin", "6:00"),
+    ("evaluate.origin", "24:00"),
     ("window.lookback", 0),
     ("window.features", []),
     ("window.across_gaps", "merge"),

@@ -1,5 +1,7 @@
 """Windows as offsets against windows as the tutorial builds them: lists of lists."""
 
+import datetime as dt
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -29,6 +31,21 @@ def minutes(n: int) -> npt.NDArray[np.datetime64]:
 
 def column(power: list[float]) -> schema.Values:
     return np.array(power, np.float32).reshape(-1, 1)
+
+
+@given(st.lists(st.integers(0, 1959), max_size=60), st.integers(0, 23), st.integers(0, 59))
+def test_windows_made_at_a_time_have_their_first_target_then(
+    starts: list[int], hour: int, minute: int
+) -> None:
+    clock = minutes(2000)
+    found = windows.made_at(np.array(starts, np.int32), clock, 40, f"{hour:02}:{minute:02}")
+    times = [clock[start + 40 - 1].item() for start in starts]  # of the last input
+    expected = [
+        start
+        for start, last in zip(starts, times, strict=True)
+        if (last + dt.timedelta(minutes=1)).time() == dt.time(hour, minute)
+    ]
+    assert found.tolist() == expected
 
 
 @given(st.lists(POWER, max_size=60), st.integers(1, 11))

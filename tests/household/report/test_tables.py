@@ -186,6 +186,25 @@ def test_the_forecast_plot_shows_windows_that_do_not_overlap() -> None:
         assert rows["power_kw"].tolist() == made[name].iloc[kept].tolist()
 
 
+def test_forecasts_of_a_day_are_shown_whole_from_midnight() -> None:
+    made = predictions(24 * 200, horizon=24)
+    # Hours, with a forecast every hour from 31 March 21:00.
+    window, step = np.divmod(np.arange(len(made)), 24)
+    made["timestamp"] = pd.Timestamp("2007-03-31 21:00") + pd.to_timedelta(window + step, "h")
+    first = {"parse.step": "1h", "plot.start": "first"}
+    table = tables.forecast(results(made, steps=30, **first))
+    # The first midnight is that of the fourth window, and 30 hours become two days.
+    kept = [24 * window + hour for window in (3, 27) for hour in range(24)]
+    for name, rows in table.groupby("series"):
+        assert rows["power_kw"].tolist() == made[name].iloc[kept].tolist()
+    fan = distribution.fan(results(made, steps=30, **first))
+    assert fan.loc[fan["band"] == "95%", "actual_kw"].tolist() == made["actual"].iloc[kept].tolist()
+    busiest = tables.select_steps(results(made, steps=30, **{"parse.step": "1h"}))
+    assert len(busiest) == 48
+    assert busiest["timestamp"].iloc[0].hour == 0
+    assert busiest["step"].tolist() == 2 * list(range(1, 25))
+
+
 @few
 @given(st.integers(1, 60), st.integers(2, 9), SEEDS)
 def test_error_by_step_is_the_rmse_of_that_minute_of_each_window(
@@ -197,6 +216,8 @@ def test_error_by_step_is_the_rmse_of_that_minute_of_each_window(
     assert table["step"].unique().tolist() == list(range(1, horizon + 1))
     for row in records(table):
         rmse, naive = (rms(expected[row["step"]][name]) for name in (row["series"], "persistence"))
+        assert row["ahead"] == f"{row['step']} min"
+        assert row["minutes_ahead"] == row["step"]
         assert row["rmse_kw"] == pytest.approx(rmse, abs=1e-5)
         assert row["skill"] == pytest.approx(1 - rmse / naive, abs=1e-4)
 

@@ -1,0 +1,125 @@
+"""One hour, day or week ahead, beside the errors that two papers report on 2010.
+
+    python -m bench.published household_power_consumption.zip [--year 2010] [--steps hour day week]
+
+Kim and Cho (2019), Predicting residential energy consumption using CNN-LSTM neural networks, Energy
+182; Le et al. (2019), Improving electric energy consumption prediction using CNN and Bi-LSTM,
+Applied Sciences 9(20), whose tables list both. A step is the mean power of its minutes. Training
+ends before the year, and each step of the year that has readings is forecast from the steps before
+it. Where minutes are missing, the inputs have the values of a day before.
+
+An hour is forecast by the settings of recipes/day_ahead.yaml, a day by those of week_ahead.yaml,
+and a week as the mean of the seven days that week_ahead.yaml forecasts.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from ruamel.yaml import YAML
+
+from bench import given, measure
+from bench.given import Given
+from bench.uci_minutes import fill_from_day_before, read_power
+from household.core import schema
+from household.core.schema import TARGET
+from household.dataset import windows
+from household.dataset.split import Splits
+from household.evaluation import metrics
+from household.evaluation.ridge import ridge
+from household.model import inference
+
+PUBLISHED_YEAR = 2010
+# RMSE and MAE in kW.
+PUBLISHED = {
+    "hour": {"CNN-LSTM, Kim and Cho": (0.596, 0.332), "EECP-CBL, Le et al.": (0.546, 0.392)},
+    "day": {"CNN-LSTM, Kim and Cho": (0.322, 0.257), "EECP-CBL, Le et al.": (0.255, 0.191)},
+    "week": {"CNN-LSTM, Kim and Cho": (0.309, 0.238), "EECP-CBL, Le et al.": (0.220, 0.177)},
+}
+
+
+class Task(NamedTuple):
+    """Describe what is forecast: the mean power of a period, which is one step or several.
+
+    Attributes:
+        recipe: The settings.
+        step: The length of a step for pandas.
+        horizon: The steps of a period.
+        period: The length of a period for pandas.
+    """
+
+    recipe: str
+    step: str
+    horizon: int
+    period: str
+
+
+TASKS = {
+    "hour": Task("day_ahead", "h", 1, "h"),
+    "day": Task("week_ahead", "D", 1, "D"),
+    "week": Task("week_ahead", "D", 7, "W-MON"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("zip", type=Path)
+    parser.add_argument("--year", type=int, default=PUBLISHED_YEAR)
+    parser.add_argument("--steps", nargs="*", choices=TASKS, default=list(TASKS))
+    options = parser.parse_args()
+    power = read_power(options.zip)
+    for step in options.steps:
+        rows = [] if options.year != PUBLISHED_YEAR else list(PUBLISHED[step].items())
+        rows += errors(power, TASKS[step], options.year).items()
+        cells = [[name, f"{rmse:.3f}", f"{mae:.3f}"] for name, (rmse, mae) in rows]
+        print(measure.table([f"a {step} ahead, {options.year}", "RMSE (kW)", "MAE (kW)"], cells))
+        print()
+
+
+def errors(power: pd.Series, task: Task, year: int) -> dict[str, tuple[float, float]]:
+    """Return RMSE and MAE in kW of each forecaster, over the periods that begin in a year."""
+    whole_days = power[power.index >= power.index[0].ceil("D")]
+    steps = fill_from_day_before(whole_days).resample(task.step).mean()
+    periods = whole_days.resample(task.period, label="left", closed="left").mean().dropna()
+    periods = periods[periods.index.year == year]
+    rows = steps.index.get_indexer(periods.index)
+    is_whole = rows + task.horizon <= len(steps)
+    data = given_steps(steps, rows[is_whole], task)
+    before = windows.inputs(
+        data.values, data.test + np.int32(data.shape.lookback - task.horizon), task.horizon
+    )
+    forecast = inference.predict(given.train_network(data), data.inputs, data.test)
+    actual = periods.to_numpy()[is_whole]
+    forecasters = {
+        "the period before": (before[..., 0], before[..., 0]),
+        "ridge regression": (by_ridge := ridge(data.context, data.test), by_ridge),
+        "ours": (forecast.mean, forecast.median),
+    }
+    return {
+        name: (
+            metrics.rmse(actual, mean.mean(axis=1)),
+            metrics.mae(actual, median.mean(axis=1)),
+        )
+        for name, (mean, median) in forecasters.items()
+    }
+
+
+def given_steps(steps: pd.Series, rows: npt.NDArray[np.intp], task: Task) -> Given:
+    """Return the series in kW, with windows that begin to forecast at `rows`, and those before."""
+    recipe: dict[str, Any] = YAML(typ="safe").load(Path(f"recipes/{task.recipe}.yaml"))
+    changes = {"window.features": [TARGET], "window.horizon": task.horizon}
+    settings = given.with_settings(recipe | changes, seed=0)
+    times = steps.index.to_numpy().astype("datetime64[ms]")
+    table = pa.table([times, steps.to_numpy(np.float32)], schema=schema.schema([TARGET]))
+    shape = windows.WindowShape.of(settings.window)
+    train = np.arange(rows[0] - shape.length + 1, dtype=np.int32)
+    test = (rows - shape.lookback).astype(np.int32)
+    return given.of_series(settings, table, Splits(train, train[:0], test))
+
+
+if __name__ == "__main__":
+    main()
