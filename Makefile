@@ -87,7 +87,7 @@ screenshots: .venv/dev.done repro tutorial    ## renew the pictures in docs/
 
 audit: .venv/dev.done    ## check the locked packages for known vulnerabilities; needs a network
 	@python -m pip_audit --disable-pip --require-hashes --progress-spinner off \
-	    $(foreach lock,run cluster dev excel gpu s3 search trees,-r lock/$(lock).txt)
+	    $(foreach lock,run cluster dev excel gpu holidays s3 search trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1 takes newer versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
@@ -95,6 +95,7 @@ lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra dev --extra fuzz -o lock/fuzz.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra cluster -o lock/cluster.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra excel -o lock/excel.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra holidays -o lock/holidays.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra peers -o lock/peers.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt

@@ -16,8 +16,9 @@ def main(params: Params, root: Path = Path()) -> None:
     """Run the stage on the files under `root`."""
     window, parsed = params.window, meters.by_name(root / paths.PARSED)
     features = series.available_features(
-        (n for path in parsed.values() for n in store.read_metadata(path)), window.features
+        (n for path in parsed.values() for n in store.read_metadata(path)), window.columns
     )
+    series.check_known_ahead(features, window.known_ahead)
     with (
         files.atomic_folder(root / paths.SERIES) as folder,
         files.atomic_folder(root / paths.WINDOWS) as starts,
@@ -38,7 +39,7 @@ def main(params: Params, root: Path = Path()) -> None:
         f"window: {sum(n.windows for n in counts.values()):,} windows ({window.lookback} input + "
         f"{window.horizon} target {params.step.nouns}) from "
         f"{sum(n.steps for n in counts.values()):,} complete {params.step.nouns}"
-        + ("" if features == window.features else f" of {', '.join(features)}")
+        + ("" if features == window.columns else f" of {', '.join(features)}")
         + (f" of {len(counts):,} meters" if len(parsed) > 1 else "")
     )
 

@@ -29,7 +29,8 @@ class Forecaster:
         shape: The shape of the windows: the steps that must have a reading, and the horizon.
         history: How many steps before the lookback a forecast takes into account, if they are
             given.
-        features: The columns that the model reads.
+        features: The columns that the model reads, those in `known_ahead` last.
+        known_ahead: The columns that it reads of the steps to forecast as well.
         levels: The levels of the quantiles that it forecasts.
         step: The length of a step.
     """
@@ -55,6 +56,7 @@ class Forecaster:
             seconds = record["input"].get("interval_seconds", 60 * self.step.minutes)
             self._interval = round(1000 * seconds)
             self._columns = model.columns
+            self.known_ahead = self._columns.known_ahead
             self.history = self._columns.history_days * self.step.per_day
             self._across_gaps: bool = record["parameters"]["window"]["across_gaps"]
         except UserError:
@@ -85,7 +87,8 @@ class Forecaster:
 
         Args:
             table: Readings (timestamp, features) in time order, of which the last `lookback`
-                steps must be there, and `history` steps before them should be.
+                steps must be there, and `history` steps before them should be. The columns in
+                `known_ahead` must be there for the next `horizon` steps as well.
             name: The name of the readings in messages.
             quantiles: The levels of the quantiles to return, by default the median and the bounds
                 of the 80 and 95 % prediction intervals.
@@ -100,6 +103,8 @@ class Forecaster:
         """
         self._check_levels(quantiles)
         stamps, values = validate(table, name, self._ranges, self.step)
+        table, ahead = self._split_ahead(table, values, name)
+        stamps, values = stamps[: len(table)], values[: len(table)]
         known: Mask = np.all(np.isfinite(values), axis=1)
         if self._across_gaps:
             stamps, values, known = stamps[known], values[known], known[known]
@@ -112,7 +117,7 @@ class Forecaster:
             _check_gaps(table["timestamp"][-lookback:], known[-lookback:], self.step, name=name)
         stamps, values = stamps[known], values[known]
         starts = np.array([len(values) - lookback], np.int32)
-        power = self._power(self._inputs(table, stamps, values), starts, quantiles)
+        power = self._power(self._inputs(table, stamps, values, ahead), starts, quantiles)
         upcoming = stamps[-1:, np.newaxis] + np.arange(1, self.shape.horizon + 1) * self.step.delta
         return _restore_zone(table, schema.power_table(upcoming, power))
 
@@ -168,7 +173,33 @@ class Forecaster:
                 f"forecasts {known} (train.quantiles, if train.loss is quantile)"
             )
 
-    def _inputs(self, table: pa.Table, stamps: Times, values: Values) -> Inputs:
+    def _split_ahead(
+        self, table: pa.Table, values: Values, name: str
+    ) -> tuple[pa.Table, Values | None]:
+        """Return the readings up to the last one, and what is known of the steps after it.
+
+        Raises:
+            UserError: The columns in `known_ahead` do not reach as far as the forecast.
+        """
+        count, horizon = len(self.known_ahead), self.shape.horizon
+        measured = np.flatnonzero(np.isfinite(values[:, : values.shape[1] - count]).all(axis=1))
+        if not count or not len(measured):
+            return table, None
+        end = int(measured[-1]) + 1
+        stamps, ahead = arrow.to_numpy(table["timestamp"]), values[end : end + horizon, -count:]
+        upcoming = stamps[end - 1] + np.arange(1, horizon + 1) * self.step.delta
+        are_there = np.array_equal(stamps[end : end + horizon], upcoming)
+        if not are_there or not np.isfinite(ahead).all():
+            raise UserError(
+                f"{name}: the model needs {' and '.join(self.known_ahead)} for each of the "
+                f"{horizon} {self.step.nouns} after {format_minute(table['timestamp'][end - 1])}, "
+                "the last one with a reading; add rows that have no power, but these values"
+            )
+        return table[:end], ahead
+
+    def _inputs(
+        self, table: pa.Table, stamps: Times, values: Values, ahead: Values | None = None
+    ) -> Inputs:
         """Return what forecasts read of the complete steps of `table`."""
         return Inputs.of(
             stamps,
@@ -177,6 +208,7 @@ class Forecaster:
             step=self.step,
             horizon=self.shape.horizon,
             timezone=table["timestamp"].type.tz,
+            ahead=ahead,
         )
 
     def _power(

@@ -29,6 +29,7 @@ try:
 
     from household.app.forecaster import Forecaster
     from household.app.input import format_minute
+    from household.core.schema import TARGET
     from household.core.step import Step
     from household.evaluation import metrics
 except ModuleNotFoundError as error:
@@ -100,9 +101,10 @@ def levels(text: str) -> list[float]:
 
 
 def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
-    if not table.num_rows:
+    measured = table.filter(pc.is_valid(table[TARGET]))
+    if not measured.num_rows:
         return
-    last = pc.max(table["timestamp"])
+    last = pc.max(measured["timestamp"])
     # A time without an offset is local time of this machine.
     age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
     if age > max_age:
@@ -115,7 +117,8 @@ def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
 def _report_short_history(table: pa.Table, name: str, forecaster: Forecaster) -> None:
     """Report that there are fewer readings than a forecast can take into account, if so."""
     step, wanted = forecaster.step, forecaster.shape.lookback + forecaster.history
-    span = pc.max(table["timestamp"]).as_py() - pc.min(table["timestamp"]).as_py()
+    measured = table.filter(pc.is_valid(table[TARGET]))["timestamp"]
+    span = pc.max(measured).as_py() - pc.min(measured).as_py()
     given = span // step.duration + 1
     if given < wanted:
         print(

@@ -199,7 +199,11 @@ def _tables(data: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
 def _to_table(frame: pd.DataFrame) -> pa.Table:
     """Return the readings of a meter as a table of schema.SCHEMA."""
     readings = pa.Table.from_pandas(frame, preserve_index=False)
+    covariates = [
+        column.name for column in schema.COVARIATES if column.name in readings.column_names
+    ]
     columns = [name for name in schema.NAMES if name in readings.column_names or name == TARGET]
+    columns += covariates
     table = select_columns(readings, columns, "data")
     if table["timestamp"].null_count:
         raise UserError("data: a reading has no timestamp; drop it")
@@ -212,5 +216,5 @@ def _to_table(frame: pd.DataFrame) -> pa.Table:
         name: pa.nulls(len(table), pa.float32()) for name in schema.NAMES if name not in columns
     }
     by_name = {name: table[name] for name in table.column_names} | absent
-    columns = schema.readings(table["timestamp"].type.tz)
-    return pa.table([by_name[name] for name in columns.names], schema=columns)
+    kind = schema.readings(table["timestamp"].type.tz, covariates)
+    return pa.table([by_name[name] for name in kind.names], schema=kind)

@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from household.app import command
-from household.core.errors import exit_on_error
+from household.core.errors import UserError, exit_on_error
 
 try:
     import pyarrow as pa
@@ -44,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     with exit_on_error("watch", file=options.file), suppress(KeyboardInterrupt):
         forecaster = Forecaster(options.model)
+        if forecaster.known_ahead:
+            raise UserError(
+                f"the model reads {' and '.join(forecaster.known_ahead)} of the steps ahead, which "
+                "are not in a file of readings so far; use predict"
+            )
         live = LiveForecast(forecaster, SHOWN)
         console = Console()
         with Screen(console=console, screen=console.is_terminal, auto_refresh=False) as screen:

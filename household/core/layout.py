@@ -42,10 +42,13 @@ class ColumnHeaders(Section):
     sub_metering_1: Headers | None = None
     sub_metering_2: Headers | None = None
     sub_metering_3: Headers | None = None
+    temperature: Headers | None = None
+    radiation: Headers | None = None
+    price: Headers | None = None
 
 
 class ColumnUnits(Section):
-    """Map each column except the power to its unit in the file."""
+    """Map each column of the meter except the power to its unit in the file."""
 
     global_reactive_power: Literal["var", "kvar"] = "kvar"
     voltage: Literal["mV", "V", "kV"] = "V"

@@ -13,7 +13,7 @@ from household.core import paths
 from household.core.errors import UserError
 from household.core.layout import LayoutParams, Section
 from household.core.renamed import RENAMED
-from household.core.schema import REPORTED_QUANTILES, TARGET, Feature
+from household.core.schema import REPORTED_QUANTILES, TARGET, Covariate, Feature
 from household.core.step import Step
 
 
@@ -73,10 +73,17 @@ class WindowParams(Section):
     across_gaps: bool
     profile_days: int = Field(ge=1, le=366)
     lag_days: list[Annotated[int, Field(ge=1, le=3660)]]
-    calendar: list[Literal["hour", "weekday", "season"]]
+    calendar: list[Literal["hour", "weekday", "season", "holiday"]]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None
+    known_ahead: list[Covariate]
     use_fraction: float = Field(gt=0, le=1)
 
-    @field_validator("lag_days", "calendar")
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns of a series: the features, and what is known ahead."""
+        return [*self.features, *self.known_ahead]
+
+    @field_validator("lag_days", "calendar", "known_ahead")
     @classmethod
     def _each_once(cls, values: list[Any]) -> list[Any]:
         if len(set(values)) < len(values):
@@ -190,6 +197,8 @@ class Params(Section):
     def _fits_together(self) -> Self:
         if self.train.difference_inputs and self.window.lookback == 1:
             raise ValueError("train.difference_inputs needs a window.lookback of 2 or more")
+        if "holiday" in self.window.calendar and self.window.country is None:
+            raise ValueError("window.calendar has holiday, which needs window.country, such as FR")
         chunk = self.train.chunk_length if self.train.loss_at == "every_step" else 1
         if self.train.burn_in >= chunk:
             raise ValueError(

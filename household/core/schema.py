@@ -28,13 +28,15 @@ Feature = Literal[
     "sub_metering_2",
     "sub_metering_3",
 ]
+# Columns whose values are known before a forecast is made, as a weather forecast is.
+Covariate = Literal["temperature", "radiation", "price"]
 TARGET: Feature = "global_active_power"
 
 
 class Column(NamedTuple):
-    """Describe a column: our name, UCI's name, unit and meaning."""
+    """Describe a column: our name, UCI's name if it has one, unit and meaning."""
 
-    name: Feature
+    name: Feature | Covariate
     source: str
     unit: str
     meaning: str
@@ -54,8 +56,13 @@ COLUMNS = (
         "active energy of the minute, water heater and air conditioner",
     ),
 )
+COVARIATES = (
+    Column("temperature", "", "°C", "outdoor temperature"),
+    Column("radiation", "", "W/m²", "solar radiation"),
+    Column("price", "", "per kWh", "price of energy"),
+)
 NAMES = tuple(column.name for column in COLUMNS)
-UNITS: dict[str, str] = {column.name: column.unit for column in COLUMNS}
+UNITS: dict[str, str] = {column.name: column.unit for column in COLUMNS + COVARIATES}
 HEADER = ("Date", "Time", *(column.source for column in COLUMNS))
 TIMESTAMP = pa.field(
     "timestamp",
@@ -63,19 +70,13 @@ TIMESTAMP = pa.field(
     nullable=False,
     metadata={"meaning": "start of the minute, local time as in the source"},
 )
-SCHEMA = pa.schema(
-    [
-        TIMESTAMP,
-        *(
-            pa.field(
-                column.name,
-                pa.float32(),
-                metadata={"unit": column.unit, "meaning": column.meaning},
-            )
-            for column in COLUMNS
-        ),
-    ]
-)
+FIELDS: dict[str, pa.Field] = {
+    column.name: pa.field(
+        column.name, pa.float32(), metadata={"unit": column.unit, "meaning": column.meaning}
+    )
+    for column in COLUMNS + COVARIATES
+}
+SCHEMA = pa.schema([TIMESTAMP, *(FIELDS[name] for name in NAMES)])
 
 
 def timestamp(timezone: str | None) -> pa.Field:
@@ -83,14 +84,20 @@ def timestamp(timezone: str | None) -> pa.Field:
     return TIMESTAMP if timezone is None else TIMESTAMP.with_type(pa.timestamp("ms", timezone))
 
 
-def readings(timezone: str | None) -> pa.Schema:
-    """Return SCHEMA with times in a time zone, None for local time as in the source."""
-    return SCHEMA.set(0, timestamp(timezone))
+def readings(timezone: str | None, covariates: Sequence[str] = ()) -> pa.Schema:
+    """Return SCHEMA with times in a time zone, None for local time as in the source.
+
+    Args:
+        timezone: The time zone.
+        covariates: The names of further columns, those of COVARIATES that the meter's file has.
+    """
+    further = [FIELDS[name] for name in covariates]
+    return pa.schema([timestamp(timezone), *list(SCHEMA)[1:], *further])
 
 
 def schema(features: Sequence[str], timezone: str | None = None) -> pa.Schema:
     """Return the schema of a series of complete steps: timestamp and `features`, never null."""
-    columns = (SCHEMA.field(name).with_nullable(False) for name in features)
+    columns = (FIELDS[name].with_nullable(False) for name in features)
     return pa.schema([timestamp(timezone), *columns])
 
 

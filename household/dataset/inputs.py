@@ -4,7 +4,8 @@ The network has up to three inputs, all of them known when the forecast is made:
 
     readings    the features of the lookback, the anomaly of the power and the calendar
     profile     the profile of each target, to which the forecast is added
-    known       the profile, earlier days and the calendar of each target
+    known       of each target: the profile, earlier days, the columns that are known ahead such
+                as the temperature of a weather forecast, and the calendar
 
 The anomaly is the power less the profile that was known a step before.
 """
@@ -43,12 +44,16 @@ class InputColumns(NamedTuple):
         lag_days: How many days before each target its power is an input.
         calendar: The parts of the calendar that are inputs.
         is_anchored: Whether the forecast is added to the profile, and reads the anomaly.
+        known_ahead: The last columns of the features, whose values are known ahead.
+        country: The country of the public holidays.
     """
 
     profile_days: int = 7
     lag_days: tuple[int, ...] = ()
     calendar: tuple[str, ...] = ()
     is_anchored: bool = False
+    known_ahead: tuple[str, ...] = ()
+    country: str | None = None
 
     @classmethod
     def of(cls, window: Mapping[str, Any], target: str) -> Self:
@@ -65,6 +70,8 @@ class InputColumns(NamedTuple):
             tuple(window["lag_days"]),
             tuple(window["calendar"]),
             target == "difference",
+            tuple(window.get("known_ahead", ())),  # models of earlier versions have none
+            window.get("country"),
         )
 
     @property
@@ -83,7 +90,7 @@ class InputColumns(NamedTuple):
 
         The profile is one of them if there are others.
         """
-        others = len(self.lag_days) + self.calendar_width
+        others = len(self.lag_days) + len(self.known_ahead) + self.calendar_width
         return others + 1 if others else 0
 
     @property
@@ -101,8 +108,10 @@ class InputColumns(NamedTuple):
 
     def scale_known(self, features: Scaler) -> Scaler:
         """Return the scaling of what is known of a target, from that of the features."""
-        power = [(features.center[0], features.scale[0])] * (1 + len(self.lag_days))
-        return _append([], [], power + [(0.0, 1.0)] * self.calendar_width)
+        pairs = list(zip(features.center, features.scale, strict=True))
+        known_ahead = pairs[len(pairs) - len(self.known_ahead) :]
+        power = pairs[:1] * (1 + len(self.lag_days))
+        return _append([], [], power + known_ahead + [(0.0, 1.0)] * self.calendar_width)
 
 
 class Inputs(NamedTuple):
@@ -110,13 +119,14 @@ class Inputs(NamedTuple):
 
     Attributes:
         values: The features, the anomaly in kW and the calendar of each row: (rows, columns).
-        calendar: The calendar of each row and of the steps after the end: (steps, columns).
+        known_ahead: What is known ahead of each row and of the steps after the end: the columns of
+            that name and the calendar, (steps, columns).
         history: The power by local time.
         columns: What is read besides the features.
     """
 
     values: Values
-    calendar: Float32
+    known_ahead: Float32
     history: History
     columns: InputColumns
 
@@ -130,6 +140,7 @@ class Inputs(NamedTuple):
         step: Step,
         horizon: int,
         timezone: str | None = None,
+        ahead: Values | None = None,
     ) -> Self:
         """Return the inputs of a series.
 
@@ -140,17 +151,25 @@ class Inputs(NamedTuple):
             step: The length of a step.
             horizon: The number of steps that may be forecast after the last row.
             timezone: The time zone of the times, which are then in UTC; None for local times.
+            ahead: The columns that are known ahead in these steps: (horizon, columns). Without
+                them, only steps of the series can be forecast.
         """
         upcoming = timestamps[-1] + np.arange(1, horizon + 1) * step.delta
         local = arrow.to_local(np.concatenate([timestamps, upcoming]), timezone)
         history = History.of(
             local, features[:, 0], timestamps, step=step, profile_days=columns.profile_days
         )
-        by_step = calendar.columns(local, columns.calendar)
+        by_step = calendar.columns(local, columns.calendar, columns.country)
+        covariates = features[:, features.shape[1] - len(columns.known_ahead) :]
+        if ahead is None:
+            # No weight is on forecasts of these steps, but NaN would still spoil the loss.
+            ahead = np.repeat(covariates[-1:], horizon, axis=0)
+        covariates = np.concatenate([covariates, ahead])
         derived = [by_step[: len(features)]]
         if columns.is_anchored:
             derived.insert(0, (features[:, 0] - history.present())[:, np.newaxis])
-        return cls(np.column_stack([features, *derived]), by_step, history, columns)
+        known_ahead = np.concatenate([covariates, by_step], axis=1)
+        return cls(np.column_stack([features, *derived]), known_ahead, history, columns)
 
     def windows(self, starts: Starts, shape: WindowShape) -> Arrays:
         """Return the inputs of the network for windows, by name.
@@ -185,17 +204,17 @@ class Inputs(NamedTuple):
                 for power in [self.history.days_before(rows, horizon, days)]
             ]
             targets = np.minimum(
-                rows[..., np.newaxis] + np.arange(1, horizon + 1), len(self.calendar) - 1
+                rows[..., np.newaxis] + np.arange(1, horizon + 1), len(self.known_ahead) - 1
             )
             powers = np.stack([profile, *lags], axis=-1)
-            found[KNOWN] = np.concatenate([powers, self.calendar[targets]], axis=-1)
+            found[KNOWN] = np.concatenate([powers, self.known_ahead[targets]], axis=-1)
         return found
 
     def skip(self, rows: int) -> "Inputs":
         """Return the inputs without the first `rows`, which the others still look back at."""
         return self._replace(
             values=self.values[rows:],
-            calendar=self.calendar[rows:],
+            known_ahead=self.known_ahead[rows:],
             history=self.history.skip(rows),
         )
 
@@ -255,7 +274,9 @@ def join(parts: Sequence[Inputs], before: int, after: int) -> Inputs:
     pads = [(before, after), (0, 0)]
     return Inputs(
         np.concatenate([np.pad(part.values, pads, "edge") for part in parts]),
-        np.concatenate([np.pad(part.calendar[: len(part.values)], pads, "edge") for part in parts]),
+        np.concatenate(
+            [np.pad(part.known_ahead[: len(part.values)], pads, "edge") for part in parts]
+        ),
         History.join(
             [part.history for part in parts], (before, after), parts[0].columns.history_days
         ),

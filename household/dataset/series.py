@@ -34,7 +34,7 @@ def build_windows(
     parsed: Path,
     series: Path,
     starts: Path,
-    features: list[str],
+    features: Sequence[str],
     settings: "WindowParams",
     step: Step,
 ) -> WindowCounts:
@@ -81,13 +81,27 @@ def build_windows(
 
 def available_features(parsed: Iterable[pq.FileMetaData], features: Sequence[str]) -> list[str]:
     """Return those of `features` with at least one value in the `parsed` files."""
-    groups = [file.row_group(i) for file in parsed for i in range(file.num_row_groups)]
-    indices = {name: schema.SCHEMA.get_field_index(name) for name in features}
-    return [
-        name
-        for name, i in indices.items()
-        if any(group.column(i).statistics.null_count < group.num_rows for group in groups)
-    ]
+    found = set[str]()
+    for file in parsed:
+        names = file.schema.names
+        for i in range(file.num_row_groups):
+            group = file.row_group(i)
+            found |= {
+                name
+                for name in features
+                if name in names
+                and group.column(names.index(name)).statistics.null_count < group.num_rows
+            }
+    return [name for name in features if name in found]
+
+
+def check_known_ahead(features: Sequence[str], known_ahead: Sequence[str]) -> None:
+    """Raise UserError if one of the columns that are known ahead is not in `features`."""
+    if absent := [name for name in known_ahead if name not in features]:
+        raise UserError(
+            f"window.known_ahead: the readings have no {' and no '.join(absent)}; name the column "
+            "in parse.layout.columns, or set window.known_ahead to []"
+        )
 
 
 def complete_steps(

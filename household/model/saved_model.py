@@ -151,7 +151,7 @@ def not_a_model_error(folder: Path, error: Exception) -> UserError:
 
 # Parameters that the shape or the meaning of the weights depends on.
 MUST_MATCH = {
-    "window": ("lookback", "horizon", "profile_days", "lag_days", "calendar"),
+    "window": ("lookback", "horizon", "profile_days", "lag_days", "calendar", "known_ahead"),
     "train": ("difference_inputs", "target", "ensemble_size", "units", "head_units"),
 }
 

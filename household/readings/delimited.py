@@ -18,8 +18,6 @@ from household.readings.order import Readings
 from household.readings.row_reader import RowReader, Rows
 from household.readings.text_format import TextFormat
 
-READINGS = pa.schema([schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in schema.NAMES)])
-
 
 class UnsortedError(Exception):
     """Signal that a text is no series in time order, so that `collect` has to read all of it."""
@@ -205,13 +203,17 @@ class DelimitedReader(TextReader):
 
 
 def to_table(readings: Readings, layout: TextFormat) -> pa.Table:
-    """Return readings as a table of READINGS."""
+    """Return readings as a table with the columns of `schema.readings`, in float64."""
     names = [TARGET] if layout.has_column_per_meter else layout.columns
     by_name = dict(zip(names, readings.values.T, strict=True))
+    all_names = [*schema.NAMES, *layout.covariates]
     columns = [
         pa.array(by_name[name], from_pandas=True)
         if name in by_name
         else pa.nulls(len(readings.stamps), pa.float64())
-        for name in schema.NAMES
+        for name in all_names
     ]
-    return pa.table([pa.array(readings.stamps.astype("datetime64[ms]")), *columns], READINGS)
+    kinds = [schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in all_names)]
+    return pa.table(
+        [pa.array(readings.stamps.astype("datetime64[ms]")), *columns], pa.schema(kinds)
+    )

@@ -75,6 +75,7 @@ class Resampler:
                 for the next reading.
         """
         self.interval, self.resets, self.above_max = interval, 0, 0
+        self._columns = len(schema.NAMES) + len(layout.covariates)
         self._max_kw = layout.max_kw
         self.other_interval: tuple[np.datetime64, int] | None = None
         self._milliseconds = step.minutes * 60_000
@@ -127,7 +128,7 @@ class Resampler:
     def finish(self) -> tuple[Times, Float64]:
         """Return what `add` has not returned, without a last step that is not over."""
         self._eager = True
-        nothing = np.zeros(0, np.int64), np.zeros((0, len(schema.NAMES)))
+        nothing = np.zeros(0, np.int64), np.zeros((0, self._columns))
         begins, values = self._last or nothing
         if self._waits:
             begins, values = begins[:0], values[:0]

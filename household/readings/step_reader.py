@@ -57,13 +57,13 @@ class StepReader:
             if resampler is None and (usual := self._interval()):
                 resampler = self._resampler(usual)
             if resampler:
-                readings = _to_arrays(pa.concat_tables(pending))
+                readings = self._to_arrays(pa.concat_tables(pending))
                 pending = []
                 yield self._to_table(*resampler.add(*readings), resampler)
         if resampler is None and pending:
             # A single reading stands for a whole step.
             resampler = self._resampler(self._step.minutes * 60_000)
-            resampler.add(*_to_arrays(pa.concat_tables(pending)))
+            resampler.add(*self._to_arrays(pa.concat_tables(pending)))
         if resampler:
             yield self._to_table(*resampler.finish(), resampler)
 
@@ -77,22 +77,26 @@ class StepReader:
         intervals = self._step.minutes * 60_000 / resampler.interval
         columns = [
             column * intervals if schema.UNITS[name] == "Wh" else column
-            for name, column in zip(schema.NAMES, values.T, strict=True)
+            for name, column in zip(self._names, values.T, strict=True)
         ]
         arrays = [pa.array(column.astype(np.float32), from_pandas=True) for column in columns]
         # A day is no moment, but a date.
         timezone = None if self._step.per_day == 1 else self._layout.timezone
         kind = pa.timestamp("ms", timezone)
         times = arrow.from_numpy(stamps.astype("datetime64[ms]"), kind)
-        return pa.table([times, *arrays], schema.readings(timezone))
+        return pa.table([times, *arrays], schema.readings(timezone, self._layout.covariates))
 
+    def _to_arrays(self, table: pa.Table) -> tuple[Times, Float64]:
+        """Return the times of readings (rows,) and their values (rows, columns), NaN for null."""
+        columns = [
+            arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan)) for name in self._names
+        ]
+        return arrow.to_numpy(table["timestamp"]), np.column_stack(columns)
 
-def _to_arrays(table: pa.Table) -> tuple[Times, Float64]:
-    """Return the times of readings (rows,) and their values (rows, columns), NaN for null."""
-    columns = [
-        arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan)) for name in schema.NAMES
-    ]
-    return arrow.to_numpy(table["timestamp"]), np.column_stack(columns)
+    @property
+    def _names(self) -> list[str]:
+        """Return the names of the columns of values."""
+        return [*schema.NAMES, *self._layout.covariates]
 
 
 def trim_zeros(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

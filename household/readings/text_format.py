@@ -81,6 +81,11 @@ class TextFormat(NamedTuple):
         return [*self.time_columns, *(header.removeprefix("-") for header in values)]
 
     @property
+    def covariates(self) -> list[str]:
+        """Return the columns of `schema.COVARIATES` that the text has."""
+        return [column.name for column in schema.COVARIATES if column.name in self.columns]
+
+    @property
     def is_uci(self) -> bool:
         """Return whether a text is written as UCI's, whatever is done with the readings."""
         return self._replace(max_kw=None, trim_zeros=False, accept=()) == UCI_FORMAT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from household.core import params
+from household.core import params, schema
 from household.core.errors import UserError
 from household.core.layout import LayoutParams
 from household.readings import layouts
@@ -93,7 +93,8 @@ def test_a_layout_extends_a_file_of_the_project() -> None:
     found = layouts.resolve(given)
     assert found["delimiter"] == "|"
     assert found["unit"] == "W"
-    assert found["columns"] == UCI["columns"] | {"voltage": None}
+    covariates = {column.name: None for column in schema.COVARIATES}
+    assert found["columns"] == UCI["columns"] | covariates | {"voltage": None}
     assert found["time_format"] == UCI["time_format"]
     assert "voltage" not in TextFormat.of(found).columns
 

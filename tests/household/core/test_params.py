@@ -214,6 +214,9 @@ BROKEN = [
     ("window.lag_days", [0]),
     ("window.lag_days", [1, 1]),
     ("window.calendar", ["month"]),
+    ("window.country", "France"),
+    ("window.known_ahead", ["voltage"]),
+    ("window.known_ahead", ["price", "price"]),
     ("window.calendar", ["hour", "hour"]),
     ("train.burn_in", -1),
     ("train.head_units", []),
@@ -320,6 +323,15 @@ def test_each_fault_of_the_features_has_its_own_message(
     with pytest.raises(UserError) as caught:
         load_with(tmp_path, "window.features", features)
     assert reason in str(caught.value)
+
+
+def test_holidays_need_a_country(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_with(tmp_path, "window.calendar", ["hour", "holiday"])
+    assert str(caught.value).endswith(
+        "window.calendar has holiday, which needs window.country, such as FR; correct it and run "
+        "again"
+    )
 
 
 def test_difference_inputs_need_a_lookback_of_two(tmp_path: Path) -> None:
