@@ -45,8 +45,9 @@ search: .venv/search.done    ## search for better parameters of train; TRIALS=20
 	@python -m dvc repro split
 	@python -m household search --trials $(or $(TRIALS),20) --workers $(or $(WORKERS),1) $(SPACE)
 
-backtest: .venv/run.done    ## train up to five points in time and test on what follows; SOURCE=<zip>
-	@python -m bench.backtest $(if $(SOURCE),--set-param fetch.source=$(SOURCE))
+backtest: .venv/run.done    ## train up to five points in time and test on what follows; SOURCE=<zip> NAME=day_ahead
+	@python -m bench.backtest $(if $(NAME),--recipe $(NAME)) \
+	    $(if $(SOURCE),--set-param fetch.source=$(SOURCE)) $(SET:%=--set-param %)
 
 bench: .venv/peers.done repro    ## compare the speed with other ways and libraries; SOURCE=<zip>
 	@python -m bench.data_path

@@ -1,10 +1,14 @@
 """Rolling origin: trains up to each of several cuts and tests on what comes after it.
 
-    python -m bench.backtest [--set-param fetch.source=...] [cut ...]
+    python -m bench.backtest [--recipe day_ahead] [--retrain 5] [--set-param key=value] [cut ...]
 
-A cut is a share of the series, from which the test part goes on for a tenth of the whole. Each is
-an experiment named backtest-<cut>, so what has run before is taken from DVC's cache. Prints a
-Markdown table: the verdict at each cut, and mean and standard deviation over the cuts.
+A cut is a share of the series, and its test lasts until the next one. By default the network is
+trained at the half of the series and at each tenth after it; --retrain sets how often in the second
+half. With --set-param evaluate.origin=06:00 one forecast a day counts, as it would have been made.
+
+Each cut is an experiment named backtest-<cut>, so what has run before is taken from DVC's cache.
+Prints Markdown tables: the verdict at each cut, with mean and standard deviation over the cuts, and
+all test forecasts together by how far ahead they are, by hour and by month.
 """
 
 import argparse
@@ -12,28 +16,58 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-CUTS = (0.5, 0.6, 0.7, 0.8, 0.9)
-TENTH = 0.1
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from dvc.api import DVCFileSystem
+from ruamel.yaml import YAML
+
+from household.core import paths
+from household.core.step import Step
+from household.evaluation import metrics as score
+from household.evaluation import significance
+from household.evaluation.metrics import PREVIOUS
+
+HALF = 0.5
+# Times ahead in a table.
+MAX_LEADS = 8
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("cuts", nargs="*", type=float, default=CUTS)
+    parser.add_argument("cuts", nargs="*", type=float)
+    parser.add_argument("--recipe")
+    parser.add_argument("--retrain", type=int, default=5)
     parser.add_argument("--set-param", action="append", default=[])
     options = parser.parse_args()
-    for cut in options.cuts:
-        run(cut, options.set_param)
-    print(table({cut: metrics(cut) for cut in options.cuts}))
+    length = HALF / options.retrain
+    cuts = options.cuts or [round(HALF + i * length, 6) for i in range(options.retrain)]
+    recipe = read_recipe(options.recipe) if options.recipe else []
+    for cut in cuts:
+        run(cut, length, [*recipe, *options.set_param])
+    records = {cut: metrics(cut) for cut in cuts}
+    print(table(records))
+    forecasts = pd.concat([predictions(cut) for cut in cuts])
+    step = Step.parse(YAML(typ="safe").load(show(cuts[0], paths.PARAMS))["parse"]["step"])
+    print(f"\n{table_of_groups(forecasts, list(records[cuts[0]]), step)}")
+
+
+def read_recipe(recipe: str) -> list[str]:
+    """Return the settings of a recipe as DVC takes them."""
+    lines = Path(f"recipes/{recipe}.yaml").read_text().splitlines()
+    return [line.replace(": ", "=", 1) for line in lines if line and line[0] != "#"]
 
 
 def name(cut: float) -> str:
-    return f"backtest-{round(100 * cut)}"
+    return f"backtest-{100 * cut:g}".replace(".", "_")
 
 
-def run(cut: float, others: list[str]) -> None:
-    fraction = round(cut + TENTH, 6)
+def run(cut: float, length: float, others: list[str]) -> None:
+    fraction = round(cut + length, 6)
     settings = [
         f"window.use_fraction={fraction}",
         f"split.train_fraction={round(cut / fraction, 6)}",
@@ -51,10 +85,27 @@ def dvc(*arguments: str, check: bool = True) -> None:
 
 
 def metrics(cut: float) -> dict[str, Any]:
-    """Return the metrics of a cut, from the commit in which DVC keeps its experiment."""
+    """Return the metrics of a cut."""
+    return json.loads(show(cut, paths.METRICS))
+
+
+def predictions(cut: float) -> pd.DataFrame:
+    """Return the test forecasts of a cut, with local times."""
+    commit = git("rev-parse", reference(cut)).strip()
+    with DVCFileSystem(rev=commit).open(str(paths.PREDICTIONS), "rb") as file:
+        rows = pq.read_table(file).to_pandas()
+    rows["timestamp"] = rows["timestamp"].dt.tz_localize(None)
+    return rows
+
+
+def show(cut: float, path: Path) -> str:
+    return git("show", f"{reference(cut)}:{path}")
+
+
+def reference(cut: float) -> str:
+    """Return the commit in which DVC keeps the experiment of a cut."""
     head = git("rev-parse", "HEAD").strip()
-    text = git("show", f"refs/exps/{head[:2]}/{head[2:]}/{name(cut)}:reports/metrics.json")
-    return json.loads(text)
+    return f"refs/exps/{head[:2]}/{head[2:]}/{name(cut)}"
 
 
 def git(*arguments: str) -> str:
@@ -80,6 +131,44 @@ def table(found: dict[float, dict[str, Any]]) -> str:
     cells = ["mean ± deviation", *(spread(column, ".4f") for column in columns)]
     cells += [gains["persistence"], "", gains["best"]]
     return "\n".join([*lines, f"| {' | '.join(cells)} |"])
+
+
+def table_of_groups(forecasts: pd.DataFrame, names: Sequence[str], step: Step) -> str:
+    """Compare the LSTM with the best baseline over all forecasts in each group."""
+    others = [each for each in names if each in forecasts and each not in ("LSTM", PREVIOUS)]
+    squares = forecasts[others].sub(forecasts["actual"], axis=0) ** 2
+    best = str(squares.mean().idxmin())
+    lines = [
+        f"| scored by | group | LSTM RMSE | {best} RMSE | gain over it |",
+        "|---|---|---|---|---|",
+    ]
+    for by, group, rows in groups(forecasts, step):
+        actual, lstm, other = (rows[each].to_numpy() for each in ("actual", "LSTM", best))
+        rmse = score.rmse(actual, lstm), score.rmse(actual, other)
+        # A block of the bootstrap is a day.
+        block = max(1, round(len(rows) / rows["timestamp"].dt.floor("D").nunique()))
+        ci = significance.skill_ci(actual, lstm, other, block=block)
+        proven = ci and (ci.low > 0 or ci.high < 0)
+        skill = f"{score.skill(*rmse) or 0:.1%}"
+        gained = f"{skill} ({ci.low:.1%} to {ci.high:.1%})" if ci and proven else "not proven"
+        cells = [by, group, *(f"{error:.4f}" for error in rmse), gained]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def groups(forecasts: pd.DataFrame, step: Step) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield what the forecasts are grouped by, the name of each group and its rows."""
+    yield "all", "all", forecasts
+    if "step" in forecasts:
+        leads = range(1, forecasts["step"].max() + 1)
+        for part in np.array_split(leads, min(MAX_LEADS, len(leads))):
+            first, last = step.ahead(int(part[0])), step.ahead(int(part[-1]))
+            group = first if first == last else f"{first} to {last}"
+            yield "time ahead", group, forecasts[forecasts["step"].isin(part)]
+    times = forecasts["timestamp"].dt
+    for by, keys in (("hour", times.hour), ("month", times.strftime("%Y-%m"))):
+        for group, rows in forecasts.groupby(keys):
+            yield by, str(group), rows
 
 
 def errors(record: dict[str, Any]) -> list[float]:

@@ -378,6 +378,12 @@ def test_a_backtest_trains_on_the_windows_before_each_cut(
     assert table[4][0] == "mean ± deviation"
     mean = statistics.fmean(float(row[1]) for row in table[2:4])
     assert float(table[4][1].split()[0]) == pytest.approx(mean, abs=2e-4)
+    # All forecasts together, and by hour and month.
+    grouped = {tuple(row[:2]): row[2:] for row in table[7:]}
+    assert float(grouped["all", "all"][0]) == pytest.approx(mean, abs=0.05)
+    assert {int(group) for by, group in grouped if by == "hour"} <= set(range(24))
+    assert {"all", "hour", "month"} == {by for by, _ in grouped}
+    assert all("not proven" in row[2] or " to " in row[2] for row in grouped.values())
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
