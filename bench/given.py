@@ -14,6 +14,7 @@ from household.core import files, params, paths
 from household.core.params import Params
 from household.core.schema import Values
 from household.dataset import batches, scaling, series, windows
+from household.dataset.batches import WindowDataset
 from household.dataset.inputs import InputReader, Inputs
 from household.dataset.scaling import MeterWindows, Scaler
 from household.dataset.split import Splits
@@ -107,7 +108,7 @@ def _given(settings: Params, table: pa.Table, splits: Splits, scaler: Scaler) ->
     return Given(settings, reader.shape, series.to_array(table), context, scaler, *splits, 0)
 
 
-def with_settings(settings: Mapping[str, Any], seed: int) -> Params:
+def with_settings(settings: Mapping[str, Any], seed: int | None = None) -> Params:
     """Return the parameters of params.yaml with others, by their dotted names, and a seed."""
     record = params.load().model_dump(exclude_unset=True)
     for dotted, value in settings.items():
@@ -116,11 +117,38 @@ def with_settings(settings: Mapping[str, Any], seed: int) -> Params:
         for section in sections:
             node = node[section]
         node[key] = value
-    return Params.model_validate(record | {"seed": seed})
+    return Params.model_validate(record | ({} if seed is None else {"seed": seed}))
+
+
+class Trained(NamedTuple):
+    """Hold a trained network.
+
+    Attributes:
+        session: Runs it.
+        weights: Its weights, for a warm start.
+        scaler: The scaling of the features.
+    """
+
+    session: "onnxruntime.InferenceSession"
+    weights: list[Floats]
+    scaler: Scaler
 
 
 def train_network(data: Given) -> "onnxruntime.InferenceSession":
     """Train the network as the train stage does, without calibration."""
+    learnt = batches.in_memory(data.inputs, data.train)
+    validation = batches.in_memory(data.inputs, data.validation)
+    return train(data.settings, data.scaled, learnt, validation).session
+
+
+def train(
+    settings: Params,
+    scaler: Scaler,
+    learnt: WindowDataset,
+    validation: WindowDataset,
+    weights: list[Floats] | None = None,
+) -> Trained:
+    """Train the network, from random weights or from those of another one."""
     # Imports TensorFlow, which a process that prints a table does without.
     from household.model import (  # noqa: PLC0415
         inference,
@@ -130,21 +158,22 @@ def train_network(data: Given) -> "onnxruntime.InferenceSession":
         portability,
     )
 
-    settings = data.settings
-    design = (data.shape, data.scaled, data.inputs.columns, settings.train)
-    portability.set_determinism(settings.seed, data.shape, settings.train)
+    reader = InputReader.of(settings)
+    design = (reader.shape, scaler, reader.columns, settings.train)
+    portability.set_determinism(settings.seed, reader.shape, settings.train)
     model = network.build_model(*design)
-    parts = (batches.in_memory(data.inputs, part) for part in (data.train, data.validation))
+    if weights:
+        model.set_weights(weights)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         loop.fit(
             model,
-            loop.TrainingData(data.scaled, data.inputs.columns, *parts),
+            loop.TrainingData(scaler, reader.columns, learnt, validation),
             settings.train,
             seed=settings.seed,
             checkpoint_path=Path(folder) / "checkpoint.npz",
             on_epoch_end=lambda _: None,
         )
-    weights = {layer.name: layer.get_weights() for layer in model.layers}
-    return inference.create_session(
-        onnx_export.serialize(onnx_export.to_onnx(*design, weights=weights))
-    )
+    by_layer = {layer.name: layer.get_weights() for layer in model.layers}
+    graph = onnx_export.to_onnx(*design, weights=by_layer)
+    session = inference.create_session(onnx_export.serialize(graph))
+    return Trained(session, model.get_weights(), scaler)

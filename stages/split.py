@@ -40,7 +40,8 @@ def main(params: Params, root: Path = Path()) -> None:
     total = sum(map(Counter, sizes.values()), Counter())
     line = ", ".join(f"{total[name]:,} {name}" for name in split.Splits._fields)
     if len(starts) > 1:
-        line += f", of {len(sizes):,} meters, {len(holdout):,} of them held out"
+        n_held_out = sum(name in holdout for name in sizes)
+        line += f", of {len(sizes):,} meters, {n_held_out:,} of them held out"
     print(f"split: {line}")
 
 

@@ -31,7 +31,7 @@ def to_local(times: Any, timezone: str | None) -> npt.NDArray[Any]:
     """Return times in UTC, or one of them, as local times of a zone; without one as they are."""
     if timezone is None:
         return times
-    utc = pa.array(np.atleast_1d(times).astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
+    utc = pa.array(np.ravel(times).astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
     local = to_numpy(pc.local_timestamp(utc.cast(pa.timestamp("ms", timezone))))
     return local.astype(times.dtype).reshape(times.shape)
 

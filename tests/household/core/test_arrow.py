@@ -42,6 +42,15 @@ def test_string_array_equals_the_conversion_of_pyarrow(values: list[str]) -> Non
     assert found.equals(pa.array(values, pa.string()))
 
 
+def test_times_of_any_shape_become_local() -> None:
+    utc = np.array([["2013-03-31T00:30", "2013-03-31T01:30"]] * 3, "datetime64[ms]")
+    expected = np.array([["2013-03-31T00:30", "2013-03-31T02:30"]] * 3, "datetime64[ms]")
+    assert np.array_equal(arrow.to_local(utc, "Europe/London"), expected)
+    assert np.array_equal(arrow.to_local(utc[0], "Europe/London"), expected[0])
+    assert arrow.to_local(utc[0, 1], "Europe/London") == expected[0, 1]
+    assert arrow.to_local(utc, None) is utc
+
+
 RUN = """
 import importlib, sys
 from household.core import params
