@@ -200,9 +200,9 @@ class Params(Section):
         if "holiday" in self.window.calendar and self.window.country is None:
             raise ValueError("window.calendar has holiday, which needs window.country, such as FR")
         chunk = self.train.chunk_length if self.train.loss_at == "every_step" else 1
-        if self.train.burn_in >= chunk:
+        if self.train.burn_in > max(chunk - 2, 0):
             raise ValueError(
-                f"train.burn_in should be less than the {chunk} steps of a chunk "
+                f"train.burn_in should leave two or more of the {chunk} steps of a chunk "
                 "(train.chunk_length, train.loss_at)"
             )
         return self

@@ -167,8 +167,7 @@ def iter_batches(
         shape: The shape of the windows.
         chunk_length: The length of a chunk in minutes.
         batch_size: The number of chunks in a batch.
-        burn_in: How many windows at the start of a chunk have weight 0 there, and their weight in
-            the chunk before.
+        burn_in: How many windows at the start of a chunk have their targets in the chunk before.
         shuffle: Shuffles the shards, and then the chunks of those that are in memory together,
             after shifting their boundaries. By default all stay in order.
     """

@@ -29,8 +29,10 @@ class Batch(NamedTuple):
     Attributes:
         inputs: The inputs of the network by name; see `household.dataset.inputs`. The readings are
             (chunks, minutes, columns), or (windows, lookback, columns).
-        targets: The target in kW: (chunks, minutes, horizon), or (windows, horizon).
-        weights: 1 for a forecast that counts in the loss, else 0: (chunks, minutes), or (windows,).
+        targets: The target in kW: (chunks, forecasts, horizon), or (windows, horizon). A chunk has
+            a forecast for each of its minutes after the burn-in.
+        weights: 1 for a forecast that counts in the loss, else 0: (chunks, forecasts), or
+            (windows,).
     """
 
     inputs: Arrays
@@ -74,8 +76,9 @@ class ShuffleBuffer:
         self._shape, self._minutes, self._burn_in = shape, minutes, burn_in
         self._weights = np.zeros(sizes.sum() + 3 * minutes, np.float32)
         self._weights[starts + minutes] = 1
-        # Rows of the targets of each input, counted from the row after the first input.
-        self._targets = windows.input_rows(np.arange(minutes, dtype=np.int32), shape.horizon)
+        # Rows of the targets of each forecast, counted from the row after the first forecast.
+        forecasts = np.arange(minutes - burn_in, dtype=np.int32)
+        self._targets = windows.input_rows(forecasts, shape.horizon)
         self.n_chunks = np.concatenate(
             [
                 windows.chunk_starts(each.starts, minutes - burn_in) - burn_in + offset
@@ -90,10 +93,10 @@ class ShuffleBuffer:
         first_rows = windows.last_input_row(firsts, lookback) - (n_inputs - minutes)
         rows = windows.input_rows(first_rows, n_inputs + horizon)
         chunks = self._values[np.clip(rows, 0, len(self._values) - 1)]
-        power = chunks[:, n_inputs - minutes + 1 :, 0][:, self._targets]
-        weights = self._weights[windows.input_rows(firsts + minutes, minutes)]
-        weights[:, : self._burn_in] = 0
-        last_inputs = np.clip(rows[:, n_inputs - minutes : n_inputs], 0, len(self._values) - 1)
+        first_forecast = n_inputs - minutes + self._burn_in
+        power = chunks[:, first_forecast + 1 :, 0][:, self._targets]
+        weights = self._weights[windows.input_rows(firsts + minutes, minutes)][:, self._burn_in :]
+        last_inputs = np.clip(rows[:, first_forecast:n_inputs], 0, len(self._values) - 1)
         if minutes == 1:
             power, weights, last_inputs = power[:, 0], weights[:, 0], last_inputs[:, 0]
         known = self._inputs.targets(last_inputs, horizon)

@@ -12,22 +12,22 @@ class MemberInputs(NamedTuple):
 
     Attributes:
         readings: The readings: (steps, columns).
-        known: What is known of the targets, if that is read: (minutes, horizon, columns), or
+        known: What is known of the targets, if that is read: (forecasts, horizon, columns), or
             (horizon, columns) of a window.
-        minutes: The number of forecasts, 1 for a window.
+        forecasts: The number of the last steps from which a forecast is made, 1 for a window.
         horizon: The number of steps of the horizon.
     """
 
     readings: keras.KerasTensor
     known: keras.KerasTensor | None
-    minutes: int
+    forecasts: int
     horizon: int
 
 
 def build_member(
     given: MemberInputs, count: int, settings: TrainParams, *, layers: Layers, number: int
 ) -> keras.KerasTensor:
-    """Build a member up to its linear units: (minutes, count * horizon).
+    """Build a member up to its linear units: (forecasts, count * horizon).
 
     Args:
         given: What it reads.
@@ -40,10 +40,13 @@ def build_member(
     for depth, units in enumerate(settings.units, 1):
         last = depth == len(settings.units)
         layer = layers.lstm(
-            units, return_sequences=given.minutes > 1 or not last, name=f"lstm_{number}_{depth}"
+            units, return_sequences=given.forecasts > 1 or not last, name=f"lstm_{number}_{depth}"
         )
         hidden = layer(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}_{depth}")(hidden)
+    burn_in = given.readings.shape[1] - given.forecasts
+    if given.forecasts > 1 and burn_in:
+        hidden = keras.layers.Cropping1D((burn_in, 0), name=f"after_burn_in_{number}")(hidden)
     # With zeros the forecast starts as the anchor, so the network only learns the difference.
     start = "zeros" if settings.target == "difference" else "glorot_uniform"
     if given.known is not None:
@@ -61,8 +64,8 @@ def _by_step(
     layers: Layers,
     number: int,
 ) -> keras.KerasTensor:
-    """Combine the state with what is known of each target: (minutes, count * horizon)."""
-    axes = (given.minutes,) if given.minutes > 1 else ()
+    """Combine the state with what is known of each target: (forecasts, count * horizon)."""
+    axes = (given.forecasts,) if given.forecasts > 1 else ()
     first, *others = settings.head_units
     state = layers.dense(first, name=f"state_{number}")(hidden)
     state = keras.layers.Reshape((*axes, 1, first), name=f"state_by_step_{number}")(state)

@@ -91,10 +91,11 @@ def build_training_model(
 ) -> keras.Model:
     """Build the training model: the same weights in the same order, with an output for each member.
 
-    It forecasts from each of the `minutes` of a chunk what comes after: readings (chunks, minutes,
-    columns) to (chunks, minutes, members * outputs), the outputs of a member side by side. If
-    `minutes` is 1 it takes windows: (windows, lookback, columns) to (windows, members * outputs).
-    The outputs are the steps of the horizon for each quantile and then for the mean.
+    It forecasts from each of the `minutes` of a chunk after the burn-in what comes after: readings
+    (chunks, minutes, columns) to (chunks, forecasts, members * outputs), the outputs of a member
+    side by side. If `minutes` is 1 it takes windows: (windows, lookback, columns) to (windows,
+    members * outputs). The outputs are the steps of the horizon for each quantile and then for the
+    mean.
 
     Args:
         shape: The shape of the windows.
@@ -104,7 +105,15 @@ def build_training_model(
         minutes: The length of a chunk.
     """
     layers = TO_TRAIN_ON_GPU if tf.config.get_visible_devices("GPU") else TO_TRAIN
-    given, forecast = _network(shape, scaling, columns, settings, minutes=minutes, layers=layers)
+    given, forecast = _network(
+        shape,
+        scaling,
+        columns,
+        settings,
+        minutes=minutes,
+        burn_in=settings.burn_in,
+        layers=layers,
+    )
     return keras.Model(given, forecast, name="forecaster")
 
 
@@ -115,10 +124,12 @@ def _network(
     settings: TrainParams,
     *,
     minutes: int,
+    burn_in: int = 0,
     layers: Layers,
 ) -> tuple[Any, keras.KerasTensor]:
     """Return the inputs, by name if there are several, and the linear outputs in kW."""
-    features, axes = len(scaling.center), (minutes,) if minutes > 1 else ()
+    forecasts = minutes - burn_in
+    features, axes = len(scaling.center), (forecasts,) if minutes > 1 else ()
     scaler = columns.scale_readings(scaling)
     length, width = shuffle_buffer.input_length(shape, minutes), len(scaler.center)
     given = _inputs((length, width), (*axes, shape.horizon), columns)
@@ -133,7 +144,7 @@ def _network(
     if settings.difference_inputs:
         scaled = _with_changes(scaled, features)
     count = len(settings.levels) + 1
-    scaled_inputs = MemberInputs(scaled, known, minutes, shape.horizon)
+    scaled_inputs = MemberInputs(scaled, known, forecasts, shape.horizon)
     members = [
         build_member(scaled_inputs, count, settings, layers=layers, number=number)
         for number in range(1, settings.ensemble_size + 1)
@@ -142,7 +153,7 @@ def _network(
     offset = 0.0 if columns.is_anchored else float(scaling.center[0])
     kilowatts = keras.layers.Rescaling(float(scaling.scale[0]), offset, name="kilowatts")(linear)
     if columns.is_anchored:
-        power = crop(exact, "power", steps=minutes, columns=(0, 1))
+        power = crop(exact, "power", steps=forecasts, columns=(0, 1))
         anchor = _anchor(power, given[inputs.PROFILE], scaling.shares)
         kilowatts = _add_to_each(anchor, kilowatts, axes)
     return given if len(given) > 1 else readings, kilowatts

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from household.core import arithmetic, schema
 from household.core.params import TrainParams
 from household.dataset import batches, windows
-from household.dataset.inputs import InputColumns
+from household.dataset.inputs import READINGS, InputColumns
 from household.dataset.scaling import Scaler
 from household.dataset.shuffle_buffer import Batch
 from household.dataset.windows import WindowShape
@@ -244,10 +244,12 @@ def test_a_forecast_of_the_difference_starts_as_its_anchor(horizon: int) -> None
 @pytest.mark.parametrize("target", ["difference", "level"])
 @pytest.mark.parametrize("horizon", [1, 3])
 @pytest.mark.parametrize("read", [PLAIN, KNOWN], ids=["", "known"])
+@pytest.mark.parametrize("burn_in", [0, 2])
 def test_a_chunk_forecasts_each_of_its_minutes_from_those_before(
-    target: str, horizon: int, read: InputColumns
+    target: str, horizon: int, read: InputColumns, burn_in: int
 ) -> None:
-    settings = DENSE.model_copy(update={"target": target, "head_units": [4, 3]})
+    changes = {"target": target, "head_units": [4, 3], "burn_in": burn_in}
+    settings = DENSE.model_copy(update=changes)
     read = read._replace(is_anchored=target == "difference")
 
     def built(shape: WindowShape) -> Any:
@@ -259,18 +261,20 @@ def test_a_chunk_forecasts_each_of_its_minutes_from_those_before(
     learner.set_weights([draw.normal(size=weight.shape) for weight in learner.get_weights()])
     first = np.array([0], np.int32)
     stretch = keras_model.chunks(VALUES, first, 5, read, horizon)
-    members = keras_model.call(learner, stretch).numpy().reshape(1, 5, 2, horizon)
+    of_targets = {name: each[:, burn_in:] for name, each in stretch.items() if name != READINGS}
+    members = keras_model.call(learner, stretch | of_targets)
+    members = members.numpy().reshape(1, 5 - burn_in, 2, horizon)
     assert not np.any(members[..., 0, :] == members[..., 1, :])
     found = members.mean(axis=2)
     # Each reads all before, from the first of the stretch on, and nothing after.
-    for last in range(1, 5):
+    for last in range(max(burn_in, 1), 5):
         shape = WindowShape(last + 1, horizon)
         window = network.build_model(*built(shape))
         assert [each.path for each in window.weights] == [each.path for each in learner.weights]
         window.set_weights(learner.get_weights())
         given = series(VALUES, read, horizon).windows(first, shape)
         expected = keras_model.call(window, given).numpy()[0]
-        assert found[0, last] == pytest.approx(expected, rel=1e-4)
+        assert found[0, last - burn_in] == pytest.approx(expected, rel=1e-4)
 
 
 def outputs_and_gradients(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import struct
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
+from household.evaluation.predictions import BASELINES
 from household.report import plots
 from tests.household.report.example_results import METERS, predictions, results
 from tests.project import ROOT
@@ -54,6 +56,18 @@ def test_a_picture_names_the_plot_the_household_and_every_series(
     series = next((name for name in ("series", "split") if name in table), None)
     for name in table[series].unique() if series else ():
         assert any(name in text for text in texts), name
+
+
+@pytest.mark.parametrize("name", ["scores", "error_by_step"])
+def test_a_plot_of_all_forecasters_has_a_color_and_a_shape_for_each(name: str) -> None:
+    # The LSTM, that of a previous model, LightGBM and the other baselines.
+    count = 3 + len(BASELINES)
+    (plot,) = (each for each in plots.CHARTS if each.name == name)
+    ranges = re.findall(r'"range": (\[[^\]]*\])', json.dumps(plot.template))
+    lists = [json.loads(each) for each in ranges]
+    lists = [each for each in lists if all(isinstance(entry, str) for entry in each)]
+    assert len(lists) >= 2
+    assert all(len(set(each)) >= count for each in lists)
 
 
 @pytest.mark.parametrize("plot", plots.CHARTS, ids=NAMES)
