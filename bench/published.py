@@ -76,7 +76,7 @@ def main() -> None:
         rows = [] if options.year != PUBLISHED_YEAR else list(PUBLISHED[step].items())
         rows += errors(power, TASKS[step], options.year).items()
         cells = [[name, f"{rmse:.3f}", f"{mae:.3f}"] for name, (rmse, mae) in rows]
-        print(measure.table([f"a {step} ahead, {options.year}", "RMSE (kW)", "MAE (kW)"], cells))
+        print(measure.table([f"one {step} ahead, {options.year}", "RMSE (kW)", "MAE (kW)"], cells))
         print()
 
 
