@@ -10,6 +10,7 @@ forecast: as it is, and trained further on the days before the four weeks (a war
 The errors are pooled over the meters, each in units of its mean power, so that no home counts more.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,10 +44,14 @@ class Errors(NamedTuple):
 
 
 def main() -> None:
-    settings = params.load()
-    names = sorted(meters.by_name(paths.PARSED))
+    settings, parsed = params.load(), meters.by_name(paths.PARSED)
+    names = sorted(parsed)
     unseen = split.holdout_meters(names, settings.split, settings.seed)
-    tables = {name: read_series(name, settings) for name in names}
+    columns = series.available_features(
+        (each for path in parsed.values() for each in store.read_metadata(path)),
+        settings.window.columns,
+    )
+    tables = {name: read_series(name, columns) for name in names}
     needed = (DAYS[-1] + TEST_DAYS + 2) * settings.step.per_day + settings.window.lookback
     tables = {name: table for name, table in tables.items() if len(table) >= needed}
     trained = train_on([tables[name] for name in tables if name not in unseen], settings)
@@ -68,9 +73,8 @@ def main() -> None:
     print(f"{about}\n\n{measure.table(head, rows)}")
 
 
-def read_series(name: str, settings: Params) -> pa.Table:
+def read_series(name: str, columns: Sequence[str]) -> pa.Table:
     """Return the complete steps of a meter."""
-    columns = settings.window.columns
     parts = series.complete_steps(
         lambda: store.iter_months(paths.PARSED / name, ["timestamp", *columns]), columns
     )
@@ -99,7 +103,7 @@ def train_on(tables: list[pa.Table], settings: Params) -> given.Trained:
         for table, part in zip(tables, parts, strict=True)
         for starts in [np.sort(next(part.read()).starts)]
     ]
-    scaler = scaling.fit_scaler(settings.window.columns, counted, shape)
+    scaler = scaling.fit_scaler(tables[0].column_names[1:], counted, shape)
     scaler = scaler._replace(shares=anchor.fit_shares(whole, shape))
     return given.train(settings, scaler, whole, WindowDataset([], []))
 
