@@ -2,8 +2,8 @@
 
     python -m bench.backtest [--recipe day_ahead] [--retrain 5] [--set-param key=value] [cut ...]
 
-A cut is a share of the series, and its test lasts until the next one. By default the network is
-trained at the half of the series and at each tenth after it; --retrain sets how often in the second
+A cut is a share of the series. By default the network is trained at the half of the series and at
+each tenth after it, and tested until the next training; --retrain sets how often in the second
 half. With --set-param evaluate.origin=06:00 one forecast a day counts, as it would have been made.
 
 Each cut is an experiment named backtest-<cut>, so what has run before is taken from DVC's cache.

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
+from ruamel.yaml import YAML
 
-from household.core import files, params, paths
+from household.core import files, params, paths, schema
 from household.core.params import Params
-from household.core.schema import Values
+from household.core.schema import TARGET, Values
 from household.dataset import batches, scaling, series, windows
 from household.dataset.batches import WindowDataset
 from household.dataset.inputs import InputReader, Inputs
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
 
 
 class Given(NamedTuple):
@@ -65,7 +68,7 @@ class Given(NamedTuple):
     def standard_inputs(self) -> Floats:
         """Return the standardised readings that the network reads, and last its anchor."""
         scaler = self.inputs.columns.scale_readings(self.scaled)
-        readings = (self.inputs.values - scaler.center) / scaler.scale
+        readings = (self.inputs.values - scaler.center) / scaler.scale  # noqa: PD011 (no pandas)
         anchors = anchor.anchors(self.inputs, np.arange(len(self.values)), self.scaled.shares)
         standard = (anchors - self.scaled.center[0]) / self.scaled.scale[0]
         return np.column_stack([readings, standard]).astype(np.float32)
@@ -106,6 +109,28 @@ def _given(settings: Params, table: pa.Table, splits: Splits, scaler: Scaler) ->
         scaler = scaler._replace(shares=shares)
     context = ForecastContext(table, inputs, splits.train, reader.shape, settings.step)
     return Given(settings, reader.shape, series.to_array(table), context, scaler, *splits, 0)
+
+
+def of_power(
+    recipe: str, changes: Mapping[str, Any], power: pd.Series, rows: Rows, seed: int
+) -> Given:
+    """Return a series of power, to be forecast from some rows on.
+
+    Args:
+        recipe: The name of the settings.
+        changes: What to set otherwise, by dotted names.
+        power: The power of each step in kW, without gaps.
+        rows: The first target of each test window. Training ends before the first of them.
+        seed: The seed.
+    """
+    read = YAML(typ="safe").load(Path(f"recipes/{recipe}.yaml"))
+    settings = with_settings(read | {"window.features": [TARGET]} | changes, seed)
+    times = power.index.to_numpy().astype("datetime64[ms]")
+    table = pa.table([times, power.to_numpy(np.float32)], schema=schema.schema([TARGET]))
+    shape = WindowShape.of(settings.window)
+    train = np.arange(rows[0] - shape.length + 1, dtype=np.int32)
+    test = (rows - shape.lookback).astype(np.int32)
+    return of_series(settings, table, Splits(train, train[:0], test))
 
 
 def with_settings(settings: Mapping[str, Any], seed: int | None = None) -> Params:

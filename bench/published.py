@@ -14,21 +14,14 @@ and a week as the mean of the seven days that week_ahead.yaml forecasts.
 
 import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-from ruamel.yaml import YAML
 
 from bench import given, measure
-from bench.given import Given
 from bench.uci_minutes import fill_from_day_before, read_power
-from household.core import schema
-from household.core.schema import TARGET
 from household.dataset import windows
-from household.dataset.split import Splits
 from household.evaluation import metrics
 from household.evaluation.ridge import ridge
 from household.model import inference
@@ -88,7 +81,8 @@ def errors(power: pd.Series, task: Task, year: int) -> dict[str, tuple[float, fl
     periods = periods[periods.index.year == year]
     rows = steps.index.get_indexer(periods.index)
     is_whole = rows + task.horizon <= len(steps)
-    data = given_steps(steps, rows[is_whole], task)
+    changes = {"window.horizon": task.horizon}
+    data = given.of_power(task.recipe, changes, steps, rows[is_whole], seed=0)
     before = windows.inputs(
         data.values, data.test + np.int32(data.shape.lookback - task.horizon), task.horizon
     )
@@ -106,19 +100,6 @@ def errors(power: pd.Series, task: Task, year: int) -> dict[str, tuple[float, fl
         )
         for name, (mean, median) in forecasters.items()
     }
-
-
-def given_steps(steps: pd.Series, rows: npt.NDArray[np.intp], task: Task) -> Given:
-    """Return the series in kW, with windows that begin to forecast at `rows`, and those before."""
-    recipe: dict[str, Any] = YAML(typ="safe").load(Path(f"recipes/{task.recipe}.yaml"))
-    changes = {"window.features": [TARGET], "window.horizon": task.horizon}
-    settings = given.with_settings(recipe | changes, seed=0)
-    times = steps.index.to_numpy().astype("datetime64[ms]")
-    table = pa.table([times, steps.to_numpy(np.float32)], schema=schema.schema([TARGET]))
-    shape = windows.WindowShape.of(settings.window)
-    train = np.arange(rows[0] - shape.length + 1, dtype=np.int32)
-    test = (rows - shape.lookback).astype(np.int32)
-    return given.of_series(settings, table, Splits(train, train[:0], test))
 
 
 if __name__ == "__main__":

@@ -62,10 +62,10 @@ def score(task: tuple[str, int]) -> dict[str, Any]:
     settings = given.with_settings(VARIANTS[name], seed)
     window = settings.window
     shape = windows.WindowShape.of(window)
-    columns = ["timestamp", *window.features]
+    columns = ["timestamp", *window.columns]
     complete = series.complete_steps(
         lambda: store.iter_months(paths.PARSED / "power", columns),
-        window.features,
+        window.columns,
         window.use_fraction,
     )
     kept = pa.concat_tables(complete)

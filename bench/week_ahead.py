@@ -17,22 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from ruamel.yaml import YAML
 
 from bench import given, measure
 from bench.given import Given
 from bench.uci_minutes import DAY, fill_from_day_before, read_power
-from household.core import schema
-from household.core.schema import TARGET, Power
+from household.core.schema import Power
 from household.dataset import windows
-from household.dataset.split import Splits
 from household.evaluation import baselines, metrics
 from household.evaluation.baselines import Baseline
 from household.evaluation.ridge import ridge
 from household.model import inference
 
-RECIPE = Path("recipes/week_ahead.yaml")
 PUBLISHED_YEAR = 2010
 # As the tutorial and its two companions print them for the 46 weeks of 2010.
 PUBLISHED = {
@@ -116,17 +111,9 @@ def plain_errors(totals: pd.Series, year: int) -> dict[str, float]:
 
 def given_year(totals: pd.Series, year: int, *, seed: int) -> Given:
     """Return the days as mean power in kW, with the windows of the test weeks and those before."""
-    settings = given.with_settings(
-        YAML(typ="safe").load(RECIPE) | {"window.features": [TARGET]}, seed
-    )
-    times = totals.index.to_numpy().astype("datetime64[ms]")
-    table = pa.table([times, (totals / DAY).to_numpy(np.float32)], schema=schema.schema([TARGET]))
     test = test_days(totals, year)
-    shape = windows.WindowShape.of(settings.window)
     first = (test.index[0] - totals.index[0]).days
-    train = np.arange(first - shape.length + 1, dtype=np.int32)
-    weeks = np.arange(first, first + test.size, 7, dtype=np.int32) - np.int32(shape.lookback)
-    return given.of_series(settings, table, Splits(train, train[:0], weeks))
+    return given.of_power("week_ahead", {}, totals / DAY, first + np.arange(0, len(test), 7), seed)
 
 
 def forecast_year(totals: pd.Series, year: int, *, seed: int) -> Power:

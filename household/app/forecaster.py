@@ -181,9 +181,11 @@ class Forecaster:
         Raises:
             UserError: The columns in `known_ahead` do not reach as far as the forecast.
         """
+        if not self.known_ahead:
+            return table, None
         count, horizon = len(self.known_ahead), self.shape.horizon
-        measured = np.flatnonzero(np.isfinite(values[:, : values.shape[1] - count]).all(axis=1))
-        if not count or not len(measured):
+        measured = np.flatnonzero(np.isfinite(values[:, :-count]).all(axis=1))
+        if not len(measured):
             return table, None
         end = int(measured[-1]) + 1
         stamps, ahead = arrow.to_numpy(table["timestamp"]), values[end : end + horizon, -count:]

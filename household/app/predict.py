@@ -101,10 +101,10 @@ def levels(text: str) -> list[float]:
 
 
 def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
-    measured = table.filter(pc.is_valid(table[TARGET]))
-    if not measured.num_rows:
+    measured = _measured(table)
+    if not len(measured):
         return
-    last = pc.max(measured["timestamp"])
+    last = pc.max(measured)
     # A time without an offset is local time of this machine.
     age = (dt.datetime.now(last.as_py().tzinfo) - last.as_py()) / dt.timedelta(minutes=1)
     if age > max_age:
@@ -114,10 +114,15 @@ def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:
         )
 
 
+def _measured(table: pa.Table) -> pa.ChunkedArray:
+    """Return the times of the readings that have a power, unlike rows of what is known ahead."""
+    return table["timestamp"].filter(pc.is_valid(table[TARGET]))
+
+
 def _report_short_history(table: pa.Table, name: str, forecaster: Forecaster) -> None:
     """Report that there are fewer readings than a forecast can take into account, if so."""
     step, wanted = forecaster.step, forecaster.shape.lookback + forecaster.history
-    measured = table.filter(pc.is_valid(table[TARGET]))["timestamp"]
+    measured = _measured(table)
     span = pc.max(measured).as_py() - pc.min(measured).as_py()
     given = span // step.duration + 1
     if given < wanted:
