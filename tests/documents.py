@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.project import ROOT
-from tests.shell import run
+from tests.shell import PATIENCE, run
 
 PROGRAMS = ("dvc", "git", "gto", "make", "python", "unzip")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
@@ -25,6 +25,8 @@ def read_commands(page: str, heading: str) -> list[str]:
     return [COMMENT.sub("", line) for line in lines if line.startswith(PROGRAMS)]
 
 
-def type_command(folder: Path, line: str, *, fails: bool = False) -> str:
+def type_command(
+    folder: Path, line: str, *, fails: bool = False, patience: float = PATIENCE
+) -> str:
     """Return what a command prints in a terminal of 100 columns; assert how it ends."""
-    return run(folder, "bash", "-c", f"export COLUMNS=100\n{line}", fails=fails)
+    return run(folder, "bash", "-c", f"export COLUMNS=100\n{line}", fails=fails, patience=patience)
