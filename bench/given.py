@@ -112,19 +112,21 @@ def _given(settings: Params, table: pa.Table, splits: Splits, scaler: Scaler) ->
 
 
 def of_power(
-    recipe: str, changes: Mapping[str, Any], power: pd.Series, rows: Rows, seed: int
+    recipe: str | None, changes: Mapping[str, Any], power: pd.Series, rows: Rows, seed: int
 ) -> Given:
     """Return a series of power, to be forecast from some rows on.
 
     Args:
-        recipe: The name of the settings.
+        recipe: The name of the settings; None for those of params.yaml.
         changes: What to set otherwise, by dotted names.
         power: The power of each step in kW, without gaps.
         rows: The first target of each test window. Training ends before the first of them.
         seed: The seed.
     """
-    read = YAML(typ="safe").load(Path(f"recipes/{recipe}.yaml"))
-    settings = with_settings(read | {"window.features": [TARGET]} | changes, seed)
+    read: dict[str, Any] = {"window.features": [TARGET]}
+    if recipe:
+        read |= YAML(typ="safe").load(Path(f"recipes/{recipe}.yaml"))
+    settings = with_settings(read | dict(changes), seed)
     times = power.index.to_numpy().astype("datetime64[ms]")
     table = pa.table([times, power.to_numpy(np.float32)], schema=schema.schema([TARGET]))
     shape = WindowShape.of(settings.window)

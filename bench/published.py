@@ -1,6 +1,7 @@
-"""One hour, day or week ahead, beside the errors that two papers report on 2010.
+"""One minute, hour, day or week ahead, beside the errors that two papers report on 2010.
 
-    python -m bench.published household_power_consumption.zip [--year 2010] [--steps hour day week]
+    python -m bench.published household_power_consumption.zip [--year 2010] \
+        [--steps minute hour day week]
 
 Kim and Cho (2019), Predicting residential energy consumption using CNN-LSTM neural networks, Energy
 182; Le et al. (2019), Improving electric energy consumption prediction using CNN and Bi-LSTM,
@@ -8,8 +9,9 @@ Applied Sciences 9(20), whose tables list both. A step is the mean power of its 
 ends before the year, and each step of the year that has readings is forecast from the steps before
 it. Where minutes are missing, the inputs have the values of a day before.
 
-An hour is forecast by the settings of recipes/day_ahead.yaml, a day by those of week_ahead.yaml,
-and a week as the mean of the seven days that week_ahead.yaml forecasts.
+A minute is forecast by the settings of params.yaml in eight epochs, an hour by those of
+recipes/day_ahead.yaml, a day by those of week_ahead.yaml, and a week as the mean of the seven days
+that week_ahead.yaml forecasts.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from household.model import inference
 PUBLISHED_YEAR = 2010
 # RMSE and MAE in kW.
 PUBLISHED = {
+    "minute": {"CNN-LSTM, Kim and Cho": (0.611, 0.349), "EECP-CBL, Le et al.": (0.225, 0.098)},
     "hour": {"CNN-LSTM, Kim and Cho": (0.596, 0.332), "EECP-CBL, Le et al.": (0.546, 0.392)},
     "day": {"CNN-LSTM, Kim and Cho": (0.322, 0.257), "EECP-CBL, Le et al.": (0.255, 0.191)},
     "week": {"CNN-LSTM, Kim and Cho": (0.309, 0.238), "EECP-CBL, Le et al.": (0.220, 0.177)},
@@ -39,19 +42,22 @@ class Task(NamedTuple):
     """Describe what is forecast: the mean power of a period, which is one step or several.
 
     Attributes:
-        recipe: The settings.
+        recipe: The name of the settings; None for those of params.yaml.
         step: The length of a step for pandas.
         horizon: The steps of a period.
         period: The length of a period for pandas.
+        epochs: The number of epochs, by default that of the recipe.
     """
 
-    recipe: str
+    recipe: str | None
     step: str
     horizon: int
     period: str
+    epochs: int | None = None
 
 
 TASKS = {
+    "minute": Task(None, "min", 1, "min", epochs=8),
     "hour": Task("day_ahead", "h", 1, "h"),
     "day": Task("week_ahead", "D", 1, "D"),
     "week": Task("week_ahead", "D", 7, "W-MON"),
@@ -82,6 +88,8 @@ def errors(power: pd.Series, task: Task, year: int) -> dict[str, tuple[float, fl
     rows = steps.index.get_indexer(periods.index)
     is_whole = rows + task.horizon <= len(steps)
     changes = {"window.horizon": task.horizon}
+    if task.epochs:
+        changes["train.epochs"] = task.epochs
     data = given.of_power(task.recipe, changes, steps, rows[is_whole], seed=0)
     before = windows.inputs(
         data.values, data.test + np.int32(data.shape.lookback - task.horizon), task.horizon

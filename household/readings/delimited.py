@@ -206,14 +206,13 @@ def to_table(readings: Readings, layout: TextFormat) -> pa.Table:
     """Return readings as a table with the columns of `schema.readings`, in float64."""
     names = [TARGET] if layout.has_column_per_meter else layout.columns
     by_name = dict(zip(names, readings.values.T, strict=True))
-    all_names = [*schema.NAMES, *layout.covariates]
     columns = [
         pa.array(by_name[name], from_pandas=True)
         if name in by_name
         else pa.nulls(len(readings.stamps), pa.float64())
-        for name in all_names
+        for name in layout.names
     ]
-    kinds = [schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in all_names)]
+    kinds = [schema.TIMESTAMP, *(pa.field(name, pa.float64()) for name in layout.names)]
     return pa.table(
         [pa.array(readings.stamps.astype("datetime64[ms]")), *columns], pa.schema(kinds)
     )

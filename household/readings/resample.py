@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from household.core import arrow, schema
+from household.core import arrow
 from household.core.schema import Float64, Times
 from household.core.step import Step
 from household.readings.intervals import LATE, find_other_interval
@@ -75,7 +75,7 @@ class Resampler:
                 for the next reading.
         """
         self.interval, self.resets, self.above_max = interval, 0, 0
-        self._columns = len(schema.NAMES) + len(layout.covariates)
+        self._columns = len(layout.names)
         self._max_kw = layout.max_kw
         self.other_interval: tuple[np.datetime64, int] | None = None
         self._milliseconds = step.minutes * 60_000

@@ -77,7 +77,7 @@ class StepReader:
         intervals = self._step.minutes * 60_000 / resampler.interval
         columns = [
             column * intervals if schema.UNITS[name] == "Wh" else column
-            for name, column in zip(self._names, values.T, strict=True)
+            for name, column in zip(self._layout.names, values.T, strict=True)
         ]
         arrays = [pa.array(column.astype(np.float32), from_pandas=True) for column in columns]
         # A day is no moment, but a date.
@@ -89,14 +89,10 @@ class StepReader:
     def _to_arrays(self, table: pa.Table) -> tuple[Times, Float64]:
         """Return the times of readings (rows,) and their values (rows, columns), NaN for null."""
         columns = [
-            arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan)) for name in self._names
+            arrow.to_numpy(table[name].cast(pa.float64()).fill_null(np.nan))
+            for name in self._layout.names
         ]
         return arrow.to_numpy(table["timestamp"]), np.column_stack(columns)
-
-    @property
-    def _names(self) -> list[str]:
-        """Return the names of the columns of values."""
-        return [*schema.NAMES, *self._layout.covariates]
 
 
 def trim_zeros(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -86,6 +86,11 @@ class TextFormat(NamedTuple):
         return [column.name for column in schema.COVARIATES if column.name in self.columns]
 
     @property
+    def names(self) -> list[str]:
+        """Return the columns of values of `schema.readings`."""
+        return [*schema.NAMES, *self.covariates]
+
+    @property
     def is_uci(self) -> bool:
         """Return whether a text is written as UCI's, whatever is done with the readings."""
         return self._replace(max_kw=None, trim_zeros=False, accept=()) == UCI_FORMAT

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from household.core.step import Step
+from household.dataset.inputs import InputColumns
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE
 from household.report import caveats, tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
@@ -123,15 +124,33 @@ def _model(results: Results) -> dict[str, str]:
         if window.horizon == 1
         else f"each of the next {window.horizon} {step.nouns}"
     )
+    reads = f"{window.lookback} {step.nouns} of {columns}"
+    if train.difference_inputs:
+        reads += " and their changes"
+    if known := _known_of_targets(results):
+        reads += f"; of each target {known}"
     return {
-        "reads": f"{window.lookback} {step.nouns} of {columns}"
-        + (" and their changes" if train.difference_inputs else ""),
+        "reads": reads,
         "forecasts": f"{distribution}{what} in {ahead}",
         "network": f"{members}, LSTM layers of {layers} units",
         "training": ("1 epoch" if train.epochs == 1 else f"{train.epochs} epochs")
         + f", {train.loss} loss, {train.optimizer}, a loss at "
         + (f"every {step.noun}" if train.loss_at == "every_step" else "the end of each window"),
     }
+
+
+def _known_of_targets(results: Results) -> str:
+    """List what the network reads of each target, if anything."""
+    window = results.params.window
+    columns = InputColumns.of(window.model_dump(), results.params.train.target)
+    if not columns.known_width:
+        return ""
+    known = [f"the profile of {columns.profile_days} days"]
+    if columns.lag_days:
+        known.append(f"the power {' and '.join(map(str, columns.lag_days))} days before")
+    if columns.calendar:
+        known.append(f"the calendar ({', '.join(columns.calendar)})")
+    return ", ".join([*known, *(f"the {name}" for name in columns.known_ahead)])
 
 
 def _intervals(results: Results) -> dict[str, str]:

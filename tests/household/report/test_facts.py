@@ -47,6 +47,19 @@ def test_the_facts_are_those_of_the_run() -> None:
     )
 
 
+def test_the_facts_say_what_is_known_of_each_target() -> None:
+    settings: dict[str, Any] = {
+        "window.lag_days": [1, 7],
+        "window.calendar": ["hour", "season"],
+        "window.known_ahead": ["temperature"],
+    }
+    table = facts.facts(results(predictions(9), **settings)).set_index("name")["text"]
+    assert table["reads"].endswith(
+        "; of each target the profile of 7 days, the power 1 and 7 days before, the calendar "
+        "(hour, season), the temperature"
+    )
+
+
 def test_coverage_is_reported_and_a_caveat_where_it_is_off() -> None:
     made = results(predictions(4_000))  # 0.25 and 0.4 kW off errors with a deviation of 0.2 kW
     texts = facts.facts(made).set_index("name")["text"]
