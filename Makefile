@@ -37,9 +37,9 @@ tutorial: .venv/run.done    ## run the tutorial's method as an experiment and co
 	    '.*/|.*mase|persist|window|day|week|profile|linear|verdict|distri|interval|.*crps|split|scaling|train|plot|State|Executor|Created'
 
 recipe: .venv/run.done    ## forecast an hour, a day or a week ahead, as an experiment; NAME=day_ahead SOURCE=<path>
-	@$(call settings,$(or $(NAME),day_ahead)) | \
-	    xargs python -m dvc exp run --temp --force --name $(or $(NAME),day_ahead) \
-	    $(if $(SOURCE),--set-param fetch.source=$(SOURCE)) $(SET:%=--set-param %)
+	@{ $(call settings,$(or $(NAME),day_ahead)); printf '%s\n' --name=$(or $(NAME),day_ahead) \
+	    $(if $(SOURCE),--set-param=fetch.source=$(SOURCE)) $(SET:%=--set-param=%); } | \
+	    tr '\n' '\0' | xargs -0 python -m dvc exp run --temp --force
 
 search: .venv/search.done    ## search for better parameters of train; TRIALS=20 WORKERS=1 SPACE=<key=values ...>
 	@python -m dvc repro split

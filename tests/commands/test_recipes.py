@@ -18,10 +18,17 @@ def test_a_recipe_changes_parameters_to_values_that_fit_together(name: str) -> N
 
 
 def test_make_passes_all_settings_of_a_recipe_to_dvc() -> None:
-    said = run(ROOT, "make", "--dry-run", "recipe", "NAME=day_ahead", "SOURCE=a.zip")
+    changes = ["SOURCE=a.zip", "SET=train.epochs=1 window.known_ahead=[temperature]"]
+    said = run(ROOT, "make", "--dry-run", "recipe", "NAME=day_ahead", *changes)
     # Before it, Make may install the packages.
-    program, _ = said[said.index("sed -nE") :].split(" | ")
-    given = run(ROOT, "bash", "-c", program).splitlines()
-    assert len(given) == len(recipe("day_ahead"))
+    program, dvc = said[said.index("{ sed -nE") :].split("python -m dvc")
+    given = run(ROOT, "bash", "-c", f"{program} printf '%s\\n'").splitlines()
+    assert dvc == " exp run --temp --force\n"
     assert "--set-param=window.calendar=[hour,weekday,season]" in given
-    assert said.rstrip().endswith("--set-param fetch.source=a.zip")
+    # Of two values DVC takes the last.
+    assert given[len(recipe("day_ahead")) :] == [
+        "--name=day_ahead",
+        "--set-param=fetch.source=a.zip",
+        "--set-param=train.epochs=1",
+        "--set-param=window.known_ahead=[temperature]",
+    ]
