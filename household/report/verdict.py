@@ -160,5 +160,9 @@ def _difference(figures: Mapping[str, Any], prefix: str = "") -> str:
     skill, low, high = (figures[f"{prefix}{key}"] for key in ("skill", "low", "high"))
     if skill is None:
         return "no error to compare with"
-    ci = "no CI" if low is None else f"95% CI {low:.1%} to {high:.1%}"
-    return f"{abs(skill):.1%} {'lower' if skill > 0 else 'higher'} ({ci})"
+    word, ends = ("lower", (low, high)) if skill > 0 else ("higher", (high, low))
+    ci = "no CI"
+    if low is not None:
+        first, last = (end if skill > 0 else -end for end in ends)
+        ci = f"95% CI {first:.1%} to {last:.1%}"
+    return f"{abs(skill):.1%} {word} ({ci})"

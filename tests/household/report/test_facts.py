@@ -107,6 +107,13 @@ def test_the_headline_names_a_better_baseline(
     assert texts["headline"] == f"The LSTM's error is {said}"
 
 
+def test_the_interval_of_a_larger_error_is_one_of_larger_errors() -> None:
+    gains = {"persistence_low": 0.2, "persistence_high": 0.3, "best_low": -0.04, "best_high": 0.01}
+    texts = facts.facts(verdict(0.24, -0.02, **gains)).set_index("name")["text"]
+    assert "24.0% lower (95% CI 20.0% to 30.0%)" in texts["against persistence"]
+    assert "2.0% higher (95% CI -1.0% to 4.0%)" in texts["against the best baseline"]
+
+
 def test_an_uncertain_gain_over_the_best_baseline_is_a_caveat() -> None:
     said = " ".join(caveats.caveats(verdict(0.2, 0.01, best_low=-0.01, best_high=0.02)))
     assert "The confidence interval of the gain over linear, the best baseline, contains 0" in said
