@@ -108,8 +108,9 @@ def test_the_headline_names_a_better_baseline(
 
 
 def test_the_interval_of_a_larger_error_is_one_of_larger_errors() -> None:
-    gains = {"persistence_low": 0.2, "persistence_high": 0.3, "best_low": -0.04, "best_high": 0.01}
-    texts = facts.facts(verdict(0.24, -0.02, **gains)).set_index("name")["text"]
+    gains: dict[str, Any] = {"persistence_low": 0.2, "persistence_high": 0.3}
+    made = verdict(0.24, -0.02, best_low=-0.04, best_high=0.01, **gains)
+    texts = facts.facts(made).set_index("name")["text"]
     assert "24.0% lower (95% CI 20.0% to 30.0%)" in texts["against persistence"]
     assert "2.0% higher (95% CI -1.0% to 4.0%)" in texts["against the best baseline"]
 
