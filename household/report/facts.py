@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from household.core.step import Step
-from household.dataset.inputs import InputColumns
 from household.evaluation.metrics import LARGE_CHANGE_KW, PERSISTENCE
 from household.report import caveats, tables, verdict
 from household.report.results import ACTUAL, LSTM, Results
@@ -142,15 +141,13 @@ def _model(results: Results) -> dict[str, str]:
 def _known_of_targets(results: Results) -> str:
     """List what the network reads of each target, if anything."""
     window = results.params.window
-    columns = InputColumns.of(window.model_dump(), results.params.train.target)
-    if not columns.known_width:
-        return ""
-    known = [f"the profile of {columns.profile_days} days"]
-    if columns.lag_days:
-        known.append(f"the power {' and '.join(map(str, columns.lag_days))} days before")
-    if columns.calendar:
-        known.append(f"the calendar ({', '.join(columns.calendar)})")
-    return ", ".join([*known, *(f"the {name}" for name in columns.known_ahead)])
+    known = []
+    if window.lag_days:
+        known.append(f"the power {' and '.join(map(str, window.lag_days))} days before")
+    if window.calendar:
+        known.append(f"the calendar ({', '.join(window.calendar)})")
+    known += [f"the {name}" for name in window.known_ahead]
+    return ", ".join([f"the profile of {window.profile_days} days", *known]) if known else ""
 
 
 def _intervals(results: Results) -> dict[str, str]:
