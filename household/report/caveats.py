@@ -150,8 +150,8 @@ def _describe_lost_meters(results: Results) -> list[str]:
     rows = results.meters.dropna(subset="skill")
     kinds = {"in_training": rows[rows["in_training"]], "held_out": rows[~rows["in_training"]]}
     return [
-        f"On {(group['skill'] <= 0).sum()} of {len(group):,} {verdict.CALLED[kind]} the LSTM does "
-        "not beat persistence."
+        f"On {(group['skill'] <= 0).sum()} of {verdict.count_meters(len(group), kind)} the LSTM "
+        "does not beat persistence."
         for kind, group in kinds.items()
         if (group["skill"] <= 0).any()
     ]

@@ -9,7 +9,7 @@ from household.evaluation.metrics import PERSISTENCE, PREVIOUS
 N_WORST = 10
 # Persistence is weak where the best baseline has an error that is smaller by this share.
 WEAK = 0.1
-CALLED = {"in_training": "meters", "held_out": "meters not used for training"}
+APART = {"in_training": "", "held_out": " not used for training"}
 
 
 def lines(
@@ -62,7 +62,7 @@ def summary(
     reference, best = reference_baseline(verdict), verdict["best_baseline"]
     data = [f"{windows:,} test windows" + _describe_targets(horizon, step)]
     if "meters" in metrics:
-        data.append(f"{metrics['meters']['in_training']['meters']:,} meters")
+        data.append(count_meters(metrics["meters"]["in_training"]["meters"]))
     if simulated:
         data.append("simulated data")
     titles = {best: "against the best baseline", PERSISTENCE: "against persistence"}
@@ -128,8 +128,9 @@ def meter_lines(
         rows: The rows of all meters, as in `meter_scores.SCHEMA`.
     """
     summaries = [
-        f"Better than persistence on {summary['wins']:.1%} of {summary['meters']:,} {CALLED[kind]} "
-        f"(95% CI {summary['wins_low']:.1%} to {summary['wins_high']:.1%}); median gain "
+        f"Better than persistence on {summary['wins']:.1%} of "
+        f"{count_meters(summary['meters'], kind)} (95% CI {summary['wins_low']:.1%} to "
+        f"{summary['wins_high']:.1%}); median gain "
         f"{summary['median']:.1%} ({summary['median_low']:.1%} to {summary['median_high']:.1%}), "
         f"5th to 95th percentile {summary['p05']:.1%} to {summary['p95']:.1%}"
         for kind, summary in meters.items()
@@ -141,6 +142,17 @@ def meter_lines(
         *summaries,
         "Worst: " + ", ".join(f"{row['meter']} {row['skill']:.1%}" for row in worst),
     ]
+
+
+def count_meters(count: int, kind: str = "in_training") -> str:
+    """Return a number of meters in words.
+
+    Args:
+        count: The number.
+        kind: `in_training`, or `held_out` for meters that were not used for training.
+    """
+    noun = "meter" if count == 1 else "meters"
+    return f"{count:,} {noun}{APART[kind]}"
 
 
 def drift_warning(verdict: Mapping[str, Any]) -> str | None:
@@ -160,9 +172,9 @@ def _difference(figures: Mapping[str, Any], prefix: str = "") -> str:
     skill, low, high = (figures[f"{prefix}{key}"] for key in ("skill", "low", "high"))
     if skill is None:
         return "no error to compare with"
-    word, ends = ("lower", (low, high)) if skill > 0 else ("higher", (high, low))
+    sign, word = (1, "lower") if skill > 0 else (-1, "higher")
     ci = "no CI"
     if low is not None:
-        first, last = (end if skill > 0 else -end for end in ends)
+        first, last = sorted((sign * low, sign * high))
         ci = f"95% CI {first:.1%} to {last:.1%}"
     return f"{abs(skill):.1%} {word} ({ci})"

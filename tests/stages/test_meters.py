@@ -240,7 +240,7 @@ def test_one_model_is_trained_on_some_meters_and_scored_on_each(
 
     said = capsys.readouterr().out
     assert re.search(r"evaluate: Better than persistence on \S+ of 3 meters ", said)
-    assert re.search(r"evaluate: Better than persistence on \S+ of 1 meters not used for", said)
+    assert re.search(r"evaluate: Better than persistence on \S+ of 1 meter not used for", said)
     report = paths.REPORT.read_text()
     assert "figures/gain_by_meter.png" in report
     assert "Worst: sample_" in report

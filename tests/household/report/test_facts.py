@@ -269,7 +269,7 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
         "Better than persistence on 50.0% of 3 meters (95% CI 10.0% to 90.0%); median gain 20.0% "
         "(10.0% to 30.0%), 5th to 95th percentile -10.0% to 40.0%"
     )
-    assert "on 50.0% of 1 meters not used for training (" in texts["over held-out meters"]
+    assert "on 50.0% of 1 meter not used for training (" in texts["over held-out meters"]
     assert texts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
     assert texts["against the best baseline"].endswith(
         "4,000 test windows, 3 meters, simulated data"
@@ -280,7 +280,7 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
     assert not any("not used for training" in caveat for caveat in said)
     worse = METERS.assign(skill=-0.1)
     said = list(caveats.caveats(several._replace(meters=worse)))
-    assert "On 1 of 1 meters not used for training the LSTM does not beat persistence." in said
+    assert "On 1 of 1 meter not used for training the LSTM does not beat persistence." in said
     # The gain of all meters together may have an interval though each has less than two days.
     of_all = several.metrics["verdict"] | {"persistence_low": 0.1, "persistence_high": 0.2}
     known = several._replace(metrics=several.metrics | {"verdict": of_all})
