@@ -73,12 +73,12 @@ def caveats(results: Results) -> Iterator[str]:
         )
     if record["persistence_low"] is None and record["persistence_skill"] is not None:
         yield "The test split is shorter than two days, so the gain has no confidence interval."
-    if _contains_zero(record, "persistence"):
+    if contains_zero(record, "persistence"):
         yield (
             "The confidence interval of the gain over persistence contains 0: the difference may "
             "be chance."
         )
-    if best != PERSISTENCE and _contains_zero(record, "best"):
+    if best != PERSISTENCE and contains_zero(record, "best"):
         yield (
             f"The confidence interval of the gain over {best}, the best baseline, contains 0: the "
             "difference may be chance."
@@ -137,7 +137,7 @@ def _caveats_of_setup(results: Results) -> Iterator[str]:
     )
 
 
-def _contains_zero(verdict_record: dict[str, Any], prefix: str) -> bool:
+def contains_zero(verdict_record: dict[str, Any], prefix: str) -> bool:
     """Return whether the confidence interval of a gain exists and contains 0."""
     low, high = verdict_record[f"{prefix}_low"], verdict_record[f"{prefix}_high"]
     return low is not None and low <= 0 <= high

@@ -53,12 +53,13 @@ def _describe_winner(results: Results) -> str:
     if persistence is None or best is None:
         best_baseline = caveats.capitalized(verdict_record["best_baseline"])
         return f"{best_baseline} makes no error on this test split"
-    skill, other = persistence, PERSISTENCE
+    skill, other, prefix = persistence, PERSISTENCE, "persistence"
     is_reference = verdict.reference_baseline(verdict_record) != PERSISTENCE
     if is_reference or (best <= 0 and verdict_record["best_baseline"] != PERSISTENCE):
-        skill, other = best, f"{verdict_record['best_baseline']}, the best baseline"
+        skill, other, prefix = best, f"{verdict_record['best_baseline']}, the best baseline", "best"
     smaller = "smaller" if skill > 0 else "larger"
-    return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}"
+    doubt = ", which may be chance" if caveats.contains_zero(verdict_record, prefix) else ""
+    return f"The LSTM's error is {abs(skill):.1%} {smaller} than that of {other}{doubt}"
 
 
 def _verdict(results: Results) -> dict[str, str]:

@@ -113,6 +113,9 @@ def test_the_interval_of_a_larger_error_is_one_of_larger_errors() -> None:
     texts = facts.facts(made).set_index("name")["text"]
     assert "24.0% lower (95% CI 20.0% to 30.0%)" in texts["against persistence"]
     assert "2.0% higher (95% CI -1.0% to 4.0%)" in texts["against the best baseline"]
+    assert texts["headline"].endswith(
+        "2.0% larger than that of linear, the best baseline, which may be chance"
+    )
 
 
 def test_an_uncertain_gain_over_the_best_baseline_is_a_caveat() -> None:
