@@ -73,9 +73,7 @@ def _verdict(results: Results) -> dict[str, str]:
     if where := _describe_wins(tables.error_by_change(results), results.step):
         facts["where it wins"] = where
     if results.meters is not None:
-        *kinds, worst = verdict.meter_lines(results.metrics["meters"], results.meter_rows)
-        facts |= dict(zip(("over the meters", "over held-out meters"), kinds, strict=False))
-        facts["worst meters"] = worst
+        facts |= verdict.meter_lines(results.metrics["meters"], results.meter_rows)
     return facts
 
 

@@ -9,7 +9,8 @@ from household.evaluation.metrics import PERSISTENCE, PREVIOUS
 N_WORST = 10
 # Persistence is weak where the best baseline has an error that is smaller by this share.
 WEAK = 0.1
-APART = {"in_training": "", "held_out": " not used for training"}
+# What the line about each kind of meter is called.
+TITLES = {"in_training": "over the meters", "held_out": "over held-out meters"}
 
 
 def lines(
@@ -34,7 +35,9 @@ def lines(
     found = list(summary(metrics, windows, horizon, step, simulated=simulated).values())
     if warning := drift_warning(metrics["verdict"]):
         found.append(f"warning: {warning}")
-    return found + (meter_lines(metrics["meters"], rows) if "meters" in metrics else [])
+    if "meters" in metrics:
+        found.extend(meter_lines(metrics["meters"], rows).values())
+    return found
 
 
 def summary(
@@ -120,28 +123,26 @@ def _describe_distribution(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 
 def meter_lines(
     meters: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[Any, Any]]
-) -> list[str]:
-    """State on how many meters the LSTM wins, a line for each kind, and the worst of them.
+) -> dict[str, str]:
+    """State on how many meters the LSTM wins, and the worst of them, by what a line is about.
 
     Args:
         meters: The summaries of `meter_scores.summarize_by_training`.
         rows: The rows of all meters, as in `meter_scores.SCHEMA`.
     """
-    summaries = [
-        f"Better than persistence on {summary['wins']:.1%} of "
+    lines = {
+        title: f"Better than persistence on {summary['wins']:.1%} of "
         f"{count_meters(summary['meters'], kind)} (95% CI {summary['wins_low']:.1%} to "
-        f"{summary['wins_high']:.1%}); median gain "
-        f"{summary['median']:.1%} ({summary['median_low']:.1%} to {summary['median_high']:.1%}), "
+        f"{summary['wins_high']:.1%}); median gain {summary['median']:.1%} "
+        f"({summary['median_low']:.1%} to {summary['median_high']:.1%}), "
         f"5th to 95th percentile {summary['p05']:.1%} to {summary['p95']:.1%}"
-        for kind, summary in meters.items()
-        if summary["meters"]
-    ]
+        for kind, title in TITLES.items()
+        if (summary := meters[kind])["meters"]
+    }
     scored = [row for row in rows if row["skill"] is not None]
     worst = sorted(scored, key=lambda row: (row["skill"], row["meter"]))[:N_WORST]
-    return [
-        *summaries,
-        "Worst: " + ", ".join(f"{row['meter']} {row['skill']:.1%}" for row in worst),
-    ]
+    named = ", ".join(f"{row['meter']} {row['skill']:.1%}" for row in worst)
+    return lines | {"worst meters": f"Worst: {named}"}
 
 
 def count_meters(count: int, kind: str = "in_training") -> str:
@@ -152,7 +153,8 @@ def count_meters(count: int, kind: str = "in_training") -> str:
         kind: `in_training`, or `held_out` for meters that were not used for training.
     """
     noun = "meter" if count == 1 else "meters"
-    return f"{count:,} {noun}{APART[kind]}"
+    apart = " not used for training" if kind == "held_out" else ""
+    return f"{count:,} {noun}{apart}"
 
 
 def drift_warning(verdict: Mapping[str, Any]) -> str | None:

@@ -103,9 +103,8 @@
       if (facts.length) top.append(factTable(facts, ["verdict", "data", "model"], revisions));
     } else {
       top.append(element("h1", {}, fact("verdict", "headline") ?? "The plots"));
-      for (const name of ["where it wins", "against persistence", "distribution", "against the best baseline"]) {
-        if (fact("verdict", name)) top.append(element("p", {}, `${fact("verdict", name)}.`));
-      }
+      const others = facts.filter((row) => row.section === "verdict" && row.name !== "headline");
+      top.append(...others.map((row) => element("p", {}, `${row.text}.`)));
       const revision = { section: "data", name: "revision", text: revisions[0] ?? "", rev: revisions[0] };
       if (facts.length) top.append(factTable([...facts, revision], ["data", "model"], revisions));
     }

@@ -265,7 +265,8 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
     made = results(predictions(4_000))
     of = {"meters": 3, "wins": 0.5, "wins_low": 0.1, "wins_high": 0.9, "median": 0.2}
     of |= {"median_low": 0.1, "median_high": 0.3, "p05": -0.1, "p95": 0.4}
-    kinds = {"in_training": of, "held_out": of | {"meters": 1}}
+    # The order of metrics.json.
+    kinds = {"held_out": of | {"meters": 1}, "in_training": of}
     several = made._replace(meters=METERS, metrics=made.metrics | {"meters": kinds})
     texts = facts.facts(several).set_index("name")["text"]
     assert texts["over the meters"] == (
