@@ -137,7 +137,7 @@ def meter_lines(
         f"({summary['median_low']:.1%} to {summary['median_high']:.1%}), "
         f"5th to 95th percentile {summary['p05']:.1%} to {summary['p95']:.1%}"
         for kind, title in TITLES.items()
-        if (summary := meters[kind])["meters"]
+        if (summary := meters.get(kind)) and summary["meters"]
     }
     scored = [row for row in rows if row["skill"] is not None]
     worst = sorted(scored, key=lambda row: (row["skill"], row["meter"]))[:N_WORST]

@@ -275,6 +275,8 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
     )
     assert "on 50.0% of 1 meter not used for training (" in texts["over held-out meters"]
     assert texts["worst meters"] == "Worst: a -10.0%, b 25.0%, d 50.0%"
+    of_training = several._replace(metrics=made.metrics | {"meters": {"in_training": of}})
+    assert "over held-out meters" not in set(facts.facts(of_training)["name"])
     assert texts["against the best baseline"].endswith(
         "4,000 test windows, 3 meters, simulated data"
     )
