@@ -114,6 +114,7 @@ clean:    ## remove the environment and the files of tools; keep data, models, r
 	awk -v total=$$total '/ERROR/ {failed = 1} failed {print > "/dev/stderr"} \
 	    /^(Collecting|Processing|Requirement)/ {printf "  %d of %d  %s\n", ++n, total, $$2} \
 	    /^Installing collected/ {print "  unpacking them, half a minute"} {fflush()}'
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/bin/python:

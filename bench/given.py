@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from ruamel.yaml import YAML
 
+from household.app import recipes
 from household.core import files, params, paths, schema
 from household.core.params import Params
 from household.core.schema import TARGET, Values
@@ -125,7 +125,7 @@ def of_power(
     """
     read: dict[str, Any] = {"window.features": [TARGET]}
     if recipe:
-        read |= YAML(typ="safe").load(Path(f"recipes/{recipe}.yaml"))
+        read |= recipes.read(recipe)
     settings = with_settings(read | dict(changes), seed)
     times = power.index.to_numpy().astype("datetime64[ms]")
     table = pa.table([times, power.to_numpy(np.float32)], schema=schema.schema([TARGET]))
@@ -137,14 +137,8 @@ def of_power(
 
 def with_settings(settings: Mapping[str, Any], seed: int | None = None) -> Params:
     """Return the parameters of params.yaml with others, by their dotted names, and a seed."""
-    record = params.load().model_dump(exclude_unset=True)
-    for dotted, value in settings.items():
-        *sections, key = dotted.split(".")
-        node = record
-        for section in sections:
-            node = node[section]
-        node[key] = value
-    return Params.model_validate(record | ({} if seed is None else {"seed": seed}))
+    given = settings if seed is None else {**settings, "seed": seed}
+    return params.with_overrides(params.load(), recipes.nest(given))
 
 
 class Trained(NamedTuple):

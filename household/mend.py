@@ -1,4 +1,4 @@
-"""Run `python -m household repair` by its old form, `python -m household.mend`."""
+"""Run `household repair` by its old form, `python -m household.mend`."""
 
 from household.__main__ import main_of_old_form
 

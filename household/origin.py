@@ -1,4 +1,4 @@
-"""Run `python -m household provenance` by its old form, `python -m household.origin`."""
+"""Run `household provenance` by its old form, `python -m household.origin`."""
 
 from household.__main__ import main_of_old_form
 

@@ -1,4 +1,4 @@
-"""Run `python -m household predict` by its old form, `python -m household.predict`."""
+"""Run `household predict` by its old form, `python -m household.predict`."""
 
 from household.__main__ import main_of_old_form
 

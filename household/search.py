@@ -1,4 +1,4 @@
-"""Run `python -m household search` by its old form, `python -m household.search`."""
+"""Run `household search` by its old form, `python -m household.search`."""
 
 from household.__main__ import main_of_old_form
 

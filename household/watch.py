@@ -1,4 +1,4 @@
-"""Run `python -m household watch` by its old form, `python -m household.watch`."""
+"""Run `household watch` by its old form, `python -m household.watch`."""
 
 from household.__main__ import main_of_old_form
 

@@ -1,5 +1,5 @@
-"""What a person runs besides the stages: predict, watch, search, provenance, repair and run.
+"""What a person runs besides the stages.
 
-Read forecaster, then predict. Each command is `python -m household <command>`. Imports all other
-rooms.
+`commands` lists them; each command is the module of its name. Read forecaster, then predict.
+Imports all other rooms.
 """

@@ -1,11 +1,4 @@
-"""Find out how a file of readings is written, and show how it would be read.
-
-    python -m household layout FILE [--write NAME]
-
-Prints the layout that fits FILE: the name of a known layout, or the keys of one that it guesses;
-the first readings, as the pipeline would read them; and what it is unsure of. With --write the
-layout is written to layouts/NAME.yaml, for `parse.layout: NAME`. Needs the extra `pipeline`.
-"""
+"""Run `household layout`: find out how a file of readings is written, and how it would be read."""
 
 import argparse
 import io
@@ -19,7 +12,6 @@ from typing import Any, NamedTuple, get_args
 
 from ruamel.yaml import YAML
 
-from household.app import command
 from household.core import meters, store
 from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
@@ -72,17 +64,8 @@ class Trial(NamedTuple):
     has_bad_lines: bool
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(options: argparse.Namespace) -> None:
     """Run the command."""
-    parser = command.make_parser("layout", __doc__)
-    parser.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="a text, a zip with one, Parquet, or an Excel workbook",
-    )
-    parser.add_argument("--write", metavar="NAME", help="write layouts/NAME.yaml")
-    options = parser.parse_args(arguments)
     with exit_on_error("layout", file=options.file):
         _check(options)
         with tempfile.TemporaryDirectory() as temporary:
@@ -117,18 +100,26 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     if not fit.known and options.write:
         written = layouts.FOLDER / f"{options.write}.yaml"
         written.parent.mkdir(exist_ok=True)
-        comment = f"# The layout of {options.file.name}, found by `python -m household layout`."
+        comment = f"# The layout of {options.file.name}, found by `household layout`."
         written.write_text(f"{comment}\n{_yaml(fit.keys)}", encoding="utf-8")
         print(f"wrote {written}; use it by")
     elif not fit.known:
-        print(f"python -m household layout {shlex.quote(str(options.file))} --write {name}")
-    path = str(options.file.resolve())
-    # DVC reads a path with other characters only in quotes of its own.
-    setting = path if re.fullmatch(r"[\w./-]+", path) else f"'{path}'"
-    source_setting = shlex.quote(f"fetch.source={setting}")
-    settings = [source_setting, f"parse.layout={name}", f"parse.step={trial.step}"]
+        print(f"household layout {shlex.quote(str(options.file))} --write {name}")
+    settings = [f"parse.layout={name}", f"parse.step={trial.step}"]
     settings += ["on_error=skip"] if trial.has_bad_lines else []
-    print(" ".join(["dvc exp run", *(f"-S {setting}" for setting in settings)]))
+    print(_command(options.file, settings))
+
+
+def _command(file: Path, settings: Sequence[str]) -> str:
+    """Return the command that trains a model on `file`: with DVC in a project, else without."""
+    if not Path("dvc.yaml").is_file():
+        words = ["household", "run", str(file), *(f"--set={setting}" for setting in settings)]
+        return shlex.join([*words, "--save=my-model"])
+    path = str(file.resolve())
+    # DVC reads a path with other characters only in quotes of its own.
+    quoted = path if re.fullmatch(r"[\w./-]+", path) else f"'{path}'"
+    pairs = [shlex.quote(f"fetch.source={quoted}"), *settings]
+    return " ".join(["dvc exp run", *(f"-S {pair}" for pair in pairs)])
 
 
 def _first_that_reads(fits: Sequence[Fit], folder: Path) -> Trial:

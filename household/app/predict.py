@@ -1,12 +1,4 @@
-"""Forecast what comes after given readings.
-
-    python -m household predict MODEL READINGS [--csv | --json] [--backtest] [--max-age MINUTES]
-        [--quantiles LEVELS]
-
-MODEL is the output folder of the train stage, models/lstm. READINGS is a file, or - for standard
-input: UCI's text or zip, or CSV or Parquet with a column timestamp and one for each feature. Needs
-the extra `predict`, but neither TensorFlow nor DVC.
-"""
+"""Run `household predict`: forecast what comes after given readings."""
 
 import argparse
 import datetime as dt
@@ -14,11 +6,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from household.app import command
 from household.core.errors import UserError, exit_on_error
 
 try:
@@ -39,12 +28,14 @@ except ModuleNotFoundError as error:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(options: argparse.Namespace) -> None:
     """Run the command."""
-    # A reader such as head may close the pipe early; then end silently.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    options = _parse(arguments)
+    if sys.platform != "win32":
+        # A reader such as head may close the pipe early; then end silently.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     with exit_on_error("predict", file=options.readings):
+        if options.quantiles and options.backtest and not (options.csv or options.json):
+            raise UserError("--backtest scores mean and median; add --csv or --json to --quantiles")
         forecaster = Forecaster(options.model)
         table = forecaster.read(options.readings)
         if options.max_age is not None:
@@ -63,41 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(_scores(rows, forecaster, seconds))
     else:
         print(_columns(rows))
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = command.make_parser("predict", __doc__)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
-    parser.add_argument("readings", metavar="READINGS", help="a file, or - for standard input")
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--csv", action="store_true", help="print CSV")
-    output.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--backtest",
-        action="store_true",
-        help="forecast every possible step of the readings and score the forecasts",
-    )
-    parser.add_argument(
-        "--max-age",
-        type=float,
-        metavar="MINUTES",
-        help="refuse readings whose last one is older than this, by this machine's clock",
-    )
-    parser.add_argument(
-        "--quantiles",
-        type=levels,
-        metavar="LEVELS",
-        help="print these quantiles instead of the intervals, such as 0.05,0.5,0.95",
-    )
-    options = parser.parse_args(arguments)
-    if options.quantiles and options.backtest and not (options.csv or options.json):
-        parser.error("--backtest scores mean and median; add --csv or --json to --quantiles")
-    return options
-
-
-def levels(text: str) -> list[float]:
-    """Return levels separated by commas; argparse reports a ValueError by the name `levels`."""
-    return [float(level) for level in text.split(",")]
 
 
 def _check_age(table: pa.Table, name: str, step: Step, max_age: float) -> None:

@@ -1,19 +1,12 @@
-"""Print which data and which code a model came from.
+"""Run `household provenance`: print which data and which code a model came from."""
 
-    python -m household provenance MODEL [--repository FOLDER]
-
-MODEL is the folder of a model, anywhere. Its metadata.json has the data and the earlier
-trainings. The commits whose dvc.lock has the same network are looked up in the repository,
-experiments included.
-"""
-
+import argparse
 import hashlib
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from household.app import command
 from household.core.errors import UserError, exit_on_error
 from household.model import saved_model
 from household.model.saved_model import SavedModel
@@ -83,17 +76,10 @@ def _git(repository: Path, *arguments: str) -> list[str] | None:
     return None if process.returncode else process.stdout.splitlines()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(options: argparse.Namespace) -> None:
     """Run the command."""
-    parser = command.make_parser("provenance", __doc__)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
-    parser.add_argument(
-        "--repository",
-        type=Path,
-        default=Path(),
-        help="the project's folder; by default this one",
-    )
-    options = parser.parse_args(arguments)
     with exit_on_error("provenance"):
         model = saved_model.load(options.model, saved_model.NETWORK)
-        print("\n".join(lines(model, options.repository)))
+        # Data first: the folder has them even where there is no repository.
+        for line in lines(model, options.repository):
+            print(line)

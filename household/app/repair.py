@@ -1,17 +1,9 @@
-"""Repair the records of DVC after it was killed while writing them.
+"""Run `household repair`: repair the records of DVC after it was killed while writing them."""
 
-    python -m household repair
-
-DVC writes dvc.lock and .dvc/tmp/rwlock in place. If it is killed then, it leaves a truncated file
-that no later command can read. This restores the last whole dvc.lock that git knows. What that
-lacks of the latest run is still in DVC's cache. The exit status is 1 if there is nothing to repair.
-`make repro` runs this and then DVC again if DVC fails.
-"""
-
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
@@ -19,15 +11,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
 
-from household.app import command
-
 LOCKFILE = Path("dvc.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(_options: argparse.Namespace) -> None:
     """Run the command; exit with status 1 if there is nothing to repair."""
-    command.make_parser("repair", __doc__).parse_args(arguments)
     repaired = False
     if RWLOCK.exists() and not _is_json(RWLOCK):
         RWLOCK.unlink()

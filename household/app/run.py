@@ -1,5 +1,9 @@
-"""Run the whole pipeline in a temporary folder, from readings to a trained model and its scores."""
+"""Run the whole pipeline in a temporary folder, from readings to a trained model and its scores.
 
+This is `household run` and, in Python, `household.run`.
+"""
+
+import argparse
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -11,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from household.app import recipes
 from household.app.input import select_columns
 from household.core import arrow, files, meters, params, paths, schema, store
-from household.core.errors import UserError
+from household.core.errors import UserError, exit_on_error
 from household.core.schema import TARGET
 from household.core.step import Step
 from household.model import keras_file
@@ -22,8 +27,6 @@ from household.report import facts, plots, verdict
 from household.report.results import Results
 from stages import evaluate, fetch, parse, split, train, window
 
-# The defaults are those of the project that contains the package.
-SHIPPED = Path(__file__).parents[2] / paths.PARAMS
 # The key of the record of the source in the `attrs` of a DataFrame.
 SOURCE = "source"
 UNKNOWN = {"simulated": False, "address": "a frame", "licence": None, "citation": None}
@@ -119,8 +122,7 @@ def run(
     model: str | Path | Run | None, data: pd.DataFrame | None, sections: Mapping[str, Any]
 ) -> Run:
     """Run the pipeline; see `household.run`."""
-    shipped = params.load(SHIPPED if SHIPPED.exists() else paths.PARAMS)
-    settings = params.with_overrides(shipped, sections)
+    settings = params.with_overrides(params.load(paths.in_project(paths.PARAMS)), sections)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         earlier = None
@@ -148,6 +150,19 @@ def run(
             files={path.name: path.read_bytes() for path in folder.iterdir()},
             results=Results.read(settings, root),
         )
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the command `household run`."""
+    with exit_on_error("run", file=options.source):
+        settings = recipes.read(options.recipe) if options.recipe else {}
+        settings |= {"fetch.source": options.source} if options.source else {}
+        settings |= recipes.parse_settings(options.settings)
+        result = run(None, None, recipes.nest(settings))
+        print("\n".join(f"run: {line}" for line in result.verdict))
+        if options.save:
+            result.save(options.save)
+            print(f"run: wrote {options.save}; household predict {options.save} READINGS")
 
 
 def _read_parsed(root: Path) -> pd.DataFrame:

@@ -1,14 +1,4 @@
-"""Search for better parameters of the training, with Optuna.
-
-    python -m household search [--trials N] [--workers N] [--apply TRIAL] [KEY=VALUES ...]
-
-Run `dvc repro split` first; `make search` does that. Each trial trains with other values of the
-given keys of train, such as train.units=[32],[64,64] or train.dropout=0:0.4 or
-train.learning_rate=0.001:0.03:log. A trial ends early if its lowest validation loss so far is above
-the median of the others at that epoch. Results are kept in reports/search: the same command
-continues the search, also while another one is running. --apply runs a trial's values as a DVC
-experiment, from the data to the plots. Needs the extra `search`.
-"""
+"""Run `household search`: search for better parameters of the training, with Optuna."""
 
 import argparse
 import contextlib
@@ -20,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +19,6 @@ import pyarrow as pa
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from household.app import command
 from household.core import parallel, params
 from household.core.errors import UserError, exit_on_error
 from household.core.params import Params
@@ -241,9 +230,8 @@ def apply(number: int) -> int:
     return subprocess.run([sys.executable, "-m", *command], check=False).returncode  # noqa: S603
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(options: argparse.Namespace) -> None:
     """Run the command."""
-    options = _parse(arguments)
     with exit_on_error("search", resume=RESUME):
         if options.apply is not None:
             sys.exit(apply(options.apply))
@@ -278,21 +266,3 @@ def run_workers(work: Callable[[int], None], count: int) -> None:
 def _worker(work: Callable[[int], None], number: int) -> None:
     with exit_on_error("search", resume=RESUME):
         work(number)
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = command.make_parser("search", __doc__)
-    parser.add_argument("space", nargs="*", metavar="KEY=VALUES", help="values to try for a key")
-    parser.add_argument(
-        "--trials", type=_positive, default=20, help="number of trials of the study"
-    )
-    parser.add_argument("--workers", type=_positive, default=1, help="number of parallel workers")
-    parser.add_argument("--apply", type=int, metavar="TRIAL", help="run a trial as an experiment")
-    return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("should be 1 or more")
-    return number

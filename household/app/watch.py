@@ -1,22 +1,12 @@
-"""Show the readings of a meter and the forecast of a model live in the terminal.
-
-    python -m household watch MODEL FILE [--speed N]
-
-MODEL is the output folder of the train stage, models/lstm. FILE is a text that is still being
-written, one reading a line: UCI's text, a CSV with a column timestamp and one for each feature, or
-the layout that the model was trained on. With --speed the file is replayed from its start, N
-readings a minute. End it by Ctrl-C. Needs the extra `watch`, but neither TensorFlow nor
-DVC.
-"""
+"""Run `household watch`: show a meter and its forecast live in the terminal."""
 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from household.app import command
 from household.core.errors import UserError, exit_on_error
 
 try:
@@ -39,9 +29,8 @@ except ModuleNotFoundError as error:
 SHOWN = 120
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(options: argparse.Namespace) -> None:
     """Run the command."""
-    options = _parse(arguments)
     with exit_on_error("watch", file=options.file), suppress(KeyboardInterrupt):
         forecaster = Forecaster(options.model)
         if forecaster.known_ahead:
@@ -60,16 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             _follow(options.file, options.speed, forecaster, live=live, show=show)
     print(live.summary())
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = command.make_parser("watch", __doc__)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of the model")
-    parser.add_argument("file", type=Path, metavar="FILE", help="the text to follow")
-    parser.add_argument(
-        "--speed", type=float, metavar="N", help="replay the file, N of its readings a minute"
-    )
-    return parser.parse_args(arguments)
 
 
 def _follow(

@@ -36,3 +36,13 @@ PLOTS = Path("reports/plots")
 SUMMARY = Path("reports/summary")
 FIGURES = Path("reports/figures")
 REPORT = Path("reports/report.md")
+
+
+def in_project(path: Path) -> Path:
+    """Return where a file or folder of the project is for the package, in any working folder.
+
+    A clone has it beside the package. An installed wheel has it inside, in the folder `project`.
+    """
+    package = Path(__file__).parents[1]
+    inside = package / "project" / path
+    return inside if inside.exists() else package.parent / path

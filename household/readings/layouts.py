@@ -7,12 +7,13 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from household.core import paths
 from household.core.errors import UserError
 from household.core.layout import LayoutParams
 
 FOLDER = Path("layouts")
-# The layouts of the project that contains the package, for a run in another folder.
-SHIPPED = Path(__file__).parents[2] / FOLDER
+# For a run in another folder.
+SHIPPED = paths.in_project(FOLDER)
 
 
 def resolve(layout: LayoutParams) -> dict[str, Any]:

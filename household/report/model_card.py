@@ -48,7 +48,7 @@ def render(results: Results, scores: pd.DataFrame) -> str:
         "## Model",
         table(["", ""], texts["model"].items()),
         "## Usage",
-        "```\npython -m household predict <this folder> <readings>\n```",
+        "```\nhousehold predict <this folder> <readings>\n```",
         f"Give it readings of a meter, one row a {step.noun}, with the time in `timestamp`:",
         _features(forecaster),
         _outputs(forecaster),

@@ -132,10 +132,8 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     first_commit = run(clone, "git", "rev-parse", "--short", "HEAD~2").strip()
     assert code.startswith(f"code: {first_commit} ")
     assert "has this network in its dvc.lock" in run(
-        tmp_path, "python", "-c",
-        f"import sys; sys.path.insert(0, {str(clone)!r}); sys.argv = ['', 'old', '--repository',"
-        f" {str(ROOT)!r}]; from household.app import provenance; provenance.main()",
-    )  # fmt: skip
+        tmp_path, "household", "provenance", "old", "--repository", str(ROOT)
+    )
     for name in ("README.md", "model.keras", "model.onnx", "metadata.json"):
         same = (clone / "models/lstm" / name).read_bytes()
         assert (tmp_path / "lstm" / name).read_bytes() == same

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from household.app import predict, watch
+from household.__main__ import main
 from household.app.forecaster import Forecaster
 from household.core import files, paths
 from household.core.errors import UserError
@@ -89,12 +89,12 @@ def test_what_is_known_ahead_is_read_of_each_target(
     assert warm[:-1] == forecast[:-1]
     assert warm[-1]["mean_kw"] != forecast[-1]["mean_kw"]
 
-    predict.main(["models/lstm", "now.csv", "--csv"])
+    main(["predict", "models/lstm", "now.csv", "--csv"])
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()[-AHEAD:]) == AHEAD
     assert "950 hours; a forecast takes up to" not in printed.err
     with pytest.raises(SystemExit):
-        predict.main(["models/lstm", "now.csv", "--max-age", "60"])
+        main(["predict", "models/lstm", "now.csv", "--max-age", "60"])
     assert "the last hour is 2014-04-09 16:00" in capsys.readouterr().err
 
 
@@ -110,7 +110,7 @@ def test_a_forecast_without_what_it_needs_to_know_is_refused(
     with pytest.raises(UserError, match=expected):
         model.forecast(model.read("now.csv"), "now.csv")
     with pytest.raises(SystemExit):
-        watch.main(["models/lstm", "now.csv"])
+        main(["watch", "models/lstm", "now.csv"])
     assert "watch: the model reads temperature of the steps ahead" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from household.app import layout as command
+from household.__main__ import main
 from household.core import paths
 from household.core.layout import LayoutParams
 from household.core.step import Step
@@ -16,9 +16,15 @@ from household.readings import layouts
 from tests.household.readings.test_texts import one, power
 from tests.project import ROOT
 
-pytestmark = pytest.mark.usefixtures("empty_folder")
+pytestmark = pytest.mark.usefixtures("project_folder")
 BEGIN = datetime(2023, 3, 2)
 WATTS = [100 + row * 7919 % 2000 for row in range(400)]
+
+
+@pytest.fixture
+def project_folder(empty_folder: Path) -> None:
+    """Work in a folder that looks like a project."""
+    (empty_folder / "dvc.yaml").touch()
 
 
 def rows(minutes: int, form: Callable[[datetime, int], str], begin: datetime = BEGIN) -> list[str]:
@@ -124,7 +130,7 @@ def test_the_layout_of_a_text_is_found(name: str, capsys: pytest.CaptureFixture[
     header, lines, minutes, keys = TEXTS[name]
     text = "\n".join([*filter(None, [header]), *lines, ""])
     Path("mine.csv").write_text(text)
-    command.main(["mine.csv", "--write", "mine"])
+    main(["layout", "mine.csv", "--write", "mine"])
     said = capsys.readouterr().out
     step = Step(minutes)
     last = said.splitlines()[-1]
@@ -145,7 +151,7 @@ def test_readings_a_little_further_apart_than_a_step_fit_it(
     watts = ["-" if row == 7 else 200 + row % 5 for row in range(400)]
     rows = [f"{BEGIN + row * timedelta(seconds=61)},{each}" for row, each in enumerate(watts)]
     Path("mine.csv").write_text("\n".join(["time,W", *rows]))
-    command.main(["mine.csv"])
+    main(["layout", "mine.csv"])
     said = capsys.readouterr().out
     assert said.startswith("407 minutes from 2023-03-02 00:00 to 2023-03-02 06:46, ")
     assert said.endswith("-S parse.layout=mine -S parse.step=1min\n")
@@ -154,7 +160,7 @@ def test_readings_a_little_further_apart_than_a_step_fit_it(
 def test_a_bad_line_is_a_doubt(capsys: pytest.CaptureFixture[str]) -> None:
     lines = rows(1, lambda time, watts: f"{time},{watts}")
     Path("mine.csv").write_text("\n".join(["time,W", *lines, "Total,9", ""]))
-    command.main(["mine.csv"])
+    main(["layout", "mine.csv"])
     said = capsys.readouterr().out
     assert "\n- 1 bad line, which on_error: skip leaves out\n" in said
     assert said.endswith("-S parse.layout=mine -S parse.step=1min -S on_error=skip\n")
@@ -163,7 +169,7 @@ def test_a_bad_line_is_a_doubt(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_known_layout_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     lines = rows(1, lambda time, watts: f"sensor.power,{watts},{time:%Y-%m-%dT%H:%M:%S}.000Z")
     Path("history.csv").write_text("\n".join(["entity_id,state,last_changed", *lines, ""]))
-    command.main(["history.csv"])
+    main(["layout", "history.csv"])
     said = capsys.readouterr().out
     assert "\nlayout: home_assistant\n" in said
     assert said.endswith(
@@ -171,6 +177,17 @@ def test_a_known_layout_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         "-S parse.layout=home_assistant -S parse.step=1min\n"
     )
     assert not layouts.FOLDER.exists()
+
+
+def test_outside_a_project_the_command_needs_no_dvc(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("dvc.yaml").unlink()
+    lines = rows(1, lambda time, watts: f"sensor.power,{watts},{time:%Y-%m-%dT%H:%M:%S}.000Z")
+    Path("my history.csv").write_text("\n".join(["entity_id,state,last_changed", *lines, ""]))
+    main(["layout", "my history.csv"])
+    assert capsys.readouterr().out.endswith(
+        "\nhousehold run 'my history.csv' --set=parse.layout=home_assistant --set=parse.step=1min "
+        "--save=my-model\n"
+    )
 
 
 def test_one_of_several_sensors_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +200,7 @@ def test_one_of_several_sensors_is_chosen(capsys: pytest.CaptureFixture[str]) ->
         )
     ]
     Path("history.csv").write_text("\n".join(["entity_id,state,last_changed", *lines, ""]))
-    command.main(["history.csv", "--write", "home"])
+    main(["layout", "history.csv", "--write", "home"])
     said = capsys.readouterr().out
     assert "- the sensor: the column entity_id has sensor.voltage, sensor.house_power" in said
     written = (layouts.FOLDER / "home.yaml").read_text()
@@ -197,7 +214,7 @@ def test_a_series_of_a_database_is_chosen(capsys: pytest.CaptureFixture[str]) ->
     volts = rows(1, lambda time, _: f",0,{time:%Y-%m-%dT%H:%M:%S}Z,230,volts")
     watts = rows(1, lambda time, watts: f",1,{time:%Y-%m-%dT%H:%M:%S}Z,{watts},power")
     Path("influx.csv").write_text("\n".join([header, *volts, *watts, ""]))
-    command.main(["influx.csv", "--write", "home"])
+    main(["layout", "influx.csv", "--write", "home"])
     assert "- the sensor: the column _field has volts, power" in capsys.readouterr().out
     table = one(Path("influx.csv").read_text(), {"extends": "home"}, "1min")
     assert power(table)[:3] == [round(watts / 1000, 5) for watts in WATTS[:3]]
@@ -219,7 +236,7 @@ def test_what_cannot_be_done_is_one_line(
     layouts.FOLDER.mkdir()
     (layouts.FOLDER / "old.yaml").write_text("extends: uci\n")
     with pytest.raises(SystemExit) as ended:
-        command.main(["mine.csv", *arguments])
+        main(["layout", "mine.csv", *arguments])
     assert ended.value.code == 1
     said = capsys.readouterr()
     assert said.err.startswith(f"layout: {reason}")
@@ -229,6 +246,6 @@ def test_what_cannot_be_done_is_one_line(
 
 def test_the_command_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.main(["absent.csv"])
+        main(["layout", "absent.csv"])
     assert "layout: fetch.source: no file at absent.csv" in capsys.readouterr().err
     assert (ROOT / paths.PARAMS).exists()

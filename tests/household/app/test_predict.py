@@ -1,4 +1,4 @@
-"""`python -m household predict` as a user types it, where neither TensorFlow nor DVC is there."""
+"""`household predict` as a user types it, where neither TensorFlow nor DVC is there."""
 
 import csv
 import gzip
@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from household.__main__ import COMMANDS
 from household.core.layout import LayoutParams
 from household.readings import layouts
 from tests.household.app.small_model import model, readings
@@ -133,7 +132,7 @@ def test_quantiles_are_printed_and_not_taken_for_the_scores_of_a_backtest(
     rows = json.loads(predict(*model_and_hour, *asked, "--backtest", "--json").stdout)
     assert {"q0.05_kw", "q0.95_kw", "actual_kw"} <= rows[0].keys()
     said = predict(*model_and_hour, *asked, "--backtest")
-    assert said.returncode == 2
+    assert said.returncode == 1
     assert "--backtest scores mean and median; add --csv or --json to --quantiles" in said.stderr
     wrong = predict(*model_and_hour, "--quantiles", "half")
     assert "argument --quantiles: invalid levels value: 'half'" in wrong.stderr
@@ -256,39 +255,4 @@ def test_a_missing_extra_says_how_to_install_it(model_and_hour: tuple[str, str])
     assert said.stderr == (
         "predict: onnxruntime is not installed; in the project's folder, python -m pip install "
         "'.[predict]'\n"
-    )
-
-
-def type_household(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-
-@pytest.mark.parametrize("options", [(), ("--help",)])
-def test_the_package_lists_its_commands(options: tuple[str, ...]) -> None:
-    listed = type_household("household", *options)
-    assert listed.returncode == 0
-    for command in COMMANDS:
-        assert f"\npython -m household {command} " in f"\n{listed.stdout}"
-
-
-def test_an_unknown_command_is_refused_in_one_line() -> None:
-    refused = type_household("household", "predcit")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("household: no command predcit; use one of predict, watch, ")
-    assert refused.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("predict", "predict"), ("watch", "watch"), ("origin", "provenance"), ("mend", "repair")],
-)
-def test_the_old_form_of_a_command_works_and_names_the_new_one(old: str, new: str) -> None:
-    helped = type_household(f"household.{old}", "--help")
-    assert helped.returncode == 0
-    assert f"usage: python -m household {new} " in helped.stdout
-    assert helped.stderr == (
-        f"household: `python -m household.{old}` is now `python -m household {new}`; the old form "
-        "will be removed\n"
     )

@@ -5,7 +5,6 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +23,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
+from household.__main__ import main
 from household.app import search, search_report
 from household.core import params, paths
 from household.core.errors import UserError
@@ -172,9 +172,8 @@ def test_a_search_resumes_and_makes_an_experiment_of_a_trial(
         return subprocess.CompletedProcess(command, status, printed)
 
     monkeypatch.setattr(search, "subprocess", SimpleNamespace(run=run_here))
-    monkeypatch.setattr(sys, "argv", ["search", "--apply", str(number)])
     with pytest.raises(SystemExit, match=r"^0$"):
-        search.main()
+        main(["search", "--apply", str(number)])
     dvc(clone, "exp", "apply", f"trial-{number}")
     assert run(clone, "git", "diff", "--name-only", "HEAD", "params.yaml")
     losses = csv.DictReader((clone / paths.HISTORY).read_text().splitlines())
@@ -209,7 +208,7 @@ def test_a_search_before_the_split_stage_says_what_to_run(
 ) -> None:
     shutil.copy(SHIPPED, ".")
     with pytest.raises(SystemExit, match=r"^1$"):
-        search.main(["--trials=1"])
+        main(["search", "--trials=1"])
     assert capsys.readouterr().err == "search: no data/series; run `dvc repro split` first\n"
 
 
@@ -219,7 +218,7 @@ def test_an_interrupted_search_says_how_to_resume(
 ) -> None:
     monkeypatch.setattr(search, "apply", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(SystemExit, match=r"^130$"):
-        search.main(["--apply=1"])
+        main(["search", "--apply=1"])
     assert capsys.readouterr().err == "search: interrupted; run the same command to resume\n"
 
 

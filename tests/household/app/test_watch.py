@@ -1,4 +1,4 @@
-"""`python -m household watch` in a pseudo-terminal, and what it says of the minutes so far."""
+"""`household watch` in a pseudo-terminal, and what it says of the minutes so far."""
 
 import os
 import pty
