@@ -70,6 +70,7 @@ lint: .venv/dev.done    ## check style, types, spelling and links
 	@python -m ruff check .
 	@python -m ruff format --check .
 	@python -m mypy
+	@for system in win32 darwin; do python -m mypy --platform $$system household stages || exit; done
 	@git ls-files -z | xargs --null python -m codespell_lib
 	@python -m tests.links
 

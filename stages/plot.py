@@ -31,10 +31,8 @@ def main(params: Params, root: Path = Path()) -> None:
             if plot.is_shown(tables[plot.name]):
                 with files.atomic_write(folder / f"{plot.name}.png") as partial:
                     partial.write_bytes(plot.to_png(tables[plot.name]))
-    with files.atomic_write(root / paths.REPORT) as partial:
-        partial.write_text(markdown.render(tables), encoding="utf-8")
-    with files.atomic_write(root / paths.CARD) as partial:
-        partial.write_text(model_card.render(results, tables["scores"]), encoding="utf-8")
+    files.write_text(root / paths.REPORT, markdown.render(tables))
+    files.write_text(root / paths.CARD, model_card.render(results, tables["scores"]))
     print(f"plot: wrote {root / paths.REPORT}; run `dvc plots show` for the interactive page")
 
 

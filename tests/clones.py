@@ -1,7 +1,6 @@
 """A clone of the project in which the pipeline has run, and what a person does in it."""
 
 import configparser
-import fcntl
 import io
 import os
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from tests.in_process import run_dvc
@@ -72,8 +72,7 @@ def make_once(
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     folder, result = shared / name, shared / f"{name}.txt"
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(shared / f"{name}.lock"):
         if not result.exists():
             result.write_text(make(folder))
     return folder, result.read_text()

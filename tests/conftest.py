@@ -1,9 +1,9 @@
 """What several tests share: folders to work in, and processes that end with the test."""
 
 import ctypes
-import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -31,7 +31,8 @@ def pytest_configure() -> None:
     A runner in the background ignores SIGINT, and whatever it starts inherits that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -52,6 +53,8 @@ def seconds(item: pytest.Item) -> float:
 
 def child_processes() -> set[int]:
     """Return the processes whose parent is this one."""
+    if sys.platform != "linux":
+        return {child.pid for child in psutil.Process().children()}
     children: set[int] = set()
     for path in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # a thread that has just ended
@@ -64,7 +67,7 @@ def is_at_work(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
-            os.waitpid(pid, 0)
+            process.wait()
             return False
         # Python starts it once and keeps it.
         return "multiprocessing.resource_tracker" not in " ".join(process.cmdline())
@@ -82,7 +85,7 @@ def no_process_is_left() -> Iterator[None]:
         if time.monotonic() > end:
             names = [" ".join(psutil.Process(pid).cmdline()) for pid in left]
             for pid in left:
-                os.kill(pid, signal.SIGKILL)
+                psutil.Process(pid).kill()
             pytest.fail(f"left at work: {names}")
         time.sleep(0.05)
 

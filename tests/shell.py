@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 PATIENCE = 300  # seconds
 
 
@@ -18,6 +20,18 @@ def environment(folder: Path) -> dict[str, str]:
     name = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "HOME": str(folder.parent), "GIT_COMMITTER_EMAIL": "a@b", **name}
+
+
+def _end(pid: int) -> None:
+    """Kill all processes of the session that began with the process `pid`."""
+    if sys.platform == "win32":
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(pid)
+            for process in (*first.children(recursive=True), first):
+                process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 class Start(Protocol):
@@ -45,8 +59,7 @@ def started(
         try:
             yield process
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
 
 
 def run(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from ruamel.yaml import YAML
 
-from household.core import meters, store
+from household.core import files, meters, store
 from household.core.errors import UserError, exit_on_error
 from household.core.layout import Doubted, LayoutParams
 from household.core.schema import TARGET
@@ -99,9 +99,8 @@ def _show(options: argparse.Namespace, folder: Path) -> None:
     name = fit.known or options.write or "mine"
     if not fit.known and options.write:
         written = layouts.FOLDER / f"{options.write}.yaml"
-        written.parent.mkdir(exist_ok=True)
         comment = f"# The layout of {options.file.name}, found by `household layout`."
-        written.write_text(f"{comment}\n{_yaml(fit.keys)}", encoding="utf-8")
+        files.write_text(written, f"{comment}\n{_yaml(fit.keys)}")
         print(f"wrote {written}; use it by")
     elif not fit.known:
         print(f"household layout {shlex.quote(str(options.file))} --write {name}")

@@ -70,7 +70,8 @@ def _git(repository: Path, *arguments: str) -> list[str] | None:
         ["git", *arguments],  # noqa: S607
         cwd=repository,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     return None if process.returncode else process.stdout.splitlines()

@@ -80,8 +80,7 @@ def write(study: optuna.Study, folder: Path) -> str:
     for name, plotted in (("history", history(trials)), ("importance", shares)):
         title = _draw(name, plotted, folder)
         parts.append(f"## {title}\n\n![{title}]({name}.png)")
-    with files.atomic_write(folder / "report.md") as partial:
-        partial.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    files.write_text(folder / "report.md", "\n\n".join(parts) + "\n")
     return table
 
 

@@ -78,8 +78,13 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
         ValueError: A number is NaN or infinite.
     """
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, with the line ends of Unix on every system."""
     with atomic_write(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_json(path: Path) -> Any:

@@ -1,10 +1,11 @@
 """Start and end a stage."""
 
-import fcntl
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+
+from filelock import FileLock, Timeout
 
 from household.core import params, paths
 from household.core.errors import exit_on_error
@@ -42,10 +43,11 @@ def _stage_lock(name: str) -> Iterator[None]:
     repro` would start a second one.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with paths.LOCK.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{name}: waiting for a stage still running from an earlier run", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(paths.LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{name}: waiting for a stage still running from an earlier run", file=sys.stderr)
+        lock.acquire()
+    with lock:
         yield

@@ -191,7 +191,8 @@ def download(addresses: Sequence[str], zip_path: Path) -> str:
 def _time_limit(seconds: float, address: str) -> Iterator[None]:
     """Raise UserError in the block once `seconds` have passed.
 
-    A timeout between two bytes does not stop a server that sends a byte now and then.
+    A timeout between two bytes does not stop a server that sends a byte now and then. Windows has
+    no alarm, so that only the other timeout holds there.
     """
 
     def give_up(*_: object) -> None:
@@ -199,13 +200,16 @@ def _time_limit(seconds: float, address: str) -> Iterator[None]:
             f"{address}: not downloaded within {seconds / 60:g} minutes; try again later; {OFFLINE}"
         )
 
-    previous = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
+    if sys.platform == "win32":
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    else:
+        previous = signal.signal(signal.SIGALRM, give_up)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
 
 
 def _download_first_available(addresses: Sequence[str], zip_path: Path) -> str:

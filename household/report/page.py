@@ -41,6 +41,5 @@ def _read(name: str) -> str:
 
 
 if __name__ == "__main__":
-    with files.atomic_write(TEMPLATE) as partial:
-        partial.write_text(page(), encoding="utf-8")
+    files.write_text(TEMPLATE, page())
     print(f"page: {TEMPLATE}, {TEMPLATE.stat().st_size:,} bytes")

@@ -1,8 +1,7 @@
 """Define the plots of `dvc plots`, and draw them as pictures.
 
-Each plot is defined once: its table in PLOTS, all else in a Vega-Lite template in templates/, where
-DVC finds it through .dvc/plots. dvc.yaml has to repeat title, columns and labels, and a test
-compares both.
+Each plot is defined once: its table in PLOTS, all else in a Vega-Lite template in templates/.
+dvc.yaml has to repeat title, columns and labels, and a test compares both.
 """
 
 import json
@@ -65,8 +64,9 @@ class Plot(NamedTuple):
     def dvc(self) -> dict[str, Any]:
         """Return the entry of this plot in dvc.yaml."""
         axes = self.axes
-        columns = {axis: {str(self.path): axes[axis]} for axis in ("x", "y")}
-        return {self.name: axes | {"template": self.name} | columns}
+        columns = {axis: {self.path.as_posix(): axes[axis]} for axis in ("x", "y")}
+        template = f"household/report/templates/{self.name}.json"
+        return {self.name: axes | {"template": template} | columns}
 
     @property
     def template(self) -> Any:

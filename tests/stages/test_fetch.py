@@ -10,6 +10,7 @@ import signal
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 import time
 import zipfile
@@ -510,6 +511,7 @@ def test_a_slow_or_lying_server_ends_in_one_line_in_bounded_time(
     assert source.OFFLINE in said or "download it again" in said
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
 def test_the_time_limit_ends_with_the_download(server: Server) -> None:
     server.replies["/power.zip"] = [(200, GOOD)]
     fetch.main(with_fetch(source=f"{server.root}/power.zip"))

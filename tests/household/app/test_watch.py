@@ -1,17 +1,14 @@
 """`household watch` in a pseudo-terminal, and what it says of the minutes so far."""
 
 import os
-import pty
 import re
 import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
-from fcntl import ioctl
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyte
 import pytest
+
+if sys.platform == "win32":
+    pytest.skip("Windows has no pseudo-terminal", allow_module_level=True)
+
+import pty
+import termios
+from fcntl import ioctl
 
 from household.app.forecaster import Forecaster
 from household.app.live import LiveForecast

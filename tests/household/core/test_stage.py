@@ -1,6 +1,5 @@
 """How a stage ends: in one line, whatever ends it, and never beside another."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from household.core import paths, stage
 from household.core.errors import UserError
@@ -112,8 +112,7 @@ def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(
     params_folder: Path, start: Start
 ) -> None:
     (params_folder / paths.LOCK).parent.mkdir(parents=True)
-    with (params_folder / paths.LOCK).open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with FileLock(params_folder / paths.LOCK):
         process = start(params_folder, "python", "-m", "stages.fetch", env=ENVIRONMENT)
         assert process.stdout
         waits = "fetch: waiting for a stage still running from an earlier run\n"
