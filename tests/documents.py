@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.project import ROOT
 from tests.shell import PATIENCE, run
 
-PROGRAMS = ("dvc", "git", "gto", "make", "python", "unzip")
+PROGRAMS = ("dvc", "git", "gto", "household", "make", "python", "unzip")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # A word that begins with # begins a comment, as in a shell.
 COMMENT = re.compile(r"\s+# .*$")

@@ -19,11 +19,11 @@ from household.core import paths
 from tests.browser import Scheme, browser, executable, opened
 
 DOCS = Path("docs")
-# Name, arguments to `dvc plots`, width and scheme of the screen; each down to "Caveats".
-PICTURES: list[tuple[str, list[str], int, Scheme]] = [
-    ("report", ["show"], 1120, "light"),
-    ("report-phone", ["show"], 400, "dark"),
-    ("report-diff", ["diff", "workspace", "tutorial"], 1120, "light"),
+# Name, arguments to `dvc plots`, width and scheme of the screen, and what ends the picture.
+PICTURES: list[tuple[str, list[str], int, Scheme, str]] = [
+    ("report", ["show"], 1120, "light", "header details"),
+    ("report-phone", ["show"], 400, "dark", "header details"),
+    ("report-diff", ["diff", "workspace", "tutorial"], 1120, "light", "section:nth-of-type(2)"),
 ]
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     if executable() is None:
         sys.exit("screenshots: no Chromium here; install it")
     with TemporaryDirectory() as folder, browser() as given:
-        for name, command, width, scheme in PICTURES:
+        for name, command, width, scheme, end_of_picture in PICTURES:
             out = Path(folder, name)
             subprocess.run(
                 [sys.executable, "-m", "dvc", "plots", *command, "--out", str(out)],
@@ -64,7 +64,7 @@ def main() -> None:
             began = time.perf_counter()
             with opened(given, out / "index.html", width, scheme) as (page, _):
                 seconds = time.perf_counter() - began
-                end = page.get_by_role("heading", name="Caveats").bounding_box()
+                end = page.locator(end_of_picture).first.bounding_box()
                 assert end is not None
                 clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": end["y"]}
                 picture = page.screenshot(full_page=True, clip=clip)

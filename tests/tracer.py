@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ruamel.yaml import YAML
 
 from household.core import paths
-from tests.project import leaves
+from tests.project import ROOT, leaves
 from tests.shell import environment
 
 SITE = Path(__file__).parent / "traced"
@@ -145,7 +145,8 @@ def _trace(folder: Path, beside: Path, calls: list[str], keys: set[str]) -> Trac
                 found.written.add(re.sub(PARTIAL, r"\1\2", name))
             else:
                 found.read.add(re.sub(PARTIAL, r"\1\2", name))
-        elif not any(path.is_relative_to(part) for part in fine):
+        # Where the project is installed, Python looks for modules in its folder as well.
+        elif path != ROOT and not any(path.is_relative_to(part) for part in fine):
             found.elsewhere.add(str(path))
     return found
 

@@ -18,9 +18,14 @@ def source_label(source: dict[str, Any]) -> str:
 
 
 def facts(results: Results) -> pd.DataFrame:
-    """Return rows (section, name, text) on the verdict, data, model, shortcuts and caveats."""
+    """Return rows (section, name, text, detail) on the verdict, data, model and caveats.
+
+    Only the figures, which a report shows large, have a detail.
+    """
+    figures = verdict.figures(results.metrics)
     shortcuts = caveats.shortcuts(results.params)
     sections = {
+        "figures": {name: figure for name, (figure, _) in figures.items()},
         "verdict": _verdict(results),
         "data": _data(results),
         "model": _model(results) | _intervals(results),
@@ -29,11 +34,11 @@ def facts(results: Results) -> pd.DataFrame:
     }
     return pd.DataFrame(
         [
-            (section, *fact)
+            (section, name, text, figures[name][1] if section == "figures" else "")
             for section, section_facts in sections.items()
-            for fact in section_facts.items()
+            for name, text in section_facts.items()
         ],
-        columns=["section", "name", "text"],
+        columns=["section", "name", "text", "detail"],
     )
 
 

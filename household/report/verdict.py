@@ -92,6 +92,32 @@ def summary(
     return lines
 
 
+def figures(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Return the few figures that a report shows large, by name: each, and what to see beside it.
+
+    They are the RMSE of the LSTM, its difference from that of the reference and of the other one of
+    persistence and the best baseline, and the coverage of the 80 % interval if there is one.
+
+    Args:
+        metrics: The scores of each forecaster and the verdict.
+    """
+    verdict = metrics["verdict"]
+    reference, best = reference_baseline(verdict), verdict["best_baseline"]
+    prefixes = {best: "best_", PERSISTENCE: "persistence_"}
+    baselines = [reference, *(name for name in prefixes if name != reference)]
+    beside = ", ".join(f"{name} {metrics[name]['rmse_kw']:.4f} kW" for name in baselines)
+    shown = {"RMSE": (f"{metrics['LSTM']['rmse_kw']:.4f} kW", beside)}
+    for name in baselines:
+        difference, _, interval = _difference(verdict, prefixes[name]).partition(" (")
+        shown[f"RMSE against {name}"] = (difference, interval.removesuffix(")"))
+    if intervals := metrics["intervals"].get("LSTM"):
+        shown["within the 80% interval"] = (
+            f"{intervals['coverage_80']:.1%}",
+            f"{intervals['coverage_95']:.1%} within the 95% interval",
+        )
+    return shown
+
+
 def reference_baseline(verdict: Mapping[str, Any]) -> str:
     """Return the baseline to judge by: persistence, or the best one where that is much better."""
     skill, best_skill = verdict["persistence_skill"], verdict["best_skill"]

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from household.core import paths
 from household.report import plots
 from tests.browser import Scheme, browser, executable, opened
 from tests.clones import change, commit, dvc, make_once
@@ -118,9 +119,12 @@ def test_every_plot_is_drawn_without_a_request_and_the_page_is_accessible(
         found = drawn(page)
         assert faults == []
         assert page.get_by_role("heading", name="More plots").count() == 0
-        assert list(found) == [
-            plot.name for plot in plots.CHARTS if name == "several" or plot.name not in OPTIONAL
-        ]
+        charts = [plot.name for plot in plots.CHARTS]
+        if name == "one":
+            # The distribution leads the page.
+            others = [each for each in charts if each not in ("fan", *OPTIONAL)]
+            charts = ["fan", *others]
+        assert list(found) == charts
         for plot, of in found.items():
             assert of["marks"] > 0, plot
             assert of["over"] <= 0, plot
@@ -148,10 +152,21 @@ def test_the_page_says_in_words_what_was_found(chromium: Browser, page_of_one: P
         text = page.inner_text("main")
         assert "Simulated data" in text
         with (page_of_one.parents[1] / plots.FACTS.path).open(encoding="utf-8") as file:
-            verdict = [row["text"] for row in csv.DictReader(file) if row["section"] == "verdict"]
-        assert page.inner_text("h1") == verdict[0]
-        others = page.locator("header > p:not(.source)").all_inner_texts()
-        assert others == [f"{line}." for line in verdict[1:]]
+            facts = list(csv.DictReader(file))
+        verdict = {row["name"]: row["text"] for row in facts if row["section"] == "verdict"}
+        assert page.inner_text("h1") == verdict.pop("headline")
+        where = [f"{verdict.pop(key)}." for key in ("where it wins",) if key in verdict]
+        assert (
+            page.locator("header > p:not(.source, .hint)").all_inner_texts()[: len(where)] == where
+        )
+        figures = [row for row in facts if row["section"] == "figures"]
+        assert page.locator(".tiles dt").all_inner_texts() == [row["name"] for row in figures]
+        shown = page.locator(".tiles dd").all_inner_texts()
+        assert shown == [text for row in figures for text in (row["text"], row["detail"])]
+        page.get_by_text("About this run").click()
+        lines = page.locator("details.facts").first.locator("p").all_inner_texts()
+        assert lines == [f"{line}." for line in verdict.values()]
+        assert "page written" in page.inner_text("main")
         for heading, count in (("Caveats", 1), ("Shortcuts", 0), ("Settings", 1)):
             assert page.get_by_role("heading", name=heading).count() == count
         assert "no CI" in text
@@ -162,7 +177,15 @@ def test_the_page_says_in_words_what_was_found(chromium: Browser, page_of_one: P
 @pytest.mark.slow
 def test_the_page_of_several_says_what_differs(chromium: Browser, page_of_several: Path) -> None:
     with opened(chromium, page_of_several, 1400, "light") as (page, _):
-        assert page.inner_text("h1") == "3 revisions compared"
+        headline = page.inner_text("h1")
+        assert re.fullmatch(
+            r"Against persistence: workspace [\d.]+% (better|worse), first [\d.]+% (better|worse), "
+            rf"{REVISIONS[2]} [\d.]+% (better|worse)",
+            headline,
+        )
+        assert "The test windows differ, so compare the gains" in page.inner_text("header")
+        figures = page.get_by_role("region", name="figures").locator("tbody tr")
+        assert figures.first.inner_text().startswith("RMSE\t0.")
         assert page.locator("header .names span").all_inner_texts() == REVISIONS
         (note,) = page.get_by_role("note").all_inner_texts()
         assert note.startswith("first lacks “Gaps in the readings”: that commit did not write")
@@ -230,6 +253,47 @@ def test_a_plot_zooms_and_shows_its_values(chromium: Browser, page_of_one: Path)
         tooltip.wait_for()
         assert "LSTM" in tooltip.inner_text()
         assert faults == []
+
+
+def test_the_numbers_of_a_plot_have_a_row_a_minute_and_can_be_saved(
+    chromium: Browser, page_of_one: Path, tmp_path: Path
+) -> None:
+    with opened(chromium, page_of_one, 1400, "light") as (page, faults):
+        page.get_by_text("The numbers: Forecast and actual").click()
+        table = page.get_by_role("region", name="numbers: Forecast and actual")
+        head = table.locator("thead th").all_inner_texts()
+        assert head[:3] == ["time", "actual (kW)", "LSTM (kW)"]
+        assert "LSTM 95 % from (kW)" in head
+        assert "persistence 95 % from (kW)" not in head
+        times = table.locator("tbody th").all_inner_texts()
+        assert len(times) == len(set(times)) == 100
+        with page.expect_download() as download:
+            table.locator("xpath=following-sibling::p/a").click()
+        download.value.save_as(tmp_path / "saved.csv")
+        with (tmp_path / "saved.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 100
+        shown = table.locator("tbody tr").first.locator("td").first.inner_text()
+        assert f"{float(rows[0]['actual power_kw']):.3f}" == shown
+        assert faults == []
+
+
+@pytest.mark.slow(seconds=20)
+def test_a_comparison_of_the_same_test_windows_names_the_smaller_error(
+    chromium: Browser, clone: Path, tmp_path: Path
+) -> None:
+    run(clone, "git", "tag", "before")
+    before = json.loads((clone / paths.METRICS).read_text())["LSTM"]["rmse_kw"]
+    change(clone, train__epochs=2)
+    dvc(clone, "repro")
+    after = json.loads((clone / paths.METRICS).read_text())["LSTM"]["rmse_kw"]
+    dvc(clone, "plots", "diff", "before", "workspace", "--out", str(tmp_path / "diff"))
+    with opened(chromium, tmp_path / "diff/index.html", 400, "light") as (page, _):
+        first, second = page.locator("header .names span").all_inner_texts()
+        errors = {"before": before, "workspace": after}
+        change_of = errors[second] / errors[first] - 1
+        word = "smaller" if change_of < 0 else "larger"
+        assert page.inner_text("h1") == f"{second}: RMSE {abs(change_of):.1%} {word} than {first}"
 
 
 # Whether a text is wider or higher than its box; a cell without an end to it is as wide as asked.

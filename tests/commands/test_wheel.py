@@ -59,7 +59,7 @@ def test_the_wheel_trains_and_forecasts_without_the_repository(tmp_path: Path) -
     assert household("--version", libraries="") == "household 1.0.0\n"
     assert "usage: household predict" in household("predict", "--help", libraries="")
     assert "run: wrote mine" in household("run", *SMALL, "--save=mine")
-    sample = changed({"fetch.sample.days": 1}).fetch.sample
+    sample = changed({"fetch.sample.days": 2}).fetch.sample
     source.fetch_one("sample", sample, folder / "sample.zip")
     assert "mean_kw" in household("predict", "mine", "sample.zip")
     assert "layout: uci" in household("layout", "sample.zip")

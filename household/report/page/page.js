@@ -54,7 +54,13 @@
     const charts = [];
     const sections = new Map();
     // DVC passes an empty template for a plot without rows, such as the errors by step one minute ahead.
-    for (const plot of plots.filter(({ spec }) => !meta(spec).view && Object.keys(spec).length)) {
+    const shown = plots.filter(({ spec }) => !meta(spec).view && Object.keys(spec).length);
+    // The last plot that may lead the page does: the distribution, or else the forecast.
+    const lead = revisions.length > 1 ? undefined : shown.filter(({ spec }) => meta(spec).lead && rows(spec).length).at(-1);
+    // Its text comes after it, so that a phone's first screen has the plot.
+    const [title, text, ...plot] = lead ? block(lead, revisions, charts) : [];
+    const first = lead ? [element("h2", { class: "lead" }, title.textContent), plot[0], text, ...plot.slice(1)] : [];
+    for (const plot of shown.filter((each) => each !== lead)) {
       const title = meta(plot.spec).section ?? "More plots";
       sections.set(title, [...(sections.get(title) ?? []), ...block(plot, revisions, charts)]);
       if (sections.size === 1 && facts.length) sections.set("Caveats", caveats(facts, revisions));
@@ -64,7 +70,7 @@
     }
     if (values.length) sections.set("Settings", settings(values, revisions));
 
-    report.append(header(facts, revisions, [...sections.keys()]));
+    report.append(header(facts, revisions, first), contents([...sections.keys()]));
     [...sections].forEach(([title, parts], place) => {
       const heading = element("h2", { id: `section-${place}`, tabindex: "-1" }, title);
       report.append(element("section", { "aria-labelledby": heading.id }, heading, ...parts));
@@ -86,8 +92,14 @@
     given.hidden = !given.textContent.trim() && !given.querySelector("img");
   }
 
-  function header(facts, revisions, titles) {
+  function contents(titles) {
+    const links = titles.map((title, place) => element("li", {}, element("a", { href: `#section-${place}` }, title)));
+    return element("nav", { "aria-label": "Sections" }, element("ul", {}, ...links));
+  }
+
+  function header(facts, revisions, first) {
     const fact = (section, name) => facts.find((row) => row.section === section && row.name === name)?.text;
+    const figures = facts.filter((row) => row.section === "figures");
     const simulated = distinct(facts.map((row) => row.household === "simulated household"));
     const source = element("p", { class: "source" }, "Household power forecast ");
     if (simulated.includes(true)) {
@@ -98,19 +110,59 @@
     if (revisions.length > 1) {
       const names = element("p", { class: "names" });
       revisions.forEach((revision, place) => names.append(element("span", {}, swatch(place), revision)));
-      top.append(element("h1", {}, `${revisions.length} revisions compared`), names);
+      const [headline, ...doubts] = comparison(revisions);
+      top.append(element("h1", {}, headline), names, ...doubts.map((text) => element("p", {}, text)));
       top.append(...revisions.flatMap((revision) => lacking(revision, revisions)));
-      if (facts.length) top.append(factTable(facts, ["verdict", "data", "model"], revisions));
+      if (figures.length) top.append(pivot(figures, revisions, "figures"));
+      if (facts.length) top.append(folded("All facts", factTable(facts, ["verdict", "data", "model"], revisions)));
     } else {
       top.append(element("h1", {}, fact("verdict", "headline") ?? "The plots"));
-      const others = facts.filter((row) => row.section === "verdict" && row.name !== "headline");
-      top.append(...others.map((row) => element("p", {}, `${row.text}.`)));
-      const revision = { section: "data", name: "revision", text: revisions[0] ?? "", rev: revisions[0] };
-      if (facts.length) top.append(factTable([...facts, revision], ["data", "model"], revisions));
+      const where = fact("verdict", "where it wins");
+      if (where) top.append(element("p", {}, `${where}.`));
+      if (figures.length) top.append(tiles(figures));
+      top.append(...first);
+      const others = facts.filter((row) => row.section === "verdict" && !["headline", "where it wins"].includes(row.name));
+      const own = { revision: revisions[0] ?? "", "page written": document.lastModified };
+      const more = Object.entries(own).map(([name, text]) => ({ section: "data", name, text, rev: revisions[0] }));
+      if (facts.length) {
+        const lines = others.map((row) => element("p", {}, `${row.text}.`));
+        top.append(folded("About this run", ...lines, factTable([...facts, ...more], ["data", "model"], revisions)));
+      }
     }
-    const links = titles.map((title, place) => element("li", {}, element("a", { href: `#section-${place}` }, title)));
-    top.append(element("nav", { "aria-label": "Sections" }, element("ul", {}, ...links)));
     return top;
+  }
+
+  const folded = (title, ...parts) => element("details", { class: "facts" }, element("summary", {}, title), ...parts);
+
+  // The figures of a run, large, each with what it is compared with.
+  function tiles(figures) {
+    return element("dl", { class: "tiles" }, ...figures.map((row) => element("div", {},
+      element("dt", {}, row.name), element("dd", { class: "figure" }, row.text), element("dd", {}, row.detail ?? ""))));
+  }
+
+  // Say which revision has the smaller error, or by how much each is better than persistence where the test
+  // windows differ. What may mislead follows.
+  function comparison(revisions) {
+    const scores = rows(plots.find(({ spec }) => rows(spec).some((row) => "rmse_kw" in row && row.series === "LSTM"))?.spec ?? {});
+    const score = (series, key, revision) => Number(scores.find((row) => row.series === series && row.rev === revision)?.[key]);
+    const percent = (share) => `${(100 * Math.abs(share)).toFixed(1)}%`;
+    const errors = revisions.map((revision) => score("LSTM", "rmse_kw", revision));
+    if (!errors.every((error) => error > 0)) return [`${revisions.length} revisions compared`];
+    const yardsticks = revisions.map((revision) => score("persistence", "rmse_kw", revision));
+    if (yardsticks.some((error) => Math.abs(error / yardsticks[0] - 1) > 1e-4)) {
+      const gains = revisions.map((revision) => {
+        const skill = score("LSTM", "skill", revision);
+        return `${revision} ${percent(skill)} ${skill < 0 ? "worse" : "better"}`;
+      });
+      return [`Against persistence: ${gains.join(", ")}`, "The test windows differ, so compare the gains, not the errors."];
+    }
+    if (revisions.length === 2) {
+      const change = errors[1] / errors[0] - 1;
+      if (!change) return [`${revisions[0]} and ${revisions[1]} have the same error`];
+      return [`${revisions[1]}: RMSE ${percent(change)} ${change < 0 ? "smaller" : "larger"} than ${revisions[0]}`];
+    }
+    const least = errors.indexOf(Math.min(...errors));
+    return [`${revisions[least]} has the smallest error of ${revisions.length} revisions: RMSE ${errors[least].toFixed(4)} kW`];
   }
 
   // Name the plots that a revision lacks and another one has.
@@ -151,12 +203,7 @@
   }
 
   function settings(values, revisions) {
-    const all = element(
-      "details",
-      { class: "settings" },
-      element("summary", {}, "All settings"),
-      pivot(values, revisions, "all settings"),
-    );
+    const all = folded("All settings", pivot(values, revisions, "all settings"));
     if (revisions.length < 2) return [all];
     const differ = values.filter((row) => new Set(across(values, row.name, revisions)).size > 1);
     if (!differ.length) return [element("p", {}, "The revisions have the same settings."), all];
@@ -168,20 +215,21 @@
     return revisions.map((revision) => values.find((row) => row.name === name && row.rev === revision)?.text ?? "");
   }
 
-  // Return a table with a row for each name and a column for each revision. Differences are marked.
+  // Return a table with a row for each name and a column for each revision. Differences are marked, unless all
+  // rows differ.
   function pivot(values, revisions, label) {
     const several = revisions.length > 1;
+    const names = distinct(values.map((row) => row.name));
+    const differs = (name) => new Set(across(values, name, revisions)).size > 1;
+    const marks = several && !names.every(differs);
     const head = revisions.map((revision, place) => element("th", { scope: "col" }, swatch(place), revision));
-    const body = distinct(values.map((row) => row.name)).map((name) => {
-      const cells = across(values, name, revisions);
-      return element(
-        "tr",
-        several && new Set(cells).size > 1 ? { class: "changed" } : {},
-        element("th", { scope: "row" }, name),
-        ...cells.map((cell) => element("td", {}, cell)),
-      );
-    });
-    const table = element("table", {});
+    const body = names.map((name) => element(
+      "tr",
+      marks && differs(name) ? { class: "changed" } : {},
+      element("th", { scope: "row" }, name),
+      ...across(values, name, revisions).map((cell) => element("td", {}, cell)),
+    ));
+    const table = element("table", label === "figures" ? { class: "figures" } : {});
     if (several) table.append(element("thead", {}, element("tr", {}, element("td"), ...head)));
     table.append(element("tbody", {}, ...body));
     return scrolling(table, label);
@@ -192,7 +240,7 @@
   function block({ id, spec }, revisions, charts) {
     const title = spec.title?.text ?? spec.title ?? id;
     const says = spec.description ?? "";
-    const { columns, open, needs } = meta(spec);
+    const { columns, needs, open } = meta(spec);
     const zooms = units(spec).some(({ params = [] }) => params.some(({ bind }) => bind === "scales"));
     if (!rows(spec).some((row) => !needs || row[needs])) {
       return [element("h3", {}, title), element("p", {}, "No data.")];
@@ -207,10 +255,39 @@
     parts.push(element("figure", { id: `figure-${id}` }, chart));
     if (zooms) parts.push(element("p", { class: "hint mouse" }, "Drag to move, Ctrl and wheel to zoom, double click to reset."));
     if (columns) {
-      const table = numbers(rows(spec), columns, revisions, title);
-      parts.push(open ? table : element("details", {}, element("summary", {}, `The numbers: ${title}`), table));
+      const wide = widened(rows(spec), meta(spec));
+      const parted = [numbers(wide.values, wide.columns, revisions, title), download(wide, title)];
+      parts.push(...(open ? parted : [element("details", {}, element("summary", {}, `The numbers: ${title}`), ...parted)]));
     }
     return parts;
+  }
+
+  // Return the rows with a column for each series or band, if the template asks for that.
+  function widened(values, { columns, wide }) {
+    if (!wide) return { values, columns };
+    const groups = new Map();
+    for (const row of values) {
+      const key = JSON.stringify([row.rev, row.household, ...columns.map(({ field }) => row[field])]);
+      if (!groups.has(key)) groups.set(key, { ...row });
+      for (const { field } of wide.values) groups.get(key)[`${row[wide.by]} ${field}`] = row[field];
+    }
+    const found = [...groups.values()];
+    const more = distinct(values.map((row) => row[wide.by])).flatMap((name) => wide.values.map((value) => (
+      { ...value, field: `${name} ${value.field}`, title: `${name} ${value.title}` })));
+    const filled = more.filter(({ field }) => found.some((row) => (row[field] ?? "") !== ""));
+    return { values: found, columns: [...columns, ...filled] };
+  }
+
+  // Return a link that saves all rows as CSV. Its address is made when it is used, since a page has many.
+  function download({ values, columns }, title) {
+    const link = element("a", { href: "#", download: `${title}.csv` }, "Save as CSV");
+    link.addEventListener("click", () => {
+      const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+      const fields = ["rev", "household", ...columns.map(({ field }) => field)];
+      const lines = [fields, ...values.map((row) => fields.map((field) => String(row[field] ?? "")))];
+      link.href = URL.createObjectURL(new Blob([lines.map((line) => `${line.map(quoted).join(",")}\n`).join("")], { type: "text/csv" }));
+    });
+    return element("p", { class: "hint" }, link);
   }
 
   function numbers(values, columns, revisions, title) {
@@ -256,12 +333,22 @@
     if (copy.facet?.field) {
       copy.columns = columns;
       copy.facet.header = { ...copy.facet.header, labelLimit: one };
+      const households = distinct(rows(spec).map((row) => row.household));
+      // The top of the page says it once.
+      if (households.length === 1 && households[0]) (copy.transform ??= []).push(unnamed(households[0], copy.facet.field));
+      if (households.length === 1 && fields.every((field) => field === "household")) copy.facet.header.labels = false;
     }
     if (typeof inner.width === "number") inner.width = one;
     if (square) inner.height = one;
     if (revisions.length > 1 && meta(spec).section) nameAll(copy, revisions);
     if (revisions.length === 1 && meta(spec).others) dropFirstLook(copy);
     return copy;
+  }
+
+  // Return the transform that takes the name of the household out of the names of panels.
+  function unnamed(household, field) {
+    const [name, after] = [JSON.stringify(household), JSON.stringify(`, ${household}`)];
+    return { calculate: `replace(replace(datum[${JSON.stringify(field)}], ${after}, ""), ${name}, "")`, as: field };
   }
 
   // Remove the color and shape of the LSTM from a plot of the other forecasters.

@@ -291,3 +291,21 @@ def test_wins_and_the_worst_meters_are_reported() -> None:
     of_all = several.metrics["verdict"] | {"persistence_low": 0.1, "persistence_high": 0.2}
     known = several._replace(metrics=several.metrics | {"verdict": of_all})
     assert not any("no confidence interval" in caveat for caveat in caveats.caveats(known))
+
+
+def test_the_figures_begin_with_the_reference() -> None:
+    def figures(made: Results) -> list[tuple[str, str, str]]:
+        rows = facts.facts(made)
+        chosen = rows[rows["section"] == "figures"]
+        return list(chosen[["name", "text", "detail"]].itertuples(index=False, name=None))
+
+    weak = figures(results(predictions(4_000)))
+    assert [name for name, *_ in weak] == [
+        "RMSE", "RMSE against linear", "RMSE against persistence", "within the 80% interval",
+    ]  # fmt: skip
+    assert weak[1][1].endswith(" lower")
+    assert weak[1][2].startswith("95% CI ")
+    assert weak[3][1:] == ("79.2%", "95.5% within the 95% interval")
+    alone = figures(verdict(-0.1, -0.1, "persistence"))
+    assert [name for name, *_ in alone][:2] == ["RMSE", "RMSE against persistence"]
+    assert alone[1][1:] == ("10.0% higher", "no CI")
