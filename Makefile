@@ -13,7 +13,7 @@ COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-str
 # The settings of a recipe, for `dvc exp run`.
 settings = sed -nE 's/^([a-z_.]+): (.*)$$/--set-param=\1=\2/p' recipes/$(1).yaml
 
-.PHONY: help repro plots report tutorial recipe search backtest bench test test-all test-slow lint format verify report-template screenshots audit lock clean
+.PHONY: help repro plots report docs tutorial recipe search backtest bench test test-all test-slow lint format verify report-template screenshots audit lock clean
 
 help:    ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ bench: .venv/peers.done repro    ## compare the speed with other ways and librar
 	@python -m bench.pipeline --name four_years --repeat 1 \
 	    --set-param fetch.sample.days=1441.152 --set-param train.epochs=3
 
+docs: .venv/docs.done repro    ## build the docs, with the report of the sample, and serve them
+	@python -m dvc plots show > /dev/null
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+	@$(if $(CI),,python -m http.server 8000 --bind 127.0.0.1 --directory site)
+
 test: .venv/dev.done    ## run the fast tests, in four minutes
 	@$(PYTEST) -m 'not slow'
 
@@ -89,13 +94,14 @@ screenshots: .venv/dev.done repro tutorial    ## renew the pictures in docs/
 
 audit: .venv/dev.done    ## check the locked packages for known vulnerabilities; needs a network
 	@python -m pip_audit --disable-pip --require-hashes --progress-spinner off \
-	    $(foreach lock,run cluster dev excel gpu holidays s3 search trees,-r lock/$(lock).txt)
+	    $(foreach lock,run cluster dev docs excel gpu holidays s3 search trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1 takes newer versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra dev --extra fuzz -o lock/fuzz.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra cluster -o lock/cluster.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra docs -o lock/docs.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra excel -o lock/excel.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra holidays -o lock/holidays.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
@@ -105,10 +111,10 @@ lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
 
 clean:    ## remove the environment and the files of tools; keep data, models, reports, cache
-	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/run.done .venv/dev.done .venv/peers.done .venv/search.done: .venv/%.done: lock/%.txt | .venv/bin/python
+.venv/run.done .venv/dev.done .venv/docs.done .venv/peers.done .venv/search.done: .venv/%.done: lock/%.txt | .venv/bin/python
 	@set -o pipefail; total=$$(grep -c '^[^ #].*==' $<); \
 	echo "Installing the packages of $< into .venv, about 1 GB to fetch, once:"; \
 	python -m pip install --disable-pip-version-check --require-hashes -r $< 2>&1 | \

@@ -6,8 +6,11 @@ from pathlib import Path
 from tests.project import ROOT
 from tests.shell import PATIENCE, run
 
-PROGRAMS = ("dvc", "git", "gto", "household", "make", "python", "unzip")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+PROGRAMS = tuple(
+    f"{name} " for name in ("dvc", "git", "gto", "household", "make", "python", "unzip", "uv")
+)
+# A block: its language, what follows that, and its text.
+BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.M | re.S)
 # A word that begins with # begins a comment, as in a shell.
 COMMENT = re.compile(r"\s+# .*$")
 
@@ -18,7 +21,7 @@ def read_commands(page: str, heading: str) -> list[str]:
     (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     lines = [
         line
-        for language, block in BLOCK.findall(section)
+        for language, _, block in BLOCK.findall(section)
         if not language
         for line in block.replace("\\\n", "").splitlines()
     ]

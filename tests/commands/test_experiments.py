@@ -37,7 +37,7 @@ def test_a_sweep_is_compared_applied_kept_and_shared(clone: Path, tmp_path: Path
     dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(clone)
     before = (clone / "dvc.lock").read_bytes()
-    once, sweep, show = read_commands("README.md", "Try a change")[-3:]
+    once, sweep, show = read_commands("docs/index.md", "Try a change")[-3:]
     assert once.startswith("dvc exp run --temp ")
     dvc(clone, *once.split()[1:])
     queue, alone = sweep.split(" && ")

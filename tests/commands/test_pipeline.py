@@ -9,7 +9,6 @@ import signal
 import statistics
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from tests.in_process import run_dvc
 from tests.project import ROOT, section, tutorial
 from tests.shell import Start, environment, run
 
-README = (ROOT / "README.md").read_text()
+START = (ROOT / "docs/index.md").read_text()
 STAGES = ["fetch", "parse", "window", "split", "train", "evaluate", "plot"]
 # Without rows where the horizon is a minute, and the test part within a month, of one meter.
 OPTIONAL = ("error_by_step", "gain_by_month", "gain_by_meter")
@@ -104,7 +103,7 @@ def test_the_model_is_an_artifact_that_others_get_by_its_name(clone: Path, tmp_p
     run(tmp_path, "git", "init", "--quiet", "--bare", "shared.git")
     run(clone, "git", "remote", "add", "origin", str(tmp_path / "shared.git"))
     run(clone, "git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-    add, modify, register, push, origin, get = read_commands("README.md", "Sharing a run")
+    add, modify, register, push, origin, get = read_commands("docs/experiments.md", "Share a run")
     for line in (add.replace("s3://bucket/folder", str(tmp_path / "store")), modify):
         type_command(clone, line)
     commit(clone)
@@ -244,15 +243,6 @@ def test_an_experiment_is_compared_by_metrics_and_plots_in_tables_that_fit_a_ter
             anchors = parted["anchor_definitions"]
             assert anchors["<DVC_METRIC_DATA>"] == points
             assert anchors["<DVC_METRIC_TITLE>"] == plot.axes["title"]
-
-
-def test_the_readme_draws_the_graph_that_dvc_draws(clone: Path) -> None:
-    (drawn,) = re.findall(r"```mermaid\n(.*?)```", README, re.S)
-    graph = dvc(clone, "dag", "--mermaid")
-    names = dict(re.findall(r'(node\d)\["(\w+)"\]', graph))
-    arrows = {(names[start], names[end]) for start, end in re.findall(r"(\w+)-->(\w+)", graph)}
-    chains = [line.split(" --> ") for line in drawn.replace("    ", "").splitlines()[1:]]
-    assert {pair for chain in chains for pair in pairwise(chain)} == arrows
 
 
 def test_an_unknown_key_is_refused_in_every_section(clone: Path) -> None:
