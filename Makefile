@@ -8,7 +8,8 @@ AGAINST ?= main
 PYTEST = python -m pytest --dist=worksteal \
     --numprocesses=$$(python -c 'import os; print(min(4, os.cpu_count() + 1))')
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
-    --python-version 3.11 --extra pipeline --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+    --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+    $(if $(UPGRADE),--upgrade)
 
 # The settings of a recipe, for `dvc exp run`.
 settings = sed -nE 's/^([a-z_.]+): (.*)$$/--set-param=\1=\2/p' recipes/$(1).yaml
@@ -97,18 +98,14 @@ audit: .venv/dev.done    ## check the locked packages for known vulnerabilities;
 	    $(foreach lock,run cluster dev docs excel gpu holidays s3 search trees,-r lock/$(lock).txt)
 
 lock: .venv/dev.done    ## renew lock/ after a change of dependencies; UPGRADE=1 takes newer versions
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o lock/run.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra dev -o lock/dev.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra dev --extra fuzz -o lock/fuzz.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra cluster -o lock/cluster.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra docs -o lock/docs.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra excel -o lock/excel.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra holidays -o lock/holidays.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/run.txt --extra gpu -o lock/gpu.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra peers -o lock/peers.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra s3 -o lock/s3.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra search -o lock/search.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) -c lock/dev.txt --extra trees -o lock/trees.txt
+	@$(COMPILE) --extra pipeline -o lock/run.txt
+	@$(COMPILE) -c lock/run.txt --extra pipeline --extra gpu -o lock/gpu.txt
+	@$(COMPILE) -c lock/run.txt --extra predict -o lock/predict.txt
+	@$(COMPILE) -c lock/run.txt --extra pipeline --extra dev -o lock/dev.txt
+	@$(COMPILE) -c lock/dev.txt --extra pipeline --extra dev --extra fuzz -o lock/fuzz.txt
+	@for extra in cluster docs excel holidays peers s3 search trees; do \
+	    $(COMPILE) -c lock/dev.txt --extra pipeline --extra $$extra -o lock/$$extra.txt || exit; \
+	done
 
 clean:    ## remove the environment and the files of tools; keep data, models, reports, cache
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots site

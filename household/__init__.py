@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from household.app.run import Run
 
 
+def __getattr__(name: str) -> str:
+    """Return `__version__`, the version of the installed package, when it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("household")
+    raise AttributeError(f"module 'household' has no attribute {name!r}")
+
+
 @contextmanager
 def _require_extra(extra: str) -> Iterator[None]:
     """Raise UserError if a package that the block imports is not installed."""
