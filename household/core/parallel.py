@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import household
 from household.core.errors import UserError
+from household.core.progress_bar import progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -215,12 +216,13 @@ class _Task(Generic[Item, Result]):
 
 
 def _with_progress(results: Iterator[Result], total: int, doing: str) -> Iterator[Result]:
-    if total == 1 or not sys.stderr.isatty():
+    if total == 1:
         yield from results
         return
-    from tqdm import tqdm  # noqa: PLC0415 (only for a terminal)
-
-    yield from tqdm(results, desc=doing, total=total, unit="meter", leave=False)
+    with progress_bar(doing, total, "meters") as bar:
+        for result in results:
+            yield result
+            bar.update()
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:

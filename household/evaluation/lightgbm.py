@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household.core.errors import UserError
+from household.core.progress_bar import progress_bar
 from household.core.quantiles import interpolate_levels
 from household.core.schema import REPORTED_QUANTILES, Float32, Float64, Power
 from household.dataset import batches, windows
@@ -64,7 +65,9 @@ def forecast_distribution(
     train_windows = batches.in_memory(context.inputs, context.train)
     shares = anchor.fit_shares(train_windows, context.shape)
     data = make_dataset(context, shares)
-    boosters = [train(data, level) for level in (None, *REPORTED_QUANTILES)]
+    objectives = (None, *REPORTED_QUANTILES)
+    with progress_bar("evaluate: LightGBM", ROUNDS * len(objectives), "trees") as bar:
+        boosters = [train(data, level, lambda _: bar.update()) for level in objectives]
     mean, *by_level = forecast(boosters, context, starts, shares)
     quantiles = np.sort(np.stack(by_level, axis=-1), axis=-1)
     interpolated = interpolate_levels(quantiles, REPORTED_QUANTILES, levels)

@@ -100,6 +100,7 @@ def fit(
         print("train: interrupted; kept the best epoch so far", flush=True)
         return True
     finally:
+        progress.close()
         # Also after Ctrl-C.
         model.set_weights(progress.best or steps.learner.get_weights())
     return False

@@ -1,16 +1,15 @@
 """Track a training: its losses, its best weights and its progress bar."""
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from household.core.errors import UserError
 from household.core.params import TrainParams
+from household.core.progress_bar import progress_bar
 from household.core.schema import Float64
 from household.dataset.shuffle_buffer import Batch
 from household.model import distributed
@@ -45,6 +44,7 @@ class TrainingProgress:
         # Rows for each epoch, of equally many steps, since a shorter last row would be noisier.
         self._rows_an_epoch = max(1, min(count, HISTORY_ROWS // settings.epochs))
         self._saved, self._report = saved, on_epoch_end
+        self._bar: Any = None
 
     @property
     def is_over(self) -> bool:
@@ -83,17 +83,20 @@ class TrainingProgress:
         )
 
     def begin_epoch(self) -> None:
-        """Reset the sums and the progress bar for the next epoch."""
+        """Reset the sums for the next epoch, and show its number."""
         self._step = 0
         # Sums of the weighted losses and of the weights, for the next row and for the epoch.
         self._of_row, self._of_epoch = np.zeros(2), np.zeros(2)
-        self._bar = tqdm(
-            total=self._count,
-            desc=f"epoch {self.done + 1} of {self._settings.epochs}",
-            unit="step",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
+        epochs = self._settings.epochs
+        if self._bar is None:
+            done, total = self.done * self._count, epochs * self._count
+            self._bar = progress_bar("train", total, "steps", done=done)
+        self._bar.set_description_str(f"train: epoch {self.done + 1}/{epochs}", refresh=False)
+
+    def close(self) -> None:
+        """Remove the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
 
     def add(self, losses: Float64, batches: Sequence[Batch]) -> None:
         """Record the loss of each step and its batch."""
@@ -115,7 +118,6 @@ class TrainingProgress:
         Raises:
             UserError: A loss is NaN or infinite.
         """
-        self._bar.close()
         total, weight = self._of_epoch
         mean = total / weight
         if not math.isfinite(mean) or not math.isfinite(validation or 0.0):
@@ -132,6 +134,7 @@ class TrainingProgress:
                 self.best, self._best_loss = self._learner.get_weights(), validation
                 self._waited = 0
                 line += " (best)"
+        self._bar.clear()
         print(line, flush=True)
         if not distributed.is_first():
             return

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from household.core import files, meters
 from household.core.errors import UserError
 from household.core.params import FetchParams, SampleParams
+from household.core.progress_bar import progress_bar
 from household.readings import archive, pack, simulator, uci_writer
 
 UCI = (
@@ -226,8 +227,10 @@ def _download_first_available(addresses: Sequence[str], zip_path: Path) -> str:
             urls={zip_path.name: address},
             retry_if_failed=RETRIES,
         )
+        # pooch sets the total, but passes over a bar without one.
         downloader = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
+            progressbar=progress_bar("fetch", 1, "B", scale=True),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
         )
         try:
             fetcher.fetch(zip_path.name, downloader=downloader)
