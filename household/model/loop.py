@@ -99,9 +99,8 @@ def fit(
             raise
         print("train: interrupted; kept the best epoch so far", flush=True)
         return True
-    finally:
+    finally:  # also after Ctrl-C
         progress.close()
-        # Also after Ctrl-C.
         model.set_weights(progress.best or steps.learner.get_weights())
     return False
 
