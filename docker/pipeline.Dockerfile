@@ -1,6 +1,6 @@
 # The environment of the pipeline, for a clone of the repository:
 #   docker build -f docker/pipeline.Dockerfile -t household .
-#   docker run --rm -it -v "$PWD:/project" household            # dvc repro
+#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/project" household   # dvc repro
 # The context is the root of the repository.
 FROM python:3.12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends git make \

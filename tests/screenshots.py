@@ -21,8 +21,8 @@ from tests.browser import Scheme, browser, executable, opened
 DOCS = Path("docs")
 # Name, arguments to `dvc plots`, width and scheme of the screen, and what ends the picture.
 PICTURES: list[tuple[str, list[str], int, Scheme, str]] = [
-    ("report", ["show"], 1120, "light", "header details"),
-    ("report-phone", ["show"], 400, "dark", "header details"),
+    ("report", ["show"], 1120, "light", "header figure + p"),
+    ("report-phone", ["show"], 400, "dark", "header figure + p"),
     ("report-diff", ["diff", "workspace", "tutorial"], 1120, "light", "section:nth-of-type(2)"),
 ]
 

@@ -202,8 +202,16 @@ def test_a_worker_with_other_code_or_another_folder_is_refused_in_one_line(
             list(parallel.map_items(fails, [1, 2], "test"))
         cluster.at_work[0].kill()
         cluster.at_work[0].wait()
-        monkeypatch.setattr(parallel, "CONNECT_SECONDS", 3)
+        # Where the project is installed, a worker finds it from any folder.
         cluster.worker(Path("/"))
+        assert list(parallel.map_items(fails, [1, 2], "test")) == [1, 2]
+        cluster.at_work[1].kill()
+        cluster.at_work[1].wait()
+        monkeypatch.setattr(parallel, "CONNECT_SECONDS", 3)
+        without = tmp_path / "without"
+        without.mkdir()
+        (without / "household.py").write_text("raise ModuleNotFoundError('household')\n")
+        cluster.worker(without)
         with pytest.raises(UserError, match=r"no worker left at .*; start some in this folder"):
             list(parallel.map_items(fails, [1, 2], "test"))
 
