@@ -105,8 +105,8 @@ def figures(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, st
     reference, best = reference_baseline(verdict), verdict["best_baseline"]
     prefixes = {best: "best_", PERSISTENCE: "persistence_"}
     baselines = [reference, *(name for name in prefixes if name != reference)]
-    beside = ", ".join(f"{name} {metrics[name]['rmse_kw']:.4f} kW" for name in baselines)
-    shown = {"RMSE": (f"{metrics['LSTM']['rmse_kw']:.4f} kW", beside)}
+    beside = ", ".join(f"{name} {metrics[name]['rmse_kw']:.4f}" for name in baselines)
+    shown = {"RMSE": (f"{metrics['LSTM']['rmse_kw']:.4f} kW", f"{beside} kW")}
     for name in baselines:
         difference, _, interval = _difference(verdict, prefixes[name]).partition(" (")
         shown[f"RMSE against {name}"] = (difference, interval.removesuffix(")"))

@@ -122,7 +122,7 @@
       if (figures.length) top.append(tiles(figures));
       top.append(...first);
       const others = facts.filter((row) => row.section === "verdict" && !["headline", "where it wins"].includes(row.name));
-      const own = { revision: revisions[0] ?? "", "page written": document.lastModified };
+      const own = { revision: revisions[0] ?? "", "page written": new Date(document.lastModified).toLocaleString() };
       const more = Object.entries(own).map(([name, text]) => ({ section: "data", name, text, rev: revisions[0] }));
       if (facts.length) {
         const lines = others.map((row) => element("p", {}, `${row.text}.`));
