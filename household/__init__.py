@@ -26,7 +26,7 @@ def __getattr__(name: str) -> str:
 
 
 @contextmanager
-def _require_extra(extra: str) -> Iterator[None]:
+def require_extra(extra: str) -> Iterator[None]:
     """Raise UserError if a package that the block imports is not installed."""
     try:
         yield
@@ -34,7 +34,7 @@ def _require_extra(extra: str) -> Iterator[None]:
         from household.core.errors import UserError  # noqa: PLC0415
 
         raise UserError(
-            f"{error.name} is not installed; in the project's folder, "
+            f"{(error.name or '').partition('.')[0]} is not installed; in the project's folder, "
             f"python -m pip install '.[{extra}]'"
         ) from None
 
@@ -58,7 +58,7 @@ def predict(model: str | Path, frame: "pd.DataFrame") -> "pd.DataFrame":
         household.core.errors.UserError: The model or the readings cannot be used.
     """
     # Imported here, so that importing the package stays fast.
-    with _require_extra("predict"):
+    with require_extra("predict"):
         import pyarrow as pa  # noqa: PLC0415
 
         from household.app.forecaster import Forecaster  # noqa: PLC0415
@@ -96,7 +96,7 @@ def run(
         household.core.errors.UserError: The readings, the parameters or the model cannot be
             used.
     """
-    with _require_extra("pipeline"):
+    with require_extra("pipeline"):
         from household.app import run  # noqa: PLC0415
 
     return run.run(model, data, sections)

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from household import require_extra
 from household.app import commands
+from household.core.errors import exit_on_error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,7 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.print_help()
         return
     # Imported here, so that a command only waits for its own imports.
-    import_module(f"household.app.{options.command}").main(options)
+    extra = commands.EXTRAS.get(options.command, "pipeline")
+    with exit_on_error(options.command), require_extra(extra):
+        module = import_module(f"household.app.{options.command}")
+    module.main(options)
 
 
 def main_of_old_form(old: str, name: str) -> None:

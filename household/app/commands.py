@@ -20,6 +20,13 @@ first steps:
 repro` runs the stages and reruns only what changed.
 """
 SHELLS = ("bash", "zsh", "tcsh")
+# The extra that a command needs, if it is not `pipeline`.
+EXTRAS = {
+    "predict": "predict",
+    "watch": "watch",
+    "search": "pipeline,search",
+    "provenance": "predict",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,7 +78,7 @@ def _predict(commands: Any) -> None:
         examples:
           household predict models/lstm readings.csv
           household predict models/lstm readings.csv --json --max-age 5
-          tail -n 200 readings.csv | household predict models/lstm -
+          curl --silent http://meter/readings.csv | household predict models/lstm -
           household predict models/lstm last_year.csv --backtest
 
         MODEL is the output folder of the train stage, models/lstm, or what `household

@@ -8,24 +8,17 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from household.app.forecaster import Forecaster
+from household.app.input import format_minute
 from household.core.errors import UserError, exit_on_error
-
-try:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.csv
-
-    from household.app.forecaster import Forecaster
-    from household.app.input import format_minute
-    from household.core.schema import TARGET
-    from household.core.step import Step
-    from household.evaluation import metrics
-except ModuleNotFoundError as error:
-    sys.exit(
-        f"predict: {error.name} is not installed; in the project's folder, "
-        "python -m pip install '.[predict]'"
-    )
+from household.core.schema import TARGET
+from household.core.step import Step
+from household.evaluation import metrics
 
 
 def main(options: argparse.Namespace) -> None:

@@ -15,31 +15,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pyarrow as pa
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from household.app import search_report
+from household.app.search_report import ENDED, STARTUP_TRIALS
 from household.core import parallel, params
 from household.core.errors import UserError, exit_on_error
 from household.core.params import Params
-
-try:
-    import optuna
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-        distribution_to_json,
-    )
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-    from optuna.trial import TrialState
-
-    from household.app import search_report
-    from household.app.search_report import ENDED, STARTUP_TRIALS
-except ModuleNotFoundError as error:
-    sys.exit(f"search: {error.name} is not installed; python -m pip install -r lock/search.txt")
 
 FOLDER = Path("reports/search")
 JOURNAL = FOLDER / "journal.log"

@@ -1,29 +1,21 @@
 """Run `household watch`: show a meter and its forecast live in the terminal."""
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pyarrow as pa
+from rich.console import Console
+from rich.live import Live as Screen
+from rich.text import Text
+
+from household.app import chart
+from household.app.forecaster import Forecaster
+from household.app.live import LiveForecast
+from household.app.tail import POLL_SECONDS, FileReplacedError, FollowedFile
 from household.core.errors import UserError, exit_on_error
-
-try:
-    import pyarrow as pa
-    from rich.console import Console
-    from rich.live import Live as Screen
-    from rich.text import Text
-
-    from household.app import chart
-    from household.app.forecaster import Forecaster
-    from household.app.live import LiveForecast
-    from household.app.tail import POLL_SECONDS, FileReplacedError, FollowedFile
-except ModuleNotFoundError as error:
-    sys.exit(
-        f"watch: {error.name} is not installed; in the project's folder, "
-        "python -m pip install '.[watch]'"
-    )
 
 # Steps in the chart.
 SHOWN = 120

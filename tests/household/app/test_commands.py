@@ -74,6 +74,24 @@ def test_help_waits_for_no_library() -> None:
     assert not {"numpy", "pyarrow", "onnxruntime", "pydantic", "shtab"} & set(imported)
 
 
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [("run", "pandas", "pipeline"), ("search", "optuna", "pipeline,search"),
+     ("repair", "dvc", "pipeline"), ("watch a b", "rich", "watch")],
+)  # fmt: skip
+def test_a_missing_package_is_named_with_its_extra(command: str, package: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from household.__main__ import main; "
+        f"main({command.split()!r})"
+    )
+    said = type_in_shell(sys.executable, "-c", code)
+    assert said.returncode == 1
+    assert said.stderr == (
+        f"{command.split(maxsplit=1)[0]}: {package} is not installed; in the project's folder, "
+        f"python -m pip install '.[{extra}]'\n"
+    )
+
+
 def test_an_unknown_command_is_refused_with_those_that_exist() -> None:
     refused = type_in_shell("household", "predcit")
     assert refused.returncode == 2
