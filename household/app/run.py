@@ -155,6 +155,8 @@ def run(
 def main(options: argparse.Namespace) -> None:
     """Run the command `household run`."""
     with exit_on_error("run", file=options.source):
+        if options.save and options.save.exists() and not options.save.is_dir():
+            raise UserError(f"--save {options.save}: a file of this name exists; name a folder")
         settings = recipes.read(options.recipe) if options.recipe else {}
         settings |= {"fetch.source": options.source} if options.source else {}
         settings |= recipes.parse_settings(options.settings)

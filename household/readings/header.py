@@ -51,8 +51,8 @@ def find_header(text: lines.Text, layout: TextFormat, name: str) -> Header:
     raise UserError(
         f"{name} line {number}: header must contain {', '.join(layout.headers)} exactly once, "
         f"separated by {layout.delimiter!r}; missing or repeated: "
-        f"{', '.join(absent or layout.headers)} (found {lines.preview(line)}). Correct "
-        "parse.layout (docs/meters.md)"
+        f"{', '.join(absent or layout.headers)} (found {lines.preview(line)}). Find the layout of "
+        "the file by `household layout`, for parse.layout (docs/meters.md)"
     )
 
 

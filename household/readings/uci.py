@@ -96,8 +96,7 @@ def check_header(line: bytes, name: str = archive.TEXT_NAME) -> None:
     if fields != [name.encode() for name in schema.HEADER]:
         raise UserError(
             f"{name} line 1: expected {';'.join(schema.HEADER)}, found {lines.preview(line)}; "
-            "describe the layout of your file by parse.layout in params.yaml "
-            "(docs/meters.md)"
+            "find the layout of the file by `household layout`, for parse.layout (docs/meters.md)"
         )
 
 

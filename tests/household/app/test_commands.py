@@ -143,6 +143,7 @@ def test_run_trains_scores_and_saves_a_model(capsys: pytest.CaptureFixture[str])
     [
         (["absent.csv"], "run: fetch.source: no file at absent.csv; "),
         (["--recipe=month"], "run: no recipe 'month'; use one of day_ahead, hour_ahead, "),
+        (["--save=a.zip"], "run: --save a.zip: a file of this name exists; name a folder"),
         (["--set=train.epochs"], "run: train.epochs: write a setting as KEY=VALUE, such as "),
         (["--set=train.epoch=3"], "run: the parameters: train.epoch: "),
         (["--set=seed=1", "--set=seed.x=1"], "run: seed.x: seed is set twice, "),
@@ -151,12 +152,13 @@ def test_run_trains_scores_and_saves_a_model(capsys: pytest.CaptureFixture[str])
 def test_what_run_cannot_use_is_reported_in_one_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("a.zip").touch()
     with pytest.raises(SystemExit, match="1"):
         main(["run", *arguments])
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert said.err.startswith(message)
-    assert not list(Path.cwd().iterdir())
+    assert [path.name for path in Path.cwd().iterdir()] == ["a.zip"]
 
 
 def test_a_recipe_and_settings_become_sections() -> None:

@@ -265,7 +265,7 @@ def test_only_the_first_sensor_names_are_kept() -> None:
         ("", "line 1: header must contain time, power exactly once"),
         (
             "time,watts\n",
-            r"missing or repeated: power \(found 'time,watts'\). Correct parse.layout",
+            r"missing or repeated: power \(found 'time,watts'\). Find the layout of the file",
         ),
         ("time,power,power\n", "missing or repeated: power"),
         ("time,power\n", "header but no readings"),
