@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> str:
     """Return `__version__`, the version of the installed package, when it is asked for."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib import metadata  # noqa: PLC0415
 
-        return version("household")
+        try:
+            return metadata.version("household")
+        except metadata.PackageNotFoundError:
+            return "of this folder, not installed"
     raise AttributeError(f"module 'household' has no attribute {name!r}")
 
 

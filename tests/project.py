@@ -4,19 +4,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from household.app import recipes
 from household.core import params, paths
 from household.core.params import Params
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / paths.PARAMS
+# Options of `household run` with which it takes a second or two.
+SMALL_RUN = (
+    "--set=fetch.sample.days=1",
+    "--set=train.ensemble_size=1",
+    "--set=train.units=[3]",
+    "--set=train.epochs=1",
+)
 
 
 def recipe(name: str) -> dict[str, Any]:
     """Return the parameters that a recipe changes, by their dotted keys."""
-    changes: dict[str, Any] = YAML(typ="safe").load(ROOT / "recipes" / f"{name}.yaml")
-    return changes
+    return recipes.read(name)
 
 
 def tutorial() -> dict[str, Any]:

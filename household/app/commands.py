@@ -5,7 +5,6 @@ Imports only the standard library, so that `household --help` answers at once.
 
 import argparse
 import textwrap
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-V", "--version", action="version", version=_version())
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for add in (_predict, _watch, _layout, _run, _search, _provenance, _repair, _completion):
         add(commands)
     return parser
-
-
-def _version() -> str:
-    try:
-        return f"household {metadata.version('household')}"
-    except metadata.PackageNotFoundError:
-        return "household, not installed but run in its folder"
 
 
 def _add(commands: Any, name: str, summary: str, text: str) -> argparse.ArgumentParser:

@@ -45,9 +45,9 @@ def _stage_lock(name: str) -> Iterator[None]:
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(paths.LOCK)
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except Timeout:
         print(f"{name}: waiting for a stage still running from an earlier run", file=sys.stderr)
-        lock.acquire()
-    with lock:
+        held = lock.acquire()
+    with held:
         yield

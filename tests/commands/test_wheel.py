@@ -11,16 +11,10 @@ from pathlib import Path
 import pytest
 
 from household.readings import source
-from tests.project import ROOT, changed
+from tests.project import ROOT, SMALL_RUN, changed
 
 # The libraries, but not the project itself, which is only a .pth file there.
 LIBRARIES = sysconfig.get_path("purelib")
-SMALL = (
-    "--set=fetch.sample.days=1",
-    "--set=train.ensemble_size=1",
-    "--set=train.units=[3]",
-    "--set=train.epochs=1",
-)
 
 
 @pytest.mark.slow(seconds=20)
@@ -58,7 +52,7 @@ def test_the_wheel_trains_and_forecasts_without_the_repository(tmp_path: Path) -
 
     assert household("--version", libraries="") == "household 1.0.0\n"
     assert "usage: household predict" in household("predict", "--help", libraries="")
-    assert "run: wrote mine" in household("run", *SMALL, "--save=mine")
+    assert "run: wrote mine" in household("run", *SMALL_RUN, "--save=mine")
     sample = changed({"fetch.sample.days": 2}).fetch.sample
     source.fetch_one("sample", sample, folder / "sample.zip")
     assert "mean_kw" in household("predict", "mine", "sample.zip")

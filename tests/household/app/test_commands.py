@@ -11,17 +11,11 @@ from household.app import commands, recipes
 from household.core import paths
 from household.core.errors import UserError
 from household.model import saved_model
-from tests.project import ROOT
+from tests.project import ROOT, SMALL_RUN
 
 COMMANDS = (
     "predict", "watch", "layout", "run", "search", "provenance", "repair", "completion",
 )  # fmt: skip
-SMALL = (
-    "--set=fetch.sample.days=1",
-    "--set=train.ensemble_size=1",
-    "--set=train.units=[3]",
-    "--set=train.epochs=1",
-)
 
 
 def type_in_shell(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -128,7 +122,7 @@ def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("empty_folder")
 def test_run_trains_scores_and_saves_a_model(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["run", *SMALL, "--save=mine"])
+    main(["run", *SMALL_RUN, "--save=mine"])
     said = capsys.readouterr().out
     assert "\nrun: LSTM RMSE 0." in said
     assert said.endswith("run: wrote mine; household predict mine READINGS\n")

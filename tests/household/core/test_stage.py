@@ -108,6 +108,17 @@ def test_an_error_is_one_line_and_exit_status_1(
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
+def test_the_lock_is_free_after_a_stage(
+    params_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(params_folder)
+    lock = FileLock(paths.LOCK)
+    # Kept here, since a lock is also released when nothing refers to it any more.
+    monkeypatch.setattr(stage, "FileLock", lambda _: lock)
+    stage.run("x", lambda _: None)
+    assert not lock.is_locked
+
+
 def test_a_stage_waits_for_one_that_an_earlier_run_left_at_work(
     params_folder: Path, start: Start
 ) -> None:
