@@ -108,8 +108,7 @@ def figures(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, st
     beside = ", ".join(f"{name} {metrics[name]['rmse_kw']:.4f}" for name in baselines)
     shown = {"RMSE": (f"{metrics['LSTM']['rmse_kw']:.4f} kW", f"{beside} kW")}
     for name in baselines:
-        difference, _, interval = _difference(verdict, prefixes[name]).partition(" (")
-        shown[f"RMSE against {name}"] = (difference, interval.removesuffix(")"))
+        shown[f"RMSE against {name}"] = _difference_and_interval(verdict, prefixes[name])
     if intervals := metrics["intervals"].get("LSTM"):
         shown["within the 80% interval"] = (
             f"{intervals['coverage_80']:.1%}",
@@ -197,12 +196,18 @@ def drift_warning(verdict: Mapping[str, Any]) -> str | None:
 
 def _difference(figures: Mapping[str, Any], prefix: str = "") -> str:
     """Return by how much a score of the LSTM is lower or higher, with the confidence interval."""
+    difference, interval = _difference_and_interval(figures, prefix)
+    return f"{difference} ({interval})" if interval else difference
+
+
+def _difference_and_interval(figures: Mapping[str, Any], prefix: str) -> tuple[str, str]:
+    """Return by how much a score of the LSTM is lower or higher, and the confidence interval."""
     skill, low, high = (figures[f"{prefix}{key}"] for key in ("skill", "low", "high"))
     if skill is None:
-        return "no error to compare with"
+        return "no error to compare with", ""
     sign, word = (1, "lower") if skill > 0 else (-1, "higher")
     ci = "no CI"
     if low is not None:
         first, last = sorted((sign * low, sign * high))
         ci = f"95% CI {first:.1%} to {last:.1%}"
-    return f"{abs(skill):.1%} {word} ({ci})"
+    return f"{abs(skill):.1%} {word}", ci
